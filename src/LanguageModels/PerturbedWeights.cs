@@ -1,5 +1,4 @@
 using FedKSeed.Perturbation;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;

@@ -16,6 +16,8 @@ public sealed record TokenSequence(int[] Ids, int[] Labels)
 /// Turns examples into tokens: the template's prompt, unlabelled, then the answer and the end token, labelled. The
 /// prompt and the answer are tokenised apart, so that generation sees the same prompt tokens as training.
 /// </summary>
+/// <param name="Tokenizer">The model's.</param>
+/// <param name="Template">How an example is put to the model.</param>
 /// <param name="MaxLength">Longest sequence, in tokens; the end of a longer one is cut off.</param>
 public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template, int MaxLength)
 {
