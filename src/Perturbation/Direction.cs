@@ -1,3 +1,5 @@
+using FedKSeed.Perturbation.Kernels;
+
 namespace FedKSeed.Perturbation;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using FedKSeed.Perturbation.Kernels;
+
 namespace FedKSeed.Perturbation;
 
 /// <summary>
@@ -14,14 +16,14 @@ public static class Perturb
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
-        PerturbScalar.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+        PerturbKernels.BothSigns(KernelPaths.Best, direction, epsilon, firstElement, weights, plus, minus);
     }
 
     /// <summary>w ← w + step·z, with step = −η·g.</summary>
     public static void Advance(Direction direction, float step, long firstElement, Span<float> weights)
     {
         CheckRange(firstElement, weights.Length);
-        PerturbScalar.Advance(direction, step, firstElement, weights);
+        PerturbKernels.Advance(KernelPaths.Best, direction, step, firstElement, weights);
     }
 
     /// <summary>
@@ -36,7 +38,7 @@ public static class Perturb
         CheckLengths(weights.Length, plus.Length, minus.Length);
         if (previous.Tensor != next.Tensor || previous.Key != next.Key || previous.Scheme != next.Scheme)
             throw new ArgumentException("Both directions must belong to the same tensor of the same pool.", nameof(next));
-        PerturbScalar.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+        PerturbKernels.AdvanceThenBothSigns(KernelPaths.Best, previous, step, next, epsilon, firstElement, weights, plus, minus);
     }
 
     private static void CheckRange(long firstElement, int length)

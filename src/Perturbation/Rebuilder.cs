@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FedKSeed.Perturbation.Kernels;
 
 namespace FedKSeed.Perturbation;
 

@@ -16,13 +16,16 @@ internal sealed class SafetensorsHeader
     public const long MaxLength = 100_000_000;
 
     public const int PrefixLength = sizeof(ulong);
-    private const string MetadataField = "__metadata__";
+    public const string MetadataField = "__metadata__";
 
     /// <summary>The header's bytes as they stand in the file, prefix and padding included.</summary>
     public required byte[] Bytes { get; init; }
 
     /// <summary>In order of their place in the file.</summary>
     public required IReadOnlyList<SafetensorsEntry> Entries { get; init; }
+
+    /// <summary>Bytes of tensors after the header.</summary>
+    public long DataLength => Entries.Count == 0 ? 0 : Entries[^1].End;
 
     /// <summary>Reads and checks the header of an open file.</summary>
     /// <exception cref="CheckpointException">The file is not a whole and consistent safetensors file.</exception>

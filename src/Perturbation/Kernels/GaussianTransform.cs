@@ -1,4 +1,4 @@
-namespace FedKSeed.Perturbation;
+namespace FedKSeed.Perturbation.Kernels;
 
 /// <summary>
 /// Box–Muller in float32 out of correctly rounded operations only (add, mul, fma, sqrt, int → float), so that a CPU of

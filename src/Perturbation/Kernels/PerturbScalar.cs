@@ -1,4 +1,4 @@
-namespace FedKSeed.Perturbation;
+namespace FedKSeed.Perturbation.Kernels;
 
 /// <summary>SPEC 4, element by element: the reference form of <see cref="Perturb"/>.</summary>
 internal static class PerturbScalar

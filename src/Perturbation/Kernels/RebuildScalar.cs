@@ -1,4 +1,4 @@
-namespace FedKSeed.Perturbation;
+namespace FedKSeed.Perturbation.Kernels;
 
 /// <summary>SPEC 6, element by element and seed by seed: the reference form of <see cref="Rebuilder"/>.</summary>
 internal static class RebuildScalar
