@@ -1,0 +1,88 @@
+using Gaussian256 = FedKSeed.Perturbation.Kernels.PerturbLanes<
+    FedKSeed.Perturbation.Kernels.GaussianLanes<FedKSeed.Perturbation.Kernels.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
+    FedKSeed.Perturbation.Kernels.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>;
+using Gaussian512 = FedKSeed.Perturbation.Kernels.PerturbLanes<
+    FedKSeed.Perturbation.Kernels.GaussianLanes<FedKSeed.Perturbation.Kernels.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
+    FedKSeed.Perturbation.Kernels.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>;
+using Rademacher256 = FedKSeed.Perturbation.Kernels.PerturbLanes<
+    FedKSeed.Perturbation.Kernels.RademacherLanes<FedKSeed.Perturbation.Kernels.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
+    FedKSeed.Perturbation.Kernels.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>;
+using Rademacher512 = FedKSeed.Perturbation.Kernels.PerturbLanes<
+    FedKSeed.Perturbation.Kernels.RademacherLanes<FedKSeed.Perturbation.Kernels.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
+    FedKSeed.Perturbation.Kernels.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>;
+
+namespace FedKSeed.Perturbation.Kernels;
+
+/// <summary><see cref="Perturb"/> on a chosen path.</summary>
+internal static class PerturbKernels
+{
+    public static void BothSigns(
+        KernelPath path, Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus)
+    {
+        switch (path, direction.Scheme)
+        {
+            case (KernelPath.Avx512, DirectionScheme.PhiloxRademacher):
+                Rademacher512.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                break;
+            case (KernelPath.Avx512, DirectionScheme.PhiloxGaussian):
+                Gaussian512.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                break;
+            case (KernelPath.Avx2, DirectionScheme.PhiloxRademacher):
+                Rademacher256.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                break;
+            case (KernelPath.Avx2, DirectionScheme.PhiloxGaussian):
+                Gaussian256.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                break;
+            default:
+                PerturbScalar.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                break;
+        }
+    }
+
+    public static void Advance(
+        KernelPath path, Direction direction, float step, long firstElement, Span<float> weights)
+    {
+        switch (path, direction.Scheme)
+        {
+            case (KernelPath.Avx512, DirectionScheme.PhiloxRademacher):
+                Rademacher512.Advance(direction, step, firstElement, weights);
+                break;
+            case (KernelPath.Avx512, DirectionScheme.PhiloxGaussian):
+                Gaussian512.Advance(direction, step, firstElement, weights);
+                break;
+            case (KernelPath.Avx2, DirectionScheme.PhiloxRademacher):
+                Rademacher256.Advance(direction, step, firstElement, weights);
+                break;
+            case (KernelPath.Avx2, DirectionScheme.PhiloxGaussian):
+                Gaussian256.Advance(direction, step, firstElement, weights);
+                break;
+            default:
+                PerturbScalar.Advance(direction, step, firstElement, weights);
+                break;
+        }
+    }
+
+    public static void AdvanceThenBothSigns(
+        KernelPath path, Direction previous, float step, Direction next, float epsilon, long firstElement,
+        Span<float> weights, Span<float> plus, Span<float> minus)
+    {
+        switch (path, next.Scheme)
+        {
+            case (KernelPath.Avx512, DirectionScheme.PhiloxRademacher):
+                Rademacher512.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                break;
+            case (KernelPath.Avx512, DirectionScheme.PhiloxGaussian):
+                Gaussian512.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                break;
+            case (KernelPath.Avx2, DirectionScheme.PhiloxRademacher):
+                Rademacher256.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                break;
+            case (KernelPath.Avx2, DirectionScheme.PhiloxGaussian):
+                Gaussian256.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                break;
+            default:
+                PerturbScalar.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                break;
+        }
+    }
+}

@@ -1,0 +1,148 @@
+namespace FedKSeed.Perturbation.Kernels;
+
+/// <summary>
+/// <see cref="PerturbScalar"/> on two vectors of elements at a time, bit for bit. A stride of elements starts on a block; what a range holds
+/// before its first block and after its last whole stride goes through a stride-long buffer.
+/// </summary>
+internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
+    where TDirection : struct, IDirectionLanes<TDirection, TReal>
+    where TSimd : ISimd<TBits, TReal>
+    where TBits : unmanaged
+    where TReal : unmanaged
+{
+    private static int Width => 2 * TSimd.Blocks;
+    private static int Stride => 4 * TSimd.Blocks;
+
+    public static void BothSigns(
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus)
+    {
+        TDirection lanes = TDirection.Of(direction);
+        float* buffers = stackalloc float[3 * Stride];
+        fixed (float* w = weights, p = plus, m = minus)
+        {
+            for (int done = 0; done < weights.Length;)
+            {
+                Piece piece = Piece.At(firstElement + done, weights.Length - done, Stride);
+                if (piece.IsWhole)
+                    BothSigns(ref lanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done);
+                else
+                {
+                    new ReadOnlySpan<float>(w + done, piece.Count).CopyTo(new(buffers + piece.Offset, piece.Count));
+                    BothSigns(ref lanes, epsilon, piece.Block, Stride, buffers, buffers + Stride, buffers + 2 * Stride);
+                    new ReadOnlySpan<float>(buffers + Stride + piece.Offset, piece.Count).CopyTo(new(p + done, piece.Count));
+                    new ReadOnlySpan<float>(buffers + 2 * Stride + piece.Offset, piece.Count).CopyTo(new(m + done, piece.Count));
+                }
+
+                done += piece.Count;
+            }
+        }
+    }
+
+    public static void Advance(Direction direction, float step, long firstElement, Span<float> weights)
+    {
+        TDirection lanes = TDirection.Of(direction);
+        float* buffer = stackalloc float[Stride];
+        fixed (float* w = weights)
+        {
+            for (int done = 0; done < weights.Length;)
+            {
+                Piece piece = Piece.At(firstElement + done, weights.Length - done, Stride);
+                if (piece.IsWhole)
+                    Advance(ref lanes, step, piece.Block, piece.Count, w + done);
+                else
+                {
+                    var part = new Span<float>(w + done, piece.Count);
+                    part.CopyTo(new(buffer + piece.Offset, piece.Count));
+                    Advance(ref lanes, step, piece.Block, Stride, buffer);
+                    new ReadOnlySpan<float>(buffer + piece.Offset, piece.Count).CopyTo(part);
+                }
+
+                done += piece.Count;
+            }
+        }
+    }
+
+    public static void AdvanceThenBothSigns(
+        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus)
+    {
+        TDirection previousLanes = TDirection.Of(previous), nextLanes = TDirection.Of(next);
+        float* buffers = stackalloc float[3 * Stride];
+        fixed (float* w = weights, p = plus, m = minus)
+        {
+            for (int done = 0; done < weights.Length;)
+            {
+                Piece piece = Piece.At(firstElement + done, weights.Length - done, Stride);
+                if (piece.IsWhole)
+                    AdvanceThenBothSigns(ref previousLanes, step, ref nextLanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done);
+                else
+                {
+                    new ReadOnlySpan<float>(w + done, piece.Count).CopyTo(new(buffers + piece.Offset, piece.Count));
+                    AdvanceThenBothSigns(
+                        ref previousLanes, step, ref nextLanes, epsilon, piece.Block, Stride, buffers, buffers + Stride, buffers + 2 * Stride);
+                    new ReadOnlySpan<float>(buffers + piece.Offset, piece.Count).CopyTo(new(w + done, piece.Count));
+                    new ReadOnlySpan<float>(buffers + Stride + piece.Offset, piece.Count).CopyTo(new(p + done, piece.Count));
+                    new ReadOnlySpan<float>(buffers + 2 * Stride + piece.Offset, piece.Count).CopyTo(new(m + done, piece.Count));
+                }
+
+                done += piece.Count;
+            }
+        }
+    }
+
+    private static void BothSigns(ref TDirection lanes, float epsilon, ulong block, int count, float* weights, float* plus, float* minus)
+    {
+        TReal up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
+        for (int i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)
+        {
+            lanes.Values(block, out TReal z0, out TReal z1);
+            TReal w0 = TSimd.Load(weights + i), w1 = TSimd.Load(weights + i + Width);
+            TSimd.Store(TSimd.Fma(up, z0, w0), plus + i);
+            TSimd.Store(TSimd.Fma(up, z1, w1), plus + i + Width);
+            TSimd.Store(TSimd.Fma(down, z0, w0), minus + i);
+            TSimd.Store(TSimd.Fma(down, z1, w1), minus + i + Width);
+        }
+    }
+
+    private static void Advance(ref TDirection lanes, float step, ulong block, int count, float* weights)
+    {
+        TReal scale = TSimd.Broadcast(step);
+        for (int i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)
+        {
+            lanes.Values(block, out TReal z0, out TReal z1);
+            TSimd.Store(TSimd.Fma(scale, z0, TSimd.Load(weights + i)), weights + i);
+            TSimd.Store(TSimd.Fma(scale, z1, TSimd.Load(weights + i + Width)), weights + i + Width);
+        }
+    }
+
+    private static void AdvanceThenBothSigns(
+        ref TDirection previous, float step, ref TDirection next, float epsilon, ulong block, int count, float* weights, float* plus, float* minus)
+    {
+        TReal scale = TSimd.Broadcast(step), up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
+        for (int i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)
+        {
+            previous.Values(block, out TReal y0, out TReal y1);
+            next.Values(block, out TReal z0, out TReal z1);
+            TReal w0 = TSimd.Fma(scale, y0, TSimd.Load(weights + i)), w1 = TSimd.Fma(scale, y1, TSimd.Load(weights + i + Width));
+            TSimd.Store(w0, weights + i);
+            TSimd.Store(w1, weights + i + Width);
+            TSimd.Store(TSimd.Fma(up, z0, w0), plus + i);
+            TSimd.Store(TSimd.Fma(up, z1, w1), plus + i + Width);
+            TSimd.Store(TSimd.Fma(down, z0, w0), minus + i);
+            TSimd.Store(TSimd.Fma(down, z1, w1), minus + i + Width);
+        }
+    }
+}
+
+/// <summary>What can be done next of a range: whole strides at once, or a part of one that starts <see cref="Offset"/> elements into its first block.</summary>
+internal readonly record struct Piece(ulong Block, int Offset, int Count, bool IsWhole)
+{
+    public static Piece At(long element, int remaining, int stride)
+    {
+        int offset = (int)(element & 3);
+        ulong block = (ulong)element >> 2;
+        if (offset == 0 && remaining >= stride)
+            return new(block, 0, remaining - remaining % stride, true);
+        int untilBlock = offset == 0 ? stride : 4 - offset;
+        return new(block, offset, Math.Min(remaining, untilBlock), false);
+    }
+}

@@ -1,0 +1,30 @@
+namespace FedKSeed.Perturbation.Kernels;
+
+/// <summary>SPEC 4, element by element: the reference form of <see cref="Perturb"/>.</summary>
+internal static class PerturbScalar
+{
+    public static void BothSigns(
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus)
+    {
+        for (int i = 0; i < weights.Length; i++)
+        {
+            float z = direction.Value(firstElement + i);
+            float weight = weights[i];
+            plus[i] = MathF.FusedMultiplyAdd(epsilon, z, weight);
+            minus[i] = MathF.FusedMultiplyAdd(-epsilon, z, weight);
+        }
+    }
+
+    public static void Advance(Direction direction, float step, long firstElement, Span<float> weights)
+    {
+        for (int i = 0; i < weights.Length; i++)
+            weights[i] = MathF.FusedMultiplyAdd(step, direction.Value(firstElement + i), weights[i]);
+    }
+
+    public static void AdvanceThenBothSigns(
+        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus)
+    {
+        Advance(previous, step, firstElement, weights);
+        BothSigns(next, epsilon, firstElement, weights, plus, minus);
+    }
+}

@@ -1,0 +1,110 @@
+namespace FedKSeed.Perturbation;
+
+/// <summary>How far the writing of a checkpoint has come.</summary>
+/// <param name="BytesDone">Bytes of tensors written.</param>
+/// <param name="BytesTotal">Bytes of tensors to write.</param>
+/// <param name="Tensor">The tensor in hand.</param>
+public readonly record struct RebuildProgress(long BytesDone, long BytesTotal, string Tensor);
+
+/// <summary>
+/// Writes a version of a model as a checkpoint with the names, order, shapes, types, metadata and file split of its base, in constant memory.
+/// Tensors that are not trained are copied. The files appear once all of them are whole.
+/// </summary>
+public static class RebuiltCheckpoint
+{
+    private const int ChunkBytes = 1 << 22;
+
+    private static readonly string[] CompanionExtensions = [".json", ".jinja", ".model", ".tiktoken", ".txt"];
+
+    /// <param name="source">The base checkpoint, w0.</param>
+    /// <param name="rebuilder">The version: pool, q and s.</param>
+    /// <param name="folder">Created if it is absent. An older checkpoint there is replaced. Must not be the base's own.</param>
+    /// <param name="progress">Told after every chunk.</param>
+    /// <param name="degreeOfParallelism">Threads to use; the bytes do not depend on it.</param>
+    /// <param name="cancellation">Leaves the folder as it was.</param>
+    /// <exception cref="ArgumentException">The folder is the base's.</exception>
+    /// <exception cref="IOException">The disk is full or not writable; the folder is left as it was.</exception>
+    public static void Write(
+        Checkpoint source, Rebuilder rebuilder, string folder, IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, CancellationToken cancellation = default)
+    {
+        if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar) == Path.GetFullPath(source.Folder).TrimEnd(Path.DirectorySeparatorChar))
+            throw new ArgumentException($"'{folder}' holds the base checkpoint, which must not be overwritten.", nameof(folder));
+        Directory.CreateDirectory(folder);
+        var job = new Job(source, rebuilder, progress, degreeOfParallelism, cancellation);
+        var files = new List<AtomicFile>();
+        try
+        {
+            foreach (SafetensorsFile file in source.Files)
+            {
+                files.Add(new AtomicFile(Path.Combine(folder, Path.GetFileName(file.Path)), file.Header.Bytes.Length + file.Header.DataLength));
+                job.WriteFile(file, files[^1].Stream);
+            }
+
+            Publish(source, folder, files);
+        }
+        finally
+        {
+            files.ForEach(file => file.Dispose());
+        }
+    }
+
+    /// <summary>Copies what a model folder holds beside its weights: configuration, tokenizer and chat template.</summary>
+    public static void CopyCompanions(string sourceFolder, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        foreach (string path in Directory.EnumerateFiles(sourceFolder))
+        {
+            if (CompanionExtensions.Contains(Path.GetExtension(path)) && Path.GetFileName(path) != Checkpoint.IndexFile)
+                File.Copy(path, Path.Combine(folder, Path.GetFileName(path)), overwrite: true);
+        }
+    }
+
+    /// <summary>Takes down what would be found first, then names the files, the index last: a reader never sees two versions mixed.</summary>
+    private static void Publish(Checkpoint source, string folder, List<AtomicFile> files)
+    {
+        string index = Path.Combine(source.Folder, Checkpoint.IndexFile);
+        bool isSharded = Path.GetFileName(source.Files[0].Path) != Checkpoint.SingleFile;
+        using AtomicFile? indexCopy = isSharded ? new AtomicFile(Path.Combine(folder, Checkpoint.IndexFile), 0) : null;
+        indexCopy?.Stream.Write(File.ReadAllBytes(index));
+        File.Delete(Path.Combine(folder, Checkpoint.IndexFile));
+        if (isSharded)
+            File.Delete(Path.Combine(folder, Checkpoint.SingleFile));
+        files.ForEach(file => file.Commit());
+        indexCopy?.Commit();
+    }
+
+    private sealed class Job(
+        Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism, CancellationToken cancellation)
+    {
+        private readonly long _total = source.Tensors.Sum(tensor => tensor.ByteCount);
+        private readonly byte[] _buffer = new byte[ChunkBytes];
+        private long _done;
+
+        public void WriteFile(SafetensorsFile file, FileStream target)
+        {
+            target.Write(file.Header.Bytes);
+            foreach (SafetensorsEntry entry in file.Header.Entries)
+                WriteTensor(source[entry.Name], target);
+        }
+
+        private void WriteTensor(CheckpointTensor tensor, FileStream target)
+        {
+            for (long done = 0; done < tensor.ByteCount;)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                int count = (int)Math.Min(tensor.ByteCount - done, ChunkBytes);
+                ReadOnlySpan<byte> elements = tensor.Bytes(done, count);
+                if (tensor.Ordinal is int ordinal)
+                {
+                    rebuilder.Rebuild(ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);
+                    elements = _buffer.AsSpan(0, count);
+                }
+
+                target.Write(elements);
+                done += count;
+                _done += count;
+                progress?.Report(new RebuildProgress(_done, _total, tensor.Name));
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using CsCheck;
+using FedKSeed.Perturbation.Kernels;
+
+namespace FedKSeed.Perturbation.Tests;
+
+public class PerturbTests
+{
+    private static readonly Gen<DirectionScheme> Schemes = Gen.Enum<DirectionScheme>();
+
+    // Starts around 2³² elements and 2³² blocks (where a counter word overflows) are as likely as starts near zero.
+    internal static readonly Gen<long> Starts = Gen.OneOf(Gen.Long[0, 1000], Gen.Long[(1L << 32) - 600, (1L << 32) + 100], Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
+
+    private static readonly Gen<(SeedPool Pool, int Seed, int Next, int Tensor, long Start, int Length, float Size)> Cases = Gen.Select(
+        Gen.Select(Gen.ULong, Schemes).Select((key, scheme) => new SeedPool(key, SeedPool.MaxCount, scheme)),
+        Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[-0.1f, 0.1f]);
+
+    public static TheoryData<string> VectorPaths => new(KernelPaths.Supported.Where(path => path != KernelPath.Scalar).Select(path => path.ToString()));
+
+    [Theory]
+    [MemberData(nameof(VectorPaths))]
+    public void Every_vectorised_path_gives_the_bits_of_the_scalar_form(string pathName)
+    {
+        KernelPath path = Enum.Parse<KernelPath>(pathName);
+        Cases.Sample(c =>
+        {
+            Result expected = Run(KernelPath.Scalar, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
+            Result actual = Run(path, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
+            return expected.Bits.SequenceEqual(actual.Bits);
+        }, iter: 300);
+    }
+
+    [Fact]
+    public void The_fused_step_is_an_advance_followed_by_both_signs() => Cases.Sample(c =>
+    {
+        (Direction previous, Direction next) = (c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor));
+        float[] apart = Weights(c.Length), fused = Weights(c.Length);
+        float[] plus = new float[c.Length], minus = new float[c.Length], fusedPlus = new float[c.Length], fusedMinus = new float[c.Length];
+        Perturb.Advance(previous, c.Size, c.Start, apart);
+        Perturb.BothSigns(next, 1e-3f, c.Start, apart, plus, minus);
+        Perturb.AdvanceThenBothSigns(previous, c.Size, next, 1e-3f, c.Start, fused, fusedPlus, fusedMinus);
+        return fused.SequenceEqual(apart) && fusedPlus.SequenceEqual(plus) && fusedMinus.SequenceEqual(minus);
+    }, iter: 300);
+
+    [Fact]
+    public void A_range_done_in_two_parts_is_the_range_done_at_once() => Gen.Select(Cases, Gen.Double[0, 1]).Sample((c, where) =>
+    {
+        Direction direction = c.Pool.Direction(c.Seed, c.Tensor);
+        float[] whole = Weights(c.Length), parts = Weights(c.Length);
+        int cut = (int)(where * c.Length);
+        Perturb.Advance(direction, c.Size, c.Start, whole);
+        Perturb.Advance(direction, c.Size, c.Start, parts.AsSpan(0, cut));
+        Perturb.Advance(direction, c.Size, c.Start + cut, parts.AsSpan(cut));
+        return whole.SequenceEqual(parts);
+    }, iter: 300);
+
+    [Fact]
+    public void Both_signs_differ_from_the_weights_by_one_rounded_operation()
+    {
+        Direction direction = new SeedPool(42, 64, DirectionScheme.PhiloxRademacher).Direction(33, 5);
+        float[] weights = Weights(101), plus = new float[101], minus = new float[101];
+        Perturb.BothSigns(direction, 1e-3f, 7, weights, plus, minus);
+        for (int i = 0; i < weights.Length; i++)
+        {
+            Assert.Equal(weights[i] + 1e-3f * direction.Value(7 + i), plus[i]);
+            Assert.Equal(weights[i] - 1e-3f * direction.Value(7 + i), minus[i]);
+        }
+
+        Assert.Equal(Weights(101), weights);
+    }
+
+    [Fact]
+    public void Spans_of_different_lengths_are_refused()
+    {
+        Direction direction = new SeedPool(1, 1, DirectionScheme.PhiloxRademacher).Direction(0, 0);
+        Assert.Throws<ArgumentException>(() => Perturb.BothSigns(direction, 1f, 0, new float[4], new float[4], new float[3]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Perturb.Advance(direction, 1f, -1, new float[4]));
+    }
+
+    [Fact]
+    public void Directions_of_different_tensors_are_refused()
+    {
+        var pool = new SeedPool(1, 2, DirectionScheme.PhiloxRademacher);
+        var w = new float[4];
+        Assert.Throws<ArgumentException>(() => Perturb.AdvanceThenBothSigns(pool.Direction(0, 0), 1f, pool.Direction(1, 1), 1f, 0, w, new float[4], new float[4]));
+    }
+
+    private static Result Run(KernelPath path, Direction previous, Direction next, long start, int length, float size)
+    {
+        float[] signed = Weights(length), plus = new float[length], minus = new float[length];
+        PerturbKernels.BothSigns(path, previous, size, start, signed, plus, minus);
+        float[] advanced = Weights(length);
+        PerturbKernels.Advance(path, previous, size, start, advanced);
+        float[] fused = Weights(length), fusedPlus = new float[length], fusedMinus = new float[length];
+        PerturbKernels.AdvanceThenBothSigns(path, previous, size, next, 1e-3f, start, fused, fusedPlus, fusedMinus);
+        return new([.. new[] { signed, plus, minus, advanced, fused, fusedPlus, fusedMinus }.SelectMany(values => values).Select(BitConverter.SingleToUInt32Bits)]);
+    }
+
+    private static float[] Weights(int length)
+    {
+        var random = new Random(length);
+        return [.. Enumerable.Range(0, length).Select(_ => random.NextSingle() - 0.5f)];
+    }
+
+    private sealed record Result(uint[] Bits);
+}

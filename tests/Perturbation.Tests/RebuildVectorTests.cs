@@ -1,0 +1,35 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using FedKSeed.Tests;
+
+namespace FedKSeed.Perturbation.Tests;
+
+public class RebuildVectorTests
+{
+    public static TheoryData<string> Models => new(Directory.GetDirectories(Vectors.Path("models")).Select(folder => Path.GetFileName(folder)!).Order());
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void A_rebuilt_model_has_the_known_bytes(string model)
+    {
+        JsonElement expected = Vectors.Json("models", model, "expected.json");
+        JsonElement rebuild = expected.GetProperty("rebuild");
+        int[] quantised = [.. rebuild.GetProperty("quantised").EnumerateArray().Select(q => q.GetInt32())];
+        ulong key = ulong.Parse(rebuild.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
+        var pool = new SeedPool(key, quantised.Length, DirectionScheme.PhiloxRademacher);
+        var rebuilder = new Rebuilder(pool, quantised, rebuild.GetProperty("shift").GetInt32());
+        using Checkpoint checkpoint = Checkpoint.Open(Vectors.Path("models", model));
+
+        Assert.Equal(expected.GetProperty("zeroth_order").GetProperty("tensor_order").EnumerateArray().Select(name => name.GetString()), checkpoint.Weights.Select(tensor => tensor.Name));
+        Dictionary<string, string> digests = checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => Digest(rebuilder, tensor));
+        Assert.Equal(rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!), digests);
+    }
+
+    private static string Digest(Rebuilder rebuilder, CheckpointTensor tensor)
+    {
+        var elements = new byte[tensor.ByteCount];
+        rebuilder.Rebuild(tensor.Ordinal!.Value, 0, tensor.Type, tensor.Bytes(0, elements.Length), elements, 2);
+        return Convert.ToHexStringLower(SHA256.HashData(elements));
+    }
+}
