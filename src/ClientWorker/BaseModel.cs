@@ -45,9 +45,7 @@ public sealed class BaseModel : IDisposable
         if (version.BaseModelDigest != Digest)
             throw new InvalidOperationException(
                 $"The federation's base model has digest {version.BaseModelDigest}, the one in {Model.Checkpoint.Folder} has {Digest}.");
-        // The width of q follows from K alone (specification, section 6).
-        var limit = Math.Min((1 << 19) - 1, int.MaxValue / version.SeedCount);
-        var quantised = PackedIntegers.UnpackSigned(version.Quantised, version.SeedCount, PackedIntegers.BitsForMagnitude(limit));
+        var quantised = PackedIntegers.UnpackSigned(version.Quantised, version.SeedCount, version.QuantisedBits);
         return Model.Rebuild(new Rebuilder(PoolOf(version), quantised, version.Shift), _degreeOfParallelism);
     }
 

@@ -6,9 +6,6 @@ public static class PackedIntegers
     /// <summary>Bits of an index below a count, at least 1.</summary>
     public static int BitsForIndexBelow(int count) => Math.Max(1, 32 - int.LeadingZeroCount(count - 1));
 
-    /// <summary>Bits of a two's complement integer between −limit and limit.</summary>
-    public static int BitsForMagnitude(int limit) => 33 - int.LeadingZeroCount(limit);
-
     public static int PackedLength(int count, int bits) => (int)(((long)count * bits + 7) / 8);
 
     public static byte[] PackUnsigned(ReadOnlySpan<ushort> values, int bits)
