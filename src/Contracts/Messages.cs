@@ -129,7 +129,10 @@ public sealed record ModelVersion
     /// <summary>s: the unit of q is 2^(s−40).</summary>
     public required int Shift { get; init; }
 
-    /// <summary>q[K], packed by <see cref="PackedIntegers.PackSigned"/> in as many bits as K needs.</summary>
+    /// <summary>Bits of one q: 20 at K = 4096.</summary>
+    public required int QuantisedBits { get; init; }
+
+    /// <summary>q[K], packed by <see cref="PackedIntegers.PackSigned"/>.</summary>
     public required byte[] Quantised { get; init; }
 }
 

@@ -23,6 +23,8 @@ public sealed partial class RoundClock(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var last = (Said: "", Length: -1L, At: DateTimeOffset.MinValue);
+        // A round that is open at the start was opened by a process before this one, and its assignments may have been lost with it.
+        var inherited = (await book.RefreshAsync(stoppingToken)).Round;
         while (!stoppingToken.IsCancellationRequested)
         {
             var state = await book.RefreshAsync(stoppingToken);
@@ -41,8 +43,23 @@ public sealed partial class RoundClock(
             }
             if (state.Closed is not null)
                 return;
+            if (inherited is not null && await AssignAgainAsync(inherited, state, stoppingToken))
+                inherited = null;
             await wakeUp.WaitAsync(options.Value.Tick, time, stoppingToken);
         }
+    }
+
+    /// <summary>Announces an inherited round again once its clients are back; whoever has its assignment still takes no harm.</summary>
+    /// <returns>Whether there is nothing more to do for it.</returns>
+    private async Task<bool> AssignAgainAsync(OpenRound inherited, FederationState state, CancellationToken cancel)
+    {
+        if (state.Round?.Number != inherited.Number)
+            return true;
+        if (inherited.Participants.Except(presence.Alive()).Any())
+            return false;
+        await bus.Publish(
+            new RoundStarted { Federation = federation.Value, Round = inherited.Number, Participants = inherited.Participants }, cancel);
+        return true;
     }
 
     private Task PublishAsync(RoundDecision decision, CancellationToken cancel) => decision switch

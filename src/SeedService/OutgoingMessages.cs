@@ -12,6 +12,7 @@ public static class OutgoingMessages
     {
         var settings = state.Settings!;
         var quantised = QuantisedAccumulators.Of(state.Accumulators.Span);
+        var bits = QuantisedAccumulators.BitsPerValue(settings.SeedCount);
         return new ModelVersion
         {
             Version = state.Version,
@@ -20,8 +21,8 @@ public static class OutgoingMessages
             PoolKey = settings.PoolKey,
             SeedCount = settings.SeedCount,
             Shift = quantised.Shift,
-            Quantised = PackedIntegers.PackSigned(
-                quantised.Values.Span, QuantisedAccumulators.BitsPerValue(settings.SeedCount)),
+            QuantisedBits = bits,
+            Quantised = PackedIntegers.PackSigned(quantised.Values.Span, bits),
         };
     }
 

@@ -1,0 +1,155 @@
+using FedKSeed.Perturbation;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace FedKSeed.LanguageModels;
+
+/// <summary>
+/// A language model of a Hugging Face folder: its architecture and its base weights w0, memory-mapped. It holds no
+/// weights of its own to run with: <see cref="BaseWeights"/> and <see cref="Rebuild"/> make those. Float32 throughout. Safe for use from several threads at once, with
+/// as many torch threads as the process has set (<c>torch.set_num_threads</c>).
+/// </summary>
+public sealed class CausalLanguageModel : IDisposable
+{
+    // Pieces of a tensor that are rebuilt at once begin at a multiple of a Philox block.
+    private const int MaxPiece = 1 << 28;
+
+    private readonly Decoder _decoder;
+
+    private CausalLanguageModel(Checkpoint checkpoint, Decoder decoder) => (Checkpoint, _decoder) = (checkpoint, decoder);
+
+    /// <summary>The base model w0.</summary>
+    public Checkpoint Checkpoint { get; }
+
+    public int VocabularySize => _decoder.VocabularySize;
+
+    /// <summary>Longest sequence that the model takes, in tokens.</summary>
+    public int MaxLength => _decoder.MaxLength;
+
+    /// <summary>Reads config.json and maps the safetensors files.</summary>
+    /// <exception cref="InvalidDataException">A file is missing, the architecture is not supported, or the tensors are not those it needs.</exception>
+    /// <exception cref="CheckpointException">A safetensors file is missing or broken.</exception>
+    public static CausalLanguageModel Load(string folder)
+    {
+        Decoder decoder = Decoder.Create(ModelConfig.Load(folder));
+        Checkpoint checkpoint = Checkpoint.Open(folder);
+        try
+        {
+            decoder.Layout.Bind(checkpoint);
+            return new CausalLanguageModel(checkpoint, decoder);
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The weights of version 0.</summary>
+    public ModelWeights BaseWeights() => Fill((_, _, _) => { });
+
+    /// <summary>
+    /// The weights of a version (SPEC 6). They are computed with in float32, so the last rounding, to the checkpoint's type, is left out.
+    /// </summary>
+    /// <param name="rebuilder">The version's accumulators.</param>
+    /// <param name="degreeOfParallelism">Threads to use; the result does not depend on it.</param>
+    public ModelWeights Rebuild(Rebuilder rebuilder, int degreeOfParallelism = 1)
+    {
+        ArgumentNullException.ThrowIfNull(rebuilder);
+        return Fill((ordinal, first, weights) => rebuilder.Rebuild(ordinal, first, weights, weights, degreeOfParallelism));
+    }
+
+    /// <summary>Mean cross-entropy over all label tokens of the batch, in nats.</summary>
+    public double Loss(ModelWeights weights, TokenBatch batch) => Losses(weights, batch)[0];
+
+    /// <summary>
+    /// Continues every prompt with its most likely tokens, until <paramref name="ends"/> or <paramref name="maxNewTokens"/>. Rows of different
+    /// lengths run side by side without padding: the ones whose prompt is longer still read while others already write.
+    /// </summary>
+    /// <returns>The new tokens of each prompt, the end token left out.</returns>
+    public int[][] Generate(ModelWeights weights, IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxNewTokens, 1);
+        if (prompts.Count == 0)
+            return [];
+        if (prompts.Any(prompt => prompt.Length == 0))
+            throw new ArgumentException("A prompt needs at least one token.", nameof(prompts));
+        int capacity = prompts.Max(prompt => prompt.Length) + maxNewTokens;
+        CheckLength(capacity);
+        using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity);
+        GreedyTexts texts = new(prompts, maxNewTokens, ends);
+        for (int first = 0, next = prompts.Min(prompt => prompt.Length); !texts.AllEnded; (first, next) = (next, next + 1))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            texts.Take(next, NextTokens(weights, texts.Columns(first, next), prompts.Count, next - first, cache));
+        }
+        return texts.New();
+    }
+
+    public void Dispose() => Checkpoint.Dispose();
+
+    internal Decoder Decoder => _decoder;
+
+    /// <summary>Logits at the label positions of the batch, [S, M, V], row-major: for tests against a reference.</summary>
+    internal float[] Logits(ModelWeights weights, TokenBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable mode = inference_mode();
+        return _decoder.Logits(weights, Input(batch)).data<float>().ToArray();
+    }
+
+    /// <summary>The loss of each weight set.</summary>
+    internal double[] Losses(IWeights weights, TokenBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable mode = inference_mode();
+        Tensor logits = _decoder.Logits(weights, Input(batch)); // [S, M, V]
+        Tensor targets = tensor(batch.Targets).expand(weights.Sets, batch.Targets.Length).reshape(-1); // [S·M]
+        Tensor losses = nn.functional.cross_entropy(logits.view(-1, VocabularySize), targets, reduction: nn.Reduction.None); // [S·M]
+        return losses.view(weights.Sets, -1).mean([1], type: ScalarType.Float64).data<double>().ToArray(); // [S]
+    }
+
+    private long[] NextTokens(ModelWeights weights, long[] ids, int rows, int length, KeyValueCache cache)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable mode = inference_mode();
+        Tensor last = arange(length - 1, (long)rows * length, length, ScalarType.Int64);
+        return _decoder.Logits(weights, new DecoderInput(tensor(ids), rows, length, last), cache).argmax(-1).data<long>().ToArray();
+    }
+
+    private DecoderInput Input(TokenBatch batch)
+    {
+        CheckLength(batch.Length);
+        long largest = Math.Max(batch.Ids.Max(), batch.Targets.Max()), smallest = Math.Min(batch.Ids.Min(), batch.Targets.Min());
+        if (smallest < 0 || largest >= VocabularySize)
+            throw new ArgumentException($"Token ids reach from {smallest} to {largest}; the model's vocabulary has {VocabularySize}.", nameof(batch));
+        return new DecoderInput(tensor(batch.Ids), batch.Rows, batch.Length, tensor(batch.Positions));
+    }
+
+    private void CheckLength(int length)
+    {
+        if (length > MaxLength)
+            throw new ArgumentException($"A sequence of {length} tokens is longer than the {MaxLength} that the model takes.", nameof(length));
+    }
+
+    private delegate void Change(int ordinal, long firstElement, Span<float> weights);
+
+    private ModelWeights Fill(Change change)
+    {
+        ModelWeights weights = new(_decoder.Layout);
+        foreach (Parameter parameter in _decoder.Layout.Parameters)
+        {
+            foreach (PlacedTensor tensor in _decoder.Layout.Tensors(parameter))
+            {
+                for (long first = 0; first < tensor.Count; first += MaxPiece)
+                {
+                    Span<float> piece = weights.Span(tensor.Offset + first, (int)Math.Min(tensor.Count - first, MaxPiece));
+                    tensor.Source.Read(first, piece);
+                    change(tensor.Ordinal, first, piece);
+                }
+            }
+        }
+        return weights;
+    }
+}

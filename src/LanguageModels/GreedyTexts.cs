@@ -1,0 +1,57 @@
+namespace FedKSeed.LanguageModels;
+
+/// <summary>The texts of a generation as they grow, column by column: a token of a prompt where there is one, a new token behind it.</summary>
+internal sealed class GreedyTexts
+{
+    private readonly IReadOnlyList<int[]> _prompts;
+    private readonly int _maxNewTokens;
+    private readonly IReadOnlyCollection<int> _ends;
+    private readonly List<int>[] _new;
+    private readonly bool[] _ended;
+
+    public GreedyTexts(IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends)
+    {
+        (_prompts, _maxNewTokens, _ends) = (prompts, maxNewTokens, ends);
+        _new = [.. prompts.Select(_ => new List<int>())];
+        _ended = new bool[prompts.Count];
+    }
+
+    public bool AllEnded => !_ended.Contains(false);
+
+    public int[][] New() => [.. _new.Select(tokens => tokens.ToArray())];
+
+    /// <summary>Columns [first, next) of every row, row by row.</summary>
+    public long[] Columns(int first, int next)
+    {
+        long[] ids = new long[_prompts.Count * (next - first)];
+        for (int row = 0, at = 0; row < _prompts.Count; row++)
+        {
+            for (int column = first; column < next; column++)
+                ids[at++] = Token(row, column);
+        }
+        return ids;
+    }
+
+    /// <summary>Takes what the model would write in column <paramref name="column"/>, where the row's prompt is over and its end not yet reached.</summary>
+    public void Take(int column, long[] predicted)
+    {
+        for (int row = 0; row < _prompts.Count; row++)
+        {
+            if (column < _prompts[row].Length || _ended[row])
+                continue;
+            int token = (int)predicted[row];
+            if (_ends.Contains(token))
+                _ended[row] = true;
+            else
+                _new[row].Add(token);
+            _ended[row] |= _new[row].Count == _maxNewTokens;
+        }
+    }
+
+    // A row that has ended goes on with any token: nobody looks at it again.
+    private int Token(int row, int column)
+    {
+        int beyond = column - _prompts[row].Length;
+        return beyond < 0 ? _prompts[row][column] : beyond < _new[row].Count ? _new[row][beyond] : 0;
+    }
+}

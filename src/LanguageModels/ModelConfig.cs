@@ -1,0 +1,84 @@
+using System.Text.Json;
+
+namespace FedKSeed.LanguageModels;
+
+/// <summary>Reads config.json of a model folder. Faults are collected, so that <see cref="ThrowIfFaulty"/> can name all of them at once.</summary>
+internal sealed class ModelConfig
+{
+    public const string FileName = "config.json";
+
+    private readonly string _name;
+    private readonly JsonElement _json;
+    private readonly List<string> _faults;
+
+    private ModelConfig(string name, JsonElement json, List<string> faults) => (_name, _json, _faults) = (name, json, faults);
+
+    /// <exception cref="InvalidDataException">The file is missing or is no JSON object.</exception>
+    public static ModelConfig Load(string folder)
+    {
+        string path = Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+            throw new InvalidDataException($"{folder} is not a model folder: {FileName} is missing.");
+        try
+        {
+            JsonElement json = JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(path));
+            return json.ValueKind == JsonValueKind.Object ? new ModelConfig(path, json, []) : throw new JsonException("it must be an object.");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path}: {e.Message}", e);
+        }
+    }
+
+    public bool Has(string field) => Find(field) is not null;
+
+    /// <summary>An object within this one, whose fields are named with a dot; null where it is absent.</summary>
+    public ModelConfig? Section(string field) =>
+        Find(field) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Object ? new ModelConfig($"{_name}: {field}", value, _faults)
+        : Fault<ModelConfig?>(field, "must be an object", null);
+
+    /// <summary>A positive integer; without a default it must be there.</summary>
+    public int Integer(string field, int? absent = null) =>
+        Find(field) is not { } value ? absent ?? Fault(field, "is missing", 1)
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number > 0 ? number
+        : Fault(field, $"must be a positive integer, it is {value}", 1);
+
+    /// <summary>A positive number; without a default it must be there.</summary>
+    public double Number(string field, double? absent = null) =>
+        Find(field) is not { } value ? absent ?? Fault(field, "is missing", 1.0)
+        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number > 0 ? number
+        : Fault(field, $"must be a positive number, it is {value}", 1.0);
+
+    public bool Flag(string field, bool absent) =>
+        Find(field) is not { } value ? absent
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : Fault(field, $"must be true or false, it is {value}", absent);
+
+    /// <summary>One of a few words.</summary>
+    public string Choice(string field, string? absent, params ReadOnlySpan<string> supported)
+    {
+        string? found = Find(field)?.ToString() ?? absent;
+        return found is not null && supported.Contains(found) ? found
+            : Fault(field, $"is {found ?? "missing"}; supported: {string.Join(", ", supported!)}", supported[0]);
+    }
+
+    /// <summary>Notes that a field holds what is not supported.</summary>
+    public void Refuse(string field, string supported) => Fault(field, $"is {Find(field)?.ToString() ?? "absent"}; supported: {supported}", 0);
+
+    /// <exception cref="InvalidDataException">Some field was at fault.</exception>
+    public void ThrowIfFaulty()
+    {
+        if (_faults.Count > 0)
+            throw new InvalidDataException(string.Join(Environment.NewLine, _faults));
+    }
+
+    private JsonElement? Find(string field) =>
+        _json.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private T Fault<T>(string field, string problem, T standIn)
+    {
+        _faults.Add($"{_name}: {field} {problem}.");
+        return standIn;
+    }
+}

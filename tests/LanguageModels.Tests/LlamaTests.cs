@@ -1,0 +1,103 @@
+using System.Text.Json;
+using FedKSeed.Perturbation;
+
+namespace FedKSeed.LanguageModels.Tests;
+
+public class LlamaTests
+{
+    private static readonly ReferenceModel Reference = new("llama-gqa-untied");
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public void Losses_are_those_of_the_reference()
+    {
+        using CausalLanguageModel model = Reference.Load();
+        using ModelWeights weights = model.BaseWeights();
+        AssertClose(Reference.Loss, model.Loss(weights, Reference.Batch), 1e-4);
+        double[] alone = [.. Reference.Sequences.Select(sequence => model.Loss(weights, new TokenBatch([sequence])))];
+        foreach ((double expected, double actual) in Reference.LossPerSequence.Zip(alone))
+            AssertClose(expected, actual, 1e-4);
+    }
+
+    [Theory]
+    [InlineData("logits_last", 39)]
+    [InlineData("logits_mid", 20)]
+    public void Logits_are_those_of_the_reference(string which, int position)
+    {
+        using CausalLanguageModel model = Reference.Load();
+        using ModelWeights weights = model.BaseWeights();
+        // One more token, labelled, asks for the logits at the position before it.
+        TokenSequence[] sequences = [.. Reference.Sequences.Select(sequence =>
+            new TokenSequence([.. sequence.Ids[..(position + 1)], 0], [.. Enumerable.Repeat(TokenSequence.Ignored, position + 1), 0]))];
+        float[] logits = model.Logits(weights, new TokenBatch(sequences));
+        double[][] expected = Reference.Logits(which);
+        double scale = expected.SelectMany(row => row).Max(Math.Abs);
+        for (int row = 0; row < expected.Length; row++)
+        {
+            for (int i = 0; i < expected[row].Length; i++)
+                Assert.Equal(expected[row][i], logits[row * model.VocabularySize + i], 1e-4 * scale);
+        }
+    }
+
+    [Fact]
+    public void Greedy_text_is_that_of_the_reference_alone_and_beside_other_prompts()
+    {
+        using CausalLanguageModel model = Reference.Load();
+        using ModelWeights weights = model.BaseWeights();
+        int[] other = Reference.Sequences[1].Ids[..13];
+        int[][] alone = [model.Generate(weights, [Reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(weights, [other], 12, [], Cancellation)[0]];
+        int[][] together = model.Generate(weights, [other, Reference.GreedyPrompt], 12, [], Cancellation);
+        Assert.Equal(Reference.Greedy, alone[0]);
+        Assert.Equal(alone[0], together[1]);
+        Assert.Equal(alone[1], together[0]);
+    }
+
+    [Fact]
+    public void Generation_stops_at_an_end_token_and_leaves_it_out()
+    {
+        using CausalLanguageModel model = Reference.Load();
+        using ModelWeights weights = model.BaseWeights();
+        int end = Reference.Greedy[4];
+        Assert.Equal(Reference.Greedy[..4], model.Generate(weights, [Reference.GreedyPrompt], 12, [end], Cancellation)[0]);
+    }
+
+    [Fact]
+    public void Scalars_of_a_zeroth_order_step_are_those_of_the_reference()
+    {
+        using CausalLanguageModel model = Reference.Load();
+        using ZerothOrderTrainer trainer = new(model, Reference.Pool);
+        foreach (JsonElement known in Reference.ZerothOrderCases)
+        {
+            StepResult step = trainer.Step(Reference.Batch, known.GetProperty("seed").GetInt32(), Reference.Epsilon, learningRate: 0);
+            AssertClose(known.GetProperty("loss_plus").GetDouble(), step.LossPlus, 1e-5);
+            AssertClose(known.GetProperty("loss_minus").GetDouble(), step.LossMinus, 1e-5);
+            AssertClose(known.GetProperty("scalar").GetDouble(), step.Scalar!.Value, 1e-2);
+        }
+    }
+
+    [Fact]
+    public void Rebuilt_weights_are_those_of_the_formula()
+    {
+        using CausalLanguageModel model = Reference.Load();
+        SeedPool pool = new(7, 3, DirectionScheme.PhiloxRademacher);
+        int[] quantised = [70_000_001, -3, 1_500_000];
+        const int shift = 9;
+        using ModelWeights rebuilt = model.Rebuild(new Rebuilder(pool, quantised, shift));
+        foreach (CheckpointTensor tensor in model.Checkpoint.Weights)
+        {
+            float[] expected = tensor.ToArray();
+            for (int i = 0; i < expected.Length; i++)
+            {
+                long sum = 0;
+                for (int seed = 0; seed < quantised.Length; seed++)
+                    sum += quantised[seed] * (long)pool.Direction(seed, tensor.Ordinal!.Value).Value(i);
+                expected[i] = MathF.FusedMultiplyAdd(-MathF.ScaleB(1, shift - 40), sum, expected[i]);
+            }
+            Assert.Equal(expected, rebuilt.Read(tensor.Name));
+        }
+    }
+
+    private static void AssertClose(double expected, double actual, double relative) =>
+        Assert.True(Math.Abs(expected - actual) <= relative * Math.Abs(expected), $"{actual} is not {expected} within {relative}.");
+}
