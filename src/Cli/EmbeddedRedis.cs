@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Garnet;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FedKSeed.Cli;
 
@@ -34,13 +35,13 @@ public sealed class EmbeddedRedis : IDisposable
             "--aof", "--aof-commit-wait", "--recover",
             // The default device needs libaio, which few machines have, and ends the process without it.
             "--device-type", "RandomAccess",
-            "--logdir", folder, "--checkpointdir", folder,
+            "--storage-tier", "--logdir", folder, "--checkpointdir", folder,
             // A federation's book is a few megabytes; the defaults suit a cache server.
             "--memory", "256m", "--page", "1m", "--index", "4m",
             "--aof-memory", "16m", "--aof-page-size", "4m",
-            "--quiet",
+            "-q", "--disable-console-logger", "--fail-on-recovery-error",
         ];
-        var server = new GarnetServer(arguments);
+        var server = new GarnetServer(arguments, NullLoggerFactory.Instance);
         try
         {
             server.Start();
