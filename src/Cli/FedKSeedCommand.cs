@@ -14,28 +14,33 @@ public static class FedKSeedCommand
         Recursive = true,
     };
 
+    /// <summary>What a verb gets to end in after Ctrl-C or SIGTERM.</summary>
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(20);
+
     public static async Task<int> InvokeAsync(string[] arguments, TextWriter output, TextWriter errors)
     {
         var root = new RootCommand("Federated full-parameter tuning of language models: seeds and scalars on the wire, nothing else.")
         {
             Verbose,
         };
-        foreach (var verb in new[] { ReplayVerb.Create(), VerifyVerb.Create() })
+        var run = new RunVerb();
+        var runCommand = run.Create(Verbose);
+        foreach (var verb in new[] { runCommand, ReplayVerb.Create(), VerifyVerb.Create() })
             root.Subcommands.Add(verb);
 
         var parsed = root.Parse(arguments);
-        var isVerbose = parsed.GetResult(Verbose) is not null;
+        var isVerbose = parsed.GetValue(Verbose);
         try
         {
-            // A verb that can say more about wrong values than the parser adds the parser's errors to its own.
             if (parsed.Errors.Count > 0)
-                throw new UsageException([.. parsed.Errors.Select(error => error.Message)]);
+                throw new UsageException(
+                    [.. parsed.Errors.Select(error => error.Message), .. parsed.CommandResult.Command == runCommand ? run.Faults(parsed) : []]);
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 Output = output,
                 Error = errors,
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,
+                ProcessTerminationTimeout = StopTimeout,
             });
         }
         catch (Exception failure) when (failure is not OutOfMemoryException)
