@@ -31,8 +31,14 @@ public static class FederationDecisions
         return state.Settings == settings
             ? []
             : throw new InvalidOperationException(
-                $"Federation '{settings.Name}' was opened with other settings. Recorded: {state.Settings}. Given: {settings}.");
+                $"Federation '{settings.Name}' was opened with other settings: {Differences(state.Settings, settings)}.");
     }
+
+    private static string Differences(FederationSettings recorded, FederationSettings given) =>
+        string.Join("; ", typeof(FederationSettings).GetProperties()
+            .Select(property => (property.Name, Recorded: property.GetValue(recorded), Given: property.GetValue(given)))
+            .Where(setting => !Equals(setting.Recorded, setting.Given))
+            .Select(setting => $"{setting.Name} is {setting.Recorded} in its log, {setting.Given} was given"));
 
     /// <summary>Starts a round: an assignment for every participant, drawn from the present version's distribution.</summary>
     public static IReadOnlyList<LogEvent> StartRound(FederationState state, int round, IEnumerable<string> participants)

@@ -73,8 +73,8 @@ public sealed record FederationSettings
     public double MaximumScalar { get; init; } = 1e4;
 
     /// <summary>c: amplitudes are clipped to this before they count as importance.</summary>
-    [Range(1e-6, 1024.0)]
-    public double ImportanceClip { get; init; } = 10;
+    [Range(1e-6, 1e6)]
+    public double ImportanceClip { get; init; } = 1000;
 
     /// <summary>Clients that must be alive before a round starts.</summary>
     [Range(1, 10_000)]
