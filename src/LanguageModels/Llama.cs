@@ -58,9 +58,10 @@ internal sealed record LlamaConfig
     {
         ModelConfig? rope = config.Section("rope_parameters") ?? config.Section("rope_scaling");
         double theta = rope is not null && rope.Has("rope_theta") ? rope.Number("rope_theta") : config.Number("rope_theta", absent: 10_000);
-        if (rope is not null)
-            rope.Choice(rope.Has("rope_type") ? "rope_type" : "type", "default", "default");
-        return RotaryEmbedding.InverseFrequencies(headSize, theta);
+        float[] frequencies = RotaryEmbedding.InverseFrequencies(headSize, theta);
+        string type = rope?.Choice(rope.Has("rope_type") ? "rope_type" : "type", "default", "default", "llama3") ?? "default";
+        return type == "default" ? frequencies : RotaryEmbedding.Stretch(frequencies,
+            rope!.Number("factor"), rope.Number("low_freq_factor"), rope.Number("high_freq_factor"), rope.Number("original_max_position_embeddings"));
     }
 }
 
