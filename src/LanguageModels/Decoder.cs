@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
@@ -59,11 +60,12 @@ internal abstract class Decoder
     /// <exception cref="InvalidDataException">The architecture is not one of those that are built in, or its configuration is not supported.</exception>
     public static Decoder Create(ModelConfig config)
     {
-        Decoder decoder = config.Choice("model_type", absent: null, "llama") switch
+        string architecture = config.Choice("model_type", absent: null, "llama");
+        config.ThrowIfFaulty(); // the fields of another architecture would only add to the confusion
+        return architecture switch
         {
-            _ => new Llama(LlamaConfig.Read(config)),
+            "llama" => new Llama(LlamaConfig.Read(config)),
+            _ => throw new UnreachableException(architecture),
         };
-        config.ThrowIfFaulty();
-        return decoder;
     }
 }

@@ -46,6 +46,9 @@ public sealed class Evaluator
         _promptBatches = [.. Enumerable.Range(0, examples.Count).OrderBy(i => _prompts[i].Length).Chunk(BatchSize)];
         if (_batches.Length == 0)
             throw new ArgumentException($"No example has an answer within {encoder.MaxLength} tokens.", nameof(examples));
+        int longest = _prompts.Max(prompt => prompt.Length) + maxNewTokens;
+        if (longest > model.MaxLength)
+            throw new ArgumentException($"The longest prompt and {maxNewTokens} new tokens are {longest} tokens; the model takes {model.MaxLength}.", nameof(examples));
     }
 
     /// <summary>Loss, then the model's own answers, greedily.</summary>

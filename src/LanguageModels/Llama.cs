@@ -20,6 +20,7 @@ internal sealed record LlamaConfig
     public required bool TiedEmbeddings { get; init; }
     public required float[] InverseFrequencies { get; init; }
 
+    /// <exception cref="InvalidDataException">Fields are missing or not supported; the message names all of them.</exception>
     public static LlamaConfig Read(ModelConfig config)
     {
         config.Choice("hidden_act", "silu", "silu");
@@ -38,7 +39,7 @@ internal sealed record LlamaConfig
         int headSize = config.Integer("head_dim", absent: Math.Max(hidden / heads, 1));
         if (headSize % 2 != 0)
             config.Refuse("head_dim", "an even number");
-        return new LlamaConfig
+        LlamaConfig read = new()
         {
             Vocabulary = config.Integer("vocab_size"),
             Hidden = hidden,
@@ -52,6 +53,8 @@ internal sealed record LlamaConfig
             TiedEmbeddings = config.Flag("tie_word_embeddings", absent: false),
             InverseFrequencies = ReadRotary(config, headSize),
         };
+        config.ThrowIfFaulty();
+        return read;
     }
 
     private static float[] ReadRotary(ModelConfig config, int headSize)

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using CsCheck;
 using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
@@ -22,6 +24,16 @@ public class TokenizerTests
                 wrong.Add($"'{text}' decoded: '{tokenizer.Decode(ids)}'");
         }
         Assert.Empty(wrong);
+    }
+
+    [Theory]
+    [InlineData("bytelevel")]
+    [InlineData("split-bytelevel")]
+    public void Any_text_comes_back_from_its_ids(string name)
+    {
+        Tokenizer tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", name));
+        Gen<string> text = Gen.OneOf(Gen.String, Gen.Char[" \t\nabcAB'12.é日"].Array[0, 30].Select(some => new string(some))).Select(some => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(some)));
+        text.Sample(some => tokenizer.Decode(tokenizer.Encode(some), skipSpecialTokens: false) == some, iter: 2000);
     }
 
     [Fact]
