@@ -1,0 +1,53 @@
+using FedKSeed.Contracts;
+using FedKSeed.LanguageModels;
+using FedKSeed.Perturbation;
+using Microsoft.Extensions.Options;
+using TorchSharp;
+
+namespace FedKSeed.ClientWorker;
+
+/// <summary>The base model of this process, with its tokenizer and prompt; loaded once. Safe to use from any thread.</summary>
+public sealed class BaseModel : IDisposable
+{
+    private readonly int _degreeOfParallelism;
+
+    public BaseModel(IOptions<WorkerOptions> options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var worker = options.Value;
+        torch.set_num_threads(worker.TorchThreads);
+        Model = CausalLanguageModel.Load(worker.ModelFolder);
+        Digest = Model.Checkpoint.Digest();
+        var template = worker.PromptFile is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
+        Encoder = new ExampleEncoder(Tokenizer.Load(worker.ModelFolder), template, Math.Min(worker.MaximumTokens, Model.MaxLength));
+        _degreeOfParallelism = Math.Max(worker.Parallelism, worker.TorchThreads);
+    }
+
+    public CausalLanguageModel Model { get; }
+
+    public ExampleEncoder Encoder { get; }
+
+    /// <summary>SHA-256 of the base checkpoint's tensors.</summary>
+    public string Digest { get; }
+
+    /// <summary>The directions that a version is a sum of.</summary>
+    public static SeedPool PoolOf(ModelVersion version)
+    {
+        ArgumentNullException.ThrowIfNull(version);
+        return new SeedPool(version.PoolKey, version.SeedCount, DirectionSchemes.Parse(version.Scheme));
+    }
+
+    /// <summary>All weights of a version, in the compute type.</summary>
+    /// <exception cref="InvalidOperationException">The version is of another base model.</exception>
+    public ModelWeights Rebuild(ModelVersion version)
+    {
+        ArgumentNullException.ThrowIfNull(version);
+        if (version.BaseModelDigest != Digest)
+            throw new InvalidOperationException(
+                $"The federation's base model has digest {version.BaseModelDigest}, the one in {Model.Checkpoint.Folder} has {Digest}.");
+        var quantised = PackedIntegers.UnpackSigned(version.Quantised, version.SeedCount, version.QuantisedBits);
+        return Model.Rebuild(new Rebuilder(PoolOf(version), quantised, version.Shift), _degreeOfParallelism);
+    }
+
+    public void Dispose() => Model.Dispose();
+}

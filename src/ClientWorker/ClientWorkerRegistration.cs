@@ -1,0 +1,43 @@
+using MassTransit;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace FedKSeed.ClientWorker;
+
+public static class ClientWorkerRegistration
+{
+    /// <summary>ClientWorker: the clients of section "Worker", and the evaluator of section "Evaluator" if it names data.</summary>
+    public static IHostApplicationBuilder AddClientWorker(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddOptions<WorkerOptions>().BindConfiguration("Worker").ValidateDataAnnotations()
+            .Validate(
+                worker => worker.Clients.Select(client => client.Name).Distinct().Count() == worker.Clients.Count,
+                "Worker:Clients must have different names.")
+            .ValidateOnStart();
+        builder.Services.AddOptions<EvaluatorOptions>().BindConfiguration("Evaluator").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<BaseModel>();
+        builder.Services.AddSingleton<LocalClients>();
+        builder.Services.AddSingleton<LocalTraining>();
+        builder.Services.AddSingleton<FinishedReports>();
+        builder.Services.AddHostedService<ClientSessions>();
+        if (Evaluates(builder.Configuration))
+            builder.Services.AddSingleton<VersionScoring>();
+        return builder;
+    }
+
+    public static void AddClientWorkerConsumers(this IBusRegistrationConfigurator bus, IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        // Connected to each client's own queue once its data is loaded; see ClientSessions.
+        bus.AddConsumer<SeedsAssignedConsumer>().ExcludeFromConfigureEndpoints();
+        bus.AddConsumer<ReportRejectedConsumer>().ExcludeFromConfigureEndpoints();
+        if (Evaluates(configuration))
+            bus.AddConsumer<EvaluationRequestedConsumer, EvaluationRequestedConsumerDefinition>();
+    }
+
+    private static bool Evaluates(IConfiguration configuration) => !string.IsNullOrEmpty(configuration["Evaluator:Data"]);
+}

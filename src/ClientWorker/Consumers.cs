@@ -1,0 +1,142 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using FedKSeed.Contracts;
+using FedKSeed.LanguageModels;
+using MassTransit;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FedKSeed.ClientWorker;
+
+/// <summary>Works off an assignment of one of this process's clients and reports its scalars.</summary>
+public sealed class SeedsAssignedConsumer(
+    LocalTraining training, LocalClients clients, FinishedReports finished, IOptions<WorkerOptions> options, TimeProvider time)
+    : IConsumer<SeedsAssigned>
+{
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(500);
+
+    public async Task Consume(ConsumeContext<SeedsAssigned> context)
+    {
+        var assignment = context.Message;
+        if (finished.Find(assignment) is not { } report)
+        {
+            var client = clients[assignment.Client];
+            var run = new AssignmentRun(assignment, client.Sequences.Count);
+            var shown = time.GetTimestamp();
+            await context.Publish(Progress(context, run), context.CancellationToken);
+            await foreach (var step in training.RunAsync(assignment, client, context.CancellationToken))
+            {
+                run.Add(step);
+                if (time.GetElapsedTime(shown) < ProgressInterval && run.Steps < assignment.Steps)
+                    continue;
+                shown = time.GetTimestamp();
+                await context.Publish(Progress(context, run), context.CancellationToken);
+            }
+            report = run.Report();
+            finished.Keep(report);
+        }
+        await context.Publish(report, context.CancellationToken);
+    }
+
+    private LocalProgress Progress(ConsumeContext<SeedsAssigned> context, AssignmentRun run) => new()
+    {
+        Federation = context.Message.Federation,
+        Round = context.Message.Round,
+        Client = context.Message.Client,
+        Worker = options.Value.Name,
+        Step = run.Steps,
+        Steps = context.Message.Steps,
+        Loss = run.MeanLoss,
+        AssignmentBytes = context.ReceiveContext.Body.Length ?? 0,
+    };
+}
+
+/// <summary>The scalars of an assignment so far.</summary>
+internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
+{
+    private readonly List<float> _scalars = [];
+    private readonly List<int> _skipped = [];
+    private double _lossSum;
+
+    public int Steps => _scalars.Count + _skipped.Count;
+
+    public double? MeanLoss => _scalars.Count == 0 ? null : _lossSum / _scalars.Count;
+
+    public void Add(StepResult step)
+    {
+        if (step.Scalar is { } scalar)
+        {
+            _scalars.Add(scalar);
+            _lossSum += (step.LossPlus + step.LossMinus) / 2;
+        }
+        else
+        {
+            _skipped.Add(Steps);
+        }
+    }
+
+    public ScalarsReported Report() => new()
+    {
+        Federation = assignment.Federation,
+        Round = assignment.Round,
+        Client = assignment.Client,
+        BaseVersion = assignment.Model.Version,
+        Examples = examples,
+        Scalars = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_scalars)).ToArray(),
+        SkippedSteps = _skipped,
+    };
+}
+
+/// <summary>The last report of each client: a repeated assignment is answered with it instead of being worked off again.</summary>
+public sealed class FinishedReports
+{
+    private readonly ConcurrentDictionary<string, ScalarsReported> _byClient = new(StringComparer.Ordinal);
+
+    public ScalarsReported? Find(SeedsAssigned assignment) =>
+        _byClient.TryGetValue(assignment.Client, out var report)
+            && report.Round == assignment.Round && report.Federation == assignment.Federation ? report : null;
+
+    public void Keep(ScalarsReported report) => _byClient[report.Client] = report;
+}
+
+/// <summary>Tells the operator of a client that its report did not count.</summary>
+public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsumer> log) : IConsumer<ReportRejected>
+{
+    public Task Consume(ConsumeContext<ReportRejected> context)
+    {
+        Rejected(context.Message.Client, context.Message.Round, context.Message.Reason);
+        return Task.CompletedTask;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The report of {Client} for round {Round} was rejected: {Reason}")]
+    private partial void Rejected(string client, int round, string reason);
+}
+
+/// <summary>Scores a version on the held-out data, each version once.</summary>
+public sealed class EvaluationRequestedConsumer(VersionScoring scoring, FederationName federation) : IConsumer<EvaluationRequested>
+{
+    public async Task Consume(ConsumeContext<EvaluationRequested> context)
+    {
+        var request = context.Message;
+        if (request.Federation != federation.Value)
+            return;
+        var evaluation = await scoring.ScoreAsync(request.Model, context.CancellationToken);
+        await context.Publish(
+            new ModelEvaluated
+            {
+                Federation = request.Federation,
+                Version = request.Model.Version,
+                Examples = evaluation.Answers.Count,
+                Loss = double.IsFinite(evaluation.Loss) ? evaluation.Loss : null,
+                ExactMatch = evaluation.ExactMatch,
+                RougeL = evaluation.RougeL,
+            },
+            context.CancellationToken);
+    }
+}
+
+/// <summary>One evaluation at a time; others wait in the queue.</summary>
+public sealed class EvaluationRequestedConsumerDefinition : ConsumerDefinition<EvaluationRequestedConsumer>
+{
+    public EvaluationRequestedConsumerDefinition() => ConcurrentMessageLimit = 1;
+}

@@ -1,0 +1,99 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
+using FedKSeed.Contracts;
+using FedKSeed.LanguageModels;
+using Microsoft.Extensions.Options;
+
+namespace FedKSeed.ClientWorker;
+
+/// <summary>
+/// Works off assignments: sets a private copy of the weights to the base version and runs the steps. Holds nothing worth
+/// losing: trainers, and the version that was rebuilt last. Safe to call from any thread; as many assignments run at once as there
+/// are trainers, the others wait.
+/// </summary>
+public sealed class LocalTraining(BaseModel model, IOptions<WorkerOptions> options) : IDisposable
+{
+    private readonly SemaphoreSlim _free = new(options.Value.Parallelism);
+    private readonly ConcurrentBag<ZerothOrderTrainer> _idle = [];
+    private readonly Lock _versionLock = new();
+    private (ModelVersion Version, ModelWeights Weights)? _latest;
+
+    /// <summary>Runs an assignment; yields after every step.</summary>
+    public async IAsyncEnumerable<StepResult> RunAsync(
+        SeedsAssigned assignment, LocalClient client, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(assignment);
+        ArgumentNullException.ThrowIfNull(client);
+        var seeds = PackedIntegers.UnpackUnsigned(
+            assignment.Seeds, assignment.Steps, PackedIntegers.BitsForIndexBelow(assignment.Model.SeedCount));
+        var batches = new BatchSchedule(BatchKey(assignment), client.Sequences.Count, assignment.BatchSize);
+
+        await _free.WaitAsync(cancel);
+        var trainer = TakeTrainer(assignment.Model);
+        try
+        {
+            await Task.Run(() => ResetTo(trainer, assignment.Model), cancel);
+            for (var step = 0; step < seeds.Length; step++)
+            {
+                var batch = new TokenBatch([.. batches.Indices(step).Select(index => client.Sequences[index])]);
+                var seed = seeds[step];
+                // A step is one synchronous stretch on one thread: torch's dispose scopes belong to a thread.
+                yield return await Task.Run(() => trainer.Step(batch, seed, assignment.Epsilon, assignment.LearningRate), cancel);
+            }
+        }
+        finally
+        {
+            _idle.Add(trainer);
+            _free.Release();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var trainer in _idle)
+            trainer.Dispose();
+        _latest?.Weights.Dispose();
+        _free.Dispose();
+    }
+
+    private ZerothOrderTrainer TakeTrainer(ModelVersion version)
+    {
+        var pool = BaseModel.PoolOf(version);
+        while (_idle.TryTake(out var trainer))
+        {
+            if (trainer.Pool == pool)
+                return trainer;
+            trainer.Dispose();
+        }
+        return new ZerothOrderTrainer(model.Model, pool);
+    }
+
+    /// <summary>Clients of one round share a version: the first one rebuilds it, the others copy it.</summary>
+    private void ResetTo(ZerothOrderTrainer trainer, ModelVersion version)
+    {
+        lock (_versionLock)
+        {
+            if (_latest is not { } latest || !IsSame(latest.Version, version))
+            {
+                _latest?.Weights.Dispose();
+                _latest = null;
+                _latest = (version, model.Rebuild(version));
+            }
+            trainer.Reset(_latest.Value.Weights);
+        }
+    }
+
+    private static bool IsSame(ModelVersion a, ModelVersion b) =>
+        a.Version == b.Version && a.BaseModelDigest == b.BaseModelDigest && BaseModel.PoolOf(a) == BaseModel.PoolOf(b)
+            && a.Shift == b.Shift && a.Quantised.AsSpan().SequenceEqual(b.Quantised);
+
+    /// <summary>Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.</summary>
+    private static ulong BatchKey(SeedsAssigned assignment)
+    {
+        var name = $"fedkseed/batches/1:{assignment.Model.PoolKey}:{assignment.Round}:{assignment.Client}";
+        return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
+    }
+}

@@ -1,0 +1,40 @@
+using FedKSeed.Contracts;
+using FedKSeed.LanguageModels;
+using Microsoft.Extensions.Options;
+
+namespace FedKSeed.ClientWorker;
+
+/// <summary>Scores versions on held-out data. Remembers the last one, so that a repeated request costs nothing.</summary>
+public sealed class VersionScoring
+{
+    private readonly BaseModel _model;
+    private readonly Evaluator _evaluator;
+    private (ModelVersion Version, Evaluation Evaluation)? _last;
+
+    public VersionScoring(BaseModel model, IOptions<EvaluatorOptions> options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        var examples = InstructionExample.Load(options.Value.Data!);
+        if (options.Value.Limit > 0)
+            examples = [.. examples.Take(options.Value.Limit)];
+        _model = model;
+        _evaluator = new Evaluator(model.Model, model.Encoder, examples, options.Value.MaximumNewTokens);
+    }
+
+    public async Task<Evaluation> ScoreAsync(ModelVersion version, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(version);
+        if (_last is { } last && last.Version.Version == version.Version && last.Version.BaseModelDigest == version.BaseModelDigest)
+            return last.Evaluation;
+        var evaluation = await Task.Run(
+            () =>
+            {
+                using var weights = _model.Rebuild(version);
+                return _evaluator.Evaluate(weights, cancellation: cancel);
+            },
+            cancel);
+        _last = (version, evaluation);
+        return evaluation;
+    }
+}

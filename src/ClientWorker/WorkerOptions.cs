@@ -1,0 +1,61 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace FedKSeed.ClientWorker;
+
+/// <summary>Section "Worker".</summary>
+public sealed class WorkerOptions
+{
+    /// <summary>Hugging Face folder of the base model.</summary>
+    [Required]
+    public string ModelFolder { get; set; } = "";
+
+    /// <summary>Prompt template as JSON; Alpaca's when absent. The same for every client of a federation, and for its evaluator.</summary>
+    public string? PromptFile { get; set; }
+
+    /// <summary>Clients whose assignments this process works off; none for one that only evaluates.</summary>
+    public IReadOnlyList<ClientOptions> Clients { get; set; } = [];
+
+    /// <summary>Assignments worked off at once; each takes a copy of the weights and of one layer's scratch.</summary>
+    [Range(1, 256)]
+    public int Parallelism { get; set; } = Environment.ProcessorCount;
+
+    /// <summary>Threads of each tensor operation. For small models many assignments at once beat many threads.</summary>
+    [Range(1, 256)]
+    public int TorchThreads { get; set; } = 1;
+
+    /// <summary>Longer examples are cut off here, in tokens.</summary>
+    [Range(8, 1_000_000)]
+    public int MaximumTokens { get; set; } = 512;
+
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:05:00")]
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Names this process among the workers of its clients.</summary>
+    [Required]
+    public string Name { get; set; } = $"{Environment.MachineName}-{Environment.ProcessId}";
+}
+
+public sealed class ClientOptions
+{
+    [Required, RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
+    public string Name { get; set; } = "";
+
+    /// <summary>Instruction JSONL.</summary>
+    [Required]
+    public string Data { get; set; } = "";
+}
+
+/// <summary>Section "Evaluator". A process evaluates when <see cref="Data"/> is set.</summary>
+public sealed class EvaluatorOptions
+{
+    /// <summary>Held-out instruction JSONL.</summary>
+    public string? Data { get; set; }
+
+    /// <summary>Examples of it that a version is scored on; 0 for all.</summary>
+    [Range(0, int.MaxValue)]
+    public int Limit { get; set; }
+
+    /// <summary>Longest answer, in tokens.</summary>
+    [Range(1, 100_000)]
+    public int MaximumNewTokens { get; set; } = 64;
+}

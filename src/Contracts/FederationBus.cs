@@ -1,0 +1,108 @@
+using System.ComponentModel.DataAnnotations;
+using MassTransit;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace FedKSeed.Contracts;
+
+public enum BusTransport
+{
+    /// <summary>Within one process: the embedded default.</summary>
+    InMemory,
+
+    RabbitMq,
+}
+
+/// <summary>Section "Bus".</summary>
+public sealed class BusOptions
+{
+    public BusTransport Transport { get; set; } = BusTransport.InMemory;
+
+    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host.</summary>
+    [Required]
+    public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
+}
+
+/// <summary>The federation that a process works for: "Federation:Name".</summary>
+public sealed record FederationName(string Value)
+{
+    /// <summary>The queue of one client; every worker of that client reads it, and nobody else.</summary>
+    public string QueueOf(string client) => $"fedkseed-{Value}-client-{client}";
+
+    /// <summary>Where messages for one client are sent. The exchange, so that the sender declares no queue and none of its arguments.</summary>
+    public Uri AddressOf(string client) => new($"exchange:{QueueOf(client)}");
+}
+
+/// <summary>What all services share about the bus: transport, serialisation, names, retries.</summary>
+public static class FederationBus
+{
+    public static IHostApplicationBuilder AddFederationBus(this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> consumers)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
+        var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
+        builder.Services.AddSingleton(federation);
+        // A service is ready when its queues are: nothing may be published before.
+        builder.Services.Configure<MassTransitHostOptions>(host => host.WaitUntilStarted = true);
+        builder.Services.AddMassTransit(bus =>
+        {
+            bus.DisableUsageTelemetry();
+            bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter($"fedkseed-{federation.Value}-", includeNamespace: false));
+            bus.AddConfigureEndpointsCallback((_, _, endpoint) => UseConventions(endpoint));
+            consumers(bus);
+            if (options.Transport == BusTransport.RabbitMq)
+                bus.UsingRabbitMq((context, transport) => UseRabbitMq(context, transport, options));
+            else
+                bus.UsingInMemory((context, transport) =>
+                {
+                    UseCompactJson(transport);
+                    transport.ConfigureEndpoints(context);
+                });
+        });
+        return builder;
+    }
+
+    /// <summary>
+    /// Policy of every receive endpoint: a short retry for what passes by itself, then the error queue. Quorum queues keep a confirmed
+    /// message through the loss of a broker node.
+    /// </summary>
+    public static void UseConventions(IReceiveEndpointConfigurator endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
+            rabbit.SetQuorumQueue();
+        endpoint.UseMessageRetry(retry => retry.Exponential(
+            4, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(400)));
+    }
+
+    private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
+    {
+        transport.Host(options.Broker);
+        UseCompactJson(transport);
+        // Without this a message that no queue is bound for is confirmed by the broker and lost.
+        transport.ConfigurePublish(publish => publish.UseExecute(message =>
+        {
+            if (message.TryGetPayload<RabbitMqSendContext>(out var rabbit))
+                rabbit.Mandatory = IsForAService(message);
+        }));
+        transport.ConfigureSend(send => send.UseExecute(message =>
+        {
+            if (message.TryGetPayload<RabbitMqSendContext>(out var rabbit))
+                rabbit.Mandatory = true;
+        }));
+        transport.ConfigureEndpoints(context);
+    }
+
+    /// <summary>Progress and evaluations may have nobody who listens; everything else must reach a queue.</summary>
+    private static bool IsForAService(PublishContext message) =>
+        message is not (PublishContext<LocalProgress> or PublishContext<EvaluationRequested> or PublishContext<FederationClosed>
+            or PublishContext<RoundCommitted> or PublishContext<ReportAccepted> or PublishContext<ReportRejected>);
+
+    private static void UseCompactJson(IBusFactoryConfigurator transport) =>
+        transport.ConfigureJsonSerializerOptions(json =>
+        {
+            json.WriteIndented = false;
+            return json;
+        });
+}

@@ -1,0 +1,232 @@
+namespace FedKSeed.Contracts;
+
+// Messages are facts, past tense, or commands, imperative. Each names its federation; what identifies an effect is a natural key (federation,
+// round, client), never a message id, so any of them may arrive twice. What a client may learn or say is in the second half of this file.
+
+/// <summary>RoundService opened a round for these clients.</summary>
+public sealed record RoundStarted
+{
+    public required string Federation { get; init; }
+
+    /// <summary>Counts from 1.</summary>
+    public required int Round { get; init; }
+
+    public required IReadOnlyList<string> Participants { get; init; }
+}
+
+/// <summary>RoundService ended a round: its quorum or its deadline was reached.</summary>
+public sealed record RoundClosed
+{
+    public required string Federation { get; init; }
+
+    public required int Round { get; init; }
+
+    /// <summary>Quorum or Deadline.</summary>
+    public required string Reason { get; init; }
+}
+
+/// <summary>SeedService wrote the round's reports and their commit into the log.</summary>
+public sealed record RoundCommitted
+{
+    public required string Federation { get; init; }
+
+    public required int Round { get; init; }
+
+    /// <summary>Number of commits, this one included.</summary>
+    public required int Version { get; init; }
+
+    /// <summary>Reports that it took in.</summary>
+    public required int Reports { get; init; }
+}
+
+/// <summary>RoundService asks SeedService to end the federation.</summary>
+public sealed record CloseFederation
+{
+    public required string Federation { get; init; }
+
+    /// <summary>Completed or Diverged.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>The version to keep.</summary>
+    public required int Version { get; init; }
+}
+
+/// <summary>SeedService wrote the last entry of the log.</summary>
+public sealed record FederationClosed
+{
+    public required string Federation { get; init; }
+
+    public required string Reason { get; init; }
+
+    public required int Version { get; init; }
+}
+
+/// <summary>SeedService asks an evaluator to score a version on held-out data.</summary>
+public sealed record EvaluationRequested
+{
+    public required string Federation { get; init; }
+
+    public required ModelVersion Model { get; init; }
+}
+
+/// <summary>An evaluator scored a version.</summary>
+public sealed record ModelEvaluated
+{
+    public required string Federation { get; init; }
+
+    public required int Version { get; init; }
+
+    /// <summary>Held-out examples that it was scored on.</summary>
+    public required int Examples { get; init; }
+
+    /// <summary>Mean loss, nats a token; null when it was not finite.</summary>
+    public required double? Loss { get; init; }
+
+    /// <summary>Share of answers equal to the reference, 0 to 1.</summary>
+    public required double ExactMatch { get; init; }
+
+    /// <summary>Mean ROUGE-L F1, 0 to 1.</summary>
+    public required double RougeL { get; init; }
+}
+
+// ---------------------------------------------------------------- to and from clients
+
+/// <summary>A worker of this client is alive; sent at intervals.</summary>
+public sealed record ClientAnnounced
+{
+    public required string Federation { get; init; }
+
+    public required string Client { get; init; }
+
+    /// <summary>One of possibly several processes that work for the client.</summary>
+    public required string Worker { get; init; }
+
+    /// <summary>Number of the client's training examples.</summary>
+    public required int Examples { get; init; }
+
+    /// <summary>What it computes on: cpu, cuda:0.</summary>
+    public required string Device { get; init; }
+}
+
+/// <summary>
+/// A version of the model on the wire: with the base checkpoint, all that a worker needs to rebuild every weight. 10 240 bytes of
+/// <see cref="Quantised"/> at K = 4096.
+/// </summary>
+public sealed record ModelVersion
+{
+    public required int Version { get; init; }
+
+    /// <summary>SHA-256 of the base checkpoint's tensors; a worker with another one refuses.</summary>
+    public required string BaseModelDigest { get; init; }
+
+    public required string Scheme { get; init; }
+
+    public required ulong PoolKey { get; init; }
+
+    /// <summary>K.</summary>
+    public required int SeedCount { get; init; }
+
+    /// <summary>s: the unit of q is 2^(s−40).</summary>
+    public required int Shift { get; init; }
+
+    /// <summary>Bits of one q: 20 at K = 4096.</summary>
+    public required int QuantisedBits { get; init; }
+
+    /// <summary>q[K], packed by <see cref="PackedIntegers.PackSigned"/>.</summary>
+    public required byte[] Quantised { get; init; }
+}
+
+/// <summary>SeedService's assignment to one client, sent to that client's queue alone.</summary>
+public sealed record SeedsAssigned
+{
+    public required string Federation { get; init; }
+
+    public required int Round { get; init; }
+
+    public required string Client { get; init; }
+
+    public required ModelVersion Model { get; init; }
+
+    /// <summary>τ, the number of steps.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Seed index of each step, packed by <see cref="PackedIntegers.PackUnsigned"/> in ⌈log₂ K⌉ bits.</summary>
+    public required byte[] Seeds { get; init; }
+
+    public required int BatchSize { get; init; }
+
+    /// <summary>η.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>ε.</summary>
+    public required float Epsilon { get; init; }
+}
+
+/// <summary>A client's report on an assignment. Nothing else about its data ever leaves a worker.</summary>
+public sealed record ScalarsReported
+{
+    public required string Federation { get; init; }
+
+    public required int Round { get; init; }
+
+    public required string Client { get; init; }
+
+    public required int BaseVersion { get; init; }
+
+    /// <summary>Number of the client's training examples: its weight in the commit.</summary>
+    public required int Examples { get; init; }
+
+    /// <summary>Projected gradient of each step that gave one, in the order of the steps; little-endian float32.</summary>
+    public required byte[] Scalars { get; init; }
+
+    /// <summary>Positions, ascending, of the steps whose loss was not finite.</summary>
+    public required IReadOnlyList<int> SkippedSteps { get; init; }
+}
+
+/// <summary>The report is in the book, now or since an earlier delivery of it.</summary>
+public sealed record ReportAccepted
+{
+    public required string Federation { get; init; }
+
+    public required int Round { get; init; }
+
+    public required string Client { get; init; }
+
+    /// <summary>Size of the serialised report, envelope included.</summary>
+    public required long ReportBytes { get; init; }
+}
+
+/// <summary>The report changed nothing.</summary>
+public sealed record ReportRejected
+{
+    public required string Federation { get; init; }
+
+    public required int Round { get; init; }
+
+    public required string Client { get; init; }
+
+    public required string Reason { get; init; }
+}
+
+/// <summary>How far a worker is in an assignment, for people to watch; nothing depends on it.</summary>
+public sealed record LocalProgress
+{
+    public required string Federation { get; init; }
+
+    public required int Round { get; init; }
+
+    public required string Client { get; init; }
+
+    public required string Worker { get; init; }
+
+    /// <summary>Steps done.</summary>
+    public required int Step { get; init; }
+
+    public required int Steps { get; init; }
+
+    /// <summary>Mean of the steps' losses so far, nats a token; null before the first finite one.</summary>
+    public required double? Loss { get; init; }
+
+    /// <summary>Size of the serialised assignment, envelope included.</summary>
+    public required long AssignmentBytes { get; init; }
+}

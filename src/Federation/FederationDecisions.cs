@@ -1,0 +1,154 @@
+namespace FedKSeed.Federation;
+
+/// <summary>A client's report as it came in.</summary>
+/// <param name="Scalars">Projected gradient of each step that gave one, in the order of the steps.</param>
+/// <param name="SkippedSteps">Positions, ascending, of the steps that gave none because their loss was not finite.</param>
+public sealed record Report(
+    AssignmentKey Key, int BaseVersion, int Examples, ReadOnlyMemory<float> Scalars, IReadOnlyList<int> SkippedSteps);
+
+/// <summary>What becomes of a report.</summary>
+public abstract record ReportVerdict
+{
+    /// <param name="Entry">What it will be in the log.</param>
+    public sealed record Accept(ScalarsReportedEntry Entry) : ReportVerdict;
+
+    /// <summary>The log holds it already: its sender is told so again.</summary>
+    public sealed record Repeat : ReportVerdict;
+
+    public sealed record Refuse(string Reason) : ReportVerdict;
+}
+
+/// <summary>
+/// What may happen next, as pure functions of the state: each gives the events to append, or none when it happened before. The
+/// fold calls the same functions to check what it reads, so a log that could not have been written this way is found out.
+/// </summary>
+public static class FederationDecisions
+{
+    public static IReadOnlyList<LogEvent> Open(FederationState state, FederationSettings settings)
+    {
+        if (state.Settings is null)
+            return [new FederationOpenedEntry(settings)];
+        return state.Settings == settings
+            ? []
+            : throw new InvalidOperationException(
+                $"Federation '{settings.Name}' was opened with other settings: {Differences(state.Settings, settings)}.");
+    }
+
+    private static string Differences(FederationSettings recorded, FederationSettings given) =>
+        string.Join("; ", typeof(FederationSettings).GetProperties()
+            .Select(property => (property.Name, Recorded: property.GetValue(recorded), Given: property.GetValue(given)))
+            .Where(setting => !Equals(setting.Recorded, setting.Given))
+            .Select(setting => $"{setting.Name} is {setting.Recorded} in its log, {setting.Given} was given"));
+
+    /// <summary>Starts a round: an assignment for every participant, drawn from the present version's distribution.</summary>
+    public static IReadOnlyList<LogEvent> StartRound(FederationState state, int round, IEnumerable<string> participants)
+    {
+        if (state.Settings is null || state.Closed is not null || state.Round is not null || round != state.LastRound + 1)
+            return [];
+        var clients = participants.Distinct().Order(StringComparer.Ordinal).ToArray();
+        return clients.Length == 0
+            ? []
+            : [new RoundStartedEntry(round, clients), .. clients.Select(client => Assign(state, round, client))];
+    }
+
+    internal static SeedsAssignedEntry Assign(FederationState state, int round, string client)
+    {
+        var settings = state.Settings!;
+        var seeds = state.Distribution!.Draw(settings.PoolKey, round, client, settings.StepsPerRound);
+        return new SeedsAssignedEntry(round, client, state.Version, settings.LearningRateOf(round), seeds);
+    }
+
+    /// <summary>Checks a report against the book: its assignment, base version, counts and range.</summary>
+    public static ReportVerdict Judge(FederationState state, Report report)
+    {
+        if (state.Settings is not { } settings)
+            return new ReportVerdict.Refuse("the federation is not open");
+        if (!state.Assignments.TryGetValue(report.Key, out var assignment))
+        {
+            // Round r is based on version r − 1.
+            var isOld = report.Key.Round >= 1 && state.Version - (report.Key.Round - 1) > settings.StalenessBound;
+            return new ReportVerdict.Refuse(
+                isOld ? $"it is more than {settings.StalenessBound} commits old" : $"there is no assignment {report.Key}");
+        }
+        if (assignment.IsReported)
+            return new ReportVerdict.Repeat();
+        if (state.Closed is not null)
+            return new ReportVerdict.Refuse("the federation is closed");
+        if (Fault(settings, assignment, report) is { } fault)
+            return new ReportVerdict.Refuse(fault);
+
+        var skipped = report.SkippedSteps.ToHashSet();
+        var seeds = assignment.Seeds.ToArray().Where((_, step) => !skipped.Contains(step)).ToArray();
+        return new ReportVerdict.Accept(new ScalarsReportedEntry(
+            report.Key.Round, report.Key.Client, report.BaseVersion, report.Examples, seeds, report.Scalars));
+    }
+
+    private static string? Fault(FederationSettings settings, Assignment assignment, Report report)
+    {
+        var steps = assignment.Seeds.Length;
+        if (report.BaseVersion != assignment.BaseVersion)
+            return $"it is based on version {report.BaseVersion}, its assignment on {assignment.BaseVersion}";
+        if (report.Examples is < 1 or > 100_000_000)
+            return $"{report.Examples} examples are not between 1 and 100000000";
+        if (report.Scalars.Length + report.SkippedSteps.Count != steps)
+            return $"{report.Scalars.Length} scalars and {report.SkippedSteps.Count} skipped steps are not {steps} steps";
+        for (var k = 0; k < report.SkippedSteps.Count; k++)
+        {
+            var (step, before) = (report.SkippedSteps[k], k == 0 ? -1 : report.SkippedSteps[k - 1]);
+            if (step <= before || step >= steps)
+                return $"its skipped steps are not ascending positions below {steps}";
+        }
+        foreach (var scalar in report.Scalars.Span)
+            if (!float.IsFinite(scalar) || Math.Abs(scalar) > settings.MaximumScalar)
+                return $"a scalar is not finite or beyond ±{settings.MaximumScalar}";
+        return null;
+    }
+
+    /// <summary>Ends the open round with a commit of every report in hand, stragglers of earlier rounds included.</summary>
+    /// <param name="inHand">Accepted reports that are not in the log yet; they are written in the order of their keys.</param>
+    public static IReadOnlyList<LogEvent> Commit(
+        FederationState state, int round, RoundEnd closed, IEnumerable<ScalarsReportedEntry> inHand)
+    {
+        if (state.Closed is not null || state.Round?.Number != round)
+            return [];
+        var reports = inHand.OrderBy(report => new AssignmentKey(report.Round, report.Client)).ToArray();
+        var after = reports.Aggregate(state, FederationFold.Take);
+        return [.. reports, CommitOf(after, closed).Entry];
+    }
+
+    /// <summary>The commit of what the log holds uncommitted, and the accumulators after it.</summary>
+    internal static (RoundCommittedEntry Entry, ReadOnlyMemory<long> Accumulators) CommitOf(FederationState state, RoundEnd closed)
+    {
+        var reports = state.Uncommitted.ConvertAll(item => new WeightedReport(
+            Accumulators.Weight(item.Report.Examples, state.Version - item.Report.BaseVersion),
+            item.Report.Seeds,
+            Contributions(item.Assignment.LearningRate, item.Report.Scalars.Span)));
+        var accumulators = Accumulators.Commit(state.Accumulators, reports);
+        var committed = state.Uncommitted
+            .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, reports[k].Weight)).ToArray();
+        var entry = new RoundCommittedEntry(
+            state.Round!.Number, closed, state.Version + 1, committed, Accumulators.Digest(accumulators.Span));
+        return (entry, accumulators);
+    }
+
+    private static long[] Contributions(double learningRate, ReadOnlySpan<float> scalars)
+    {
+        var contributions = new long[scalars.Length];
+        for (var step = 0; step < scalars.Length; step++)
+            contributions[step] = Accumulators.Contribution(learningRate, scalars[step]);
+        return contributions;
+    }
+
+    /// <summary>Records an evaluation, once per version.</summary>
+    public static IReadOnlyList<LogEvent> Evaluate(FederationState state, ModelEvaluatedEntry evaluation) =>
+        state.Settings is null || state.Closed is not null || evaluation.Version < 0 || evaluation.Version > state.Version
+            || state.EvaluationOf(evaluation.Version) is not null
+            ? []
+            : [evaluation];
+
+    /// <summary>Ends the federation between two rounds.</summary>
+    public static IReadOnlyList<LogEvent> Close(FederationState state, FederationEnd reason, int version) =>
+        state.Settings is null || state.Closed is not null || state.Round is not null || version < 0 || version > state.Version
+            ? []
+            : [new FederationClosedEntry(reason, version)];
+}

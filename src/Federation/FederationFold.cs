@@ -1,0 +1,168 @@
+namespace FedKSeed.Federation;
+
+/// <summary>
+/// The one function from a log to a federation. SeedService, replay, verify, the simulator and the tests all call it. It
+/// recomputes whatever an entry claims (drawn seeds, weights, accumulators), so folding a log verifies it.
+/// </summary>
+public static class FederationFold
+{
+    public static FederationState Fold(FederationState state, IEnumerable<LogEntry> entries) => entries.Aggregate(state, Apply);
+
+    /// <exception cref="InvalidEntryException">The entry cannot follow the state.</exception>
+    public static FederationState Apply(FederationState state, LogEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(entry);
+        if (entry.Sequence != state.Head.Length)
+            throw new InvalidEntryException(entry.Sequence, $"entry {state.Head.Length} was expected");
+        try
+        {
+            return After(state, entry.Event, entry.Time) with { Head = new LogHead(entry.Sequence + 1, entry.Hash) };
+        }
+        catch (InvalidTransitionException fault)
+        {
+            throw new InvalidEntryException(entry.Sequence, fault.Message);
+        }
+        catch (OverflowException)
+        {
+            throw new InvalidEntryException(entry.Sequence, "its numbers overflow an accumulator");
+        }
+    }
+
+    private static FederationState After(FederationState state, LogEvent happened, DateTimeOffset time) => happened switch
+    {
+        FederationOpenedEntry opened => Open(state, opened, time),
+        _ when state.Settings is null => throw new InvalidTransitionException("the federation is not open"),
+        _ when state.Closed is not null => throw new InvalidTransitionException("the federation is closed"),
+        RoundStartedEntry started => Start(state, started, time),
+        SeedsAssignedEntry assigned => Assign(state, assigned, time),
+        ScalarsReportedEntry reported => Take(state, reported),
+        RoundCommittedEntry committed => Commit(state, committed, time),
+        ModelEvaluatedEntry evaluated => Evaluate(state, evaluated),
+        FederationClosedEntry closed => Close(state, closed),
+        _ => throw new InvalidTransitionException($"{happened.GetType().Name} is unknown"),
+    };
+
+    private static FederationState Open(FederationState state, FederationOpenedEntry opened, DateTimeOffset time)
+    {
+        Require(state.Settings is null, "the federation is open already");
+        Require(opened.Settings.Faults() is not { Count: > 0 } faults, string.Join(" ", opened.Settings.Faults()));
+        var seeds = opened.Settings.SeedCount;
+        return state with
+        {
+            Settings = opened.Settings,
+            Accumulators = new long[seeds],
+            Importance = Importance.None(seeds),
+            // Without history the two ways of sampling are the same.
+            Distribution = SeedDistribution.Uniform(seeds),
+            VersionSince = time,
+        };
+    }
+
+    private static FederationState Start(FederationState state, RoundStartedEntry started, DateTimeOffset time)
+    {
+        Require(state.Round is null, $"round {state.Round?.Number} is still open");
+        Require(started.Round == state.LastRound + 1, $"round {state.LastRound + 1} was expected, not {started.Round}");
+        Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
+        return state with { Round = new OpenRound(started.Round, started.Participants, time), LastRound = started.Round };
+    }
+
+    private static FederationState Assign(FederationState state, SeedsAssignedEntry assigned, DateTimeOffset time)
+    {
+        var key = new AssignmentKey(assigned.Round, assigned.Client);
+        Require(state.Round is { } round && round.Number == assigned.Round && round.Participants.Contains(assigned.Client),
+            $"{assigned.Client} does not take part in round {assigned.Round}");
+        Require(!state.Assignments.ContainsKey(key), $"assignment {key} was made before");
+        Require(assigned.BaseVersion == state.Version, $"the base version is {state.Version}, not {assigned.BaseVersion}");
+        var promised = FederationDecisions.Assign(state, assigned.Round, assigned.Client);
+        Require(promised.Seeds.Span.SequenceEqual(assigned.Seeds.Span), "its seeds were not drawn as promised");
+        // Not for equality: the cosine of a schedule may differ between platforms in its last bit.
+        Require(Math.Abs(promised.LearningRate - assigned.LearningRate) <= 1e-12 * promised.LearningRate,
+            $"the learning rate of round {assigned.Round} is {promised.LearningRate}, not {assigned.LearningRate}");
+        var assignment = new Assignment(
+            key, assigned.BaseVersion, assigned.LearningRate, assigned.Seeds, time, IsReported: false);
+        return state with { Assignments = state.Assignments.Add(key, assignment) };
+    }
+
+    /// <summary>The state after a report; a decision needs it before the report is in the log.</summary>
+    internal static FederationState Take(FederationState state, ScalarsReportedEntry report)
+    {
+        var key = new AssignmentKey(report.Round, report.Client);
+        Require(state.Assignments.TryGetValue(key, out var assignment), $"there is no assignment {key}");
+        Require(!assignment!.IsReported, $"assignment {key} was reported before");
+        Require(report.BaseVersion == assignment.BaseVersion, $"assignment {key} is based on version {assignment.BaseVersion}");
+        Require(report.Examples is >= 1 and <= 100_000_000, "its number of examples is out of range");
+        Require(report.Seeds.Length == report.Scalars.Length, "it has not one seed for every scalar");
+        Require(IsSubsequence(report.Seeds.Span, assignment.Seeds.Span), $"its seeds are not those of assignment {key}");
+        foreach (var scalar in report.Scalars.Span)
+            Require(float.IsFinite(scalar) && Math.Abs(scalar) <= state.Settings!.MaximumScalar, "a scalar is out of range");
+        return state with
+        {
+            Assignments = state.Assignments.SetItem(key, assignment with { IsReported = true, Seeds = default }),
+            Uncommitted = state.Uncommitted.Add((report, assignment)),
+        };
+    }
+
+    private static FederationState Commit(FederationState state, RoundCommittedEntry committed, DateTimeOffset time)
+    {
+        Require(state.Round?.Number == committed.Round, $"round {committed.Round} is not open");
+        var (expected, accumulators) = FederationDecisions.CommitOf(state, committed.Closed);
+        Require(committed.Version == expected.Version, $"it makes version {expected.Version}, not {committed.Version}");
+        Require(committed.Reports.SequenceEqual(expected.Reports), "its reports and weights are not those before it in the log");
+        Require(committed.Digest == expected.Digest, "its digest is not that of the accumulators its reports lead to");
+
+        var settings = state.Settings!;
+        var importance = state.Importance.Add(
+            state.Uncommitted.Select(item => (item.Report.Seeds, item.Report.Scalars)), settings.ImportanceClip);
+        return state with
+        {
+            Round = null,
+            Version = committed.Version,
+            VersionSince = time,
+            Accumulators = accumulators,
+            Importance = importance,
+            Distribution = settings.Sampling == SeedSampling.Importance
+                ? SeedDistribution.ByImportance(importance)
+                : state.Distribution,
+            Assignments = state.Assignments.RemoveRange(state.Assignments
+                .TakeWhile(item => committed.Version - item.Value.BaseVersion > settings.StalenessBound).Select(item => item.Key)),
+            Uncommitted = [],
+            LastCommit = committed,
+            LastCommitHadScalars = committed.Reports.Count == 0 || state.Uncommitted.Exists(item => item.Report.Scalars.Length > 0),
+        };
+    }
+
+    private static FederationState Evaluate(FederationState state, ModelEvaluatedEntry evaluated)
+    {
+        Require(evaluated.Version >= 0 && evaluated.Version <= state.Version, $"there is no version {evaluated.Version} yet");
+        Require(state.EvaluationOf(evaluated.Version) is null, $"version {evaluated.Version} was evaluated before");
+        return state with { Evaluations = state.Evaluations.Add(evaluated) };
+    }
+
+    private static FederationState Close(FederationState state, FederationClosedEntry closed)
+    {
+        Require(state.Round is null, $"round {state.Round?.Number} is still open");
+        Require(closed.Version >= 0 && closed.Version <= state.Version, $"there is no version {closed.Version}");
+        return state with { Closed = closed };
+    }
+
+    private static bool IsStrictlyAscending(IReadOnlyList<string> names) =>
+        names.Count > 0 && names.Zip(names.Skip(1)).All(pair => string.CompareOrdinal(pair.First, pair.Second) < 0);
+
+    private static bool IsSubsequence(ReadOnlySpan<ushort> part, ReadOnlySpan<ushort> whole)
+    {
+        var matched = 0;
+        for (var k = 0; k < whole.Length && matched < part.Length; k++)
+            if (whole[k] == part[matched])
+                matched++;
+        return matched == part.Length;
+    }
+
+    private static void Require(bool condition, string otherwise)
+    {
+        if (!condition)
+            throw new InvalidTransitionException(otherwise);
+    }
+
+    private sealed class InvalidTransitionException(string message) : Exception(message);
+}

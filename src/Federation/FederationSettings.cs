@@ -1,0 +1,137 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
+
+namespace FedKSeed.Federation;
+
+public enum SeedSampling
+{
+    /// <summary>FedKSeed: every direction of the pool is equally likely.</summary>
+    Uniform,
+
+    /// <summary>FedKSeed-Pro: directions with a larger mean projected gradient are likelier.</summary>
+    Importance,
+}
+
+public enum LearningRateSchedule
+{
+    Constant,
+
+    /// <summary>Falls in a straight line to zero after the last round.</summary>
+    Linear,
+
+    /// <summary>Falls along half a cosine to zero after the last round.</summary>
+    Cosine,
+}
+
+/// <summary>Everything that a federation is: recorded once, in the first entry of its log, and never changed afterwards.</summary>
+public sealed record FederationSettings
+{
+    /// <summary>Names the log, the queues and the keys of the federation.</summary>
+    [RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
+    public string Name { get; init; } = "federation";
+
+    /// <summary>SHA-256 of the base checkpoint's tensors, hexadecimal: what every rebuild starts from.</summary>
+    [RegularExpression("^[0-9a-f]{64}$", ErrorMessage = "{0} must be 64 hexadecimal digits, the SHA-256 of the base model's tensors.")]
+    public string BaseModelDigest { get; init; } = "";
+
+    /// <summary>How seeds become directions; see the specification's sections 2 and 3.</summary>
+    [AllowedValues("philox-rademacher/1", "philox-gaussian/1",
+        ErrorMessage = "{0} must be philox-rademacher/1 or philox-gaussian/1.")]
+    public string Scheme { get; init; } = "philox-rademacher/1";
+
+    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)]
+    public ulong PoolKey { get; init; } = 1;
+
+    /// <summary>K, the number of directions in the pool.</summary>
+    [Range(1, 65_536)]
+    public int SeedCount { get; init; } = 4096;
+
+    public SeedSampling Sampling { get; init; } = SeedSampling.Uniform;
+
+    [Range(1, 1_000_000)]
+    public int Rounds { get; init; } = 50;
+
+    /// <summary>τ, the zeroth-order steps of one assignment.</summary>
+    [Range(1, 4096)]
+    public int StepsPerRound { get; init; } = 25;
+
+    [Range(1, 4096)]
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>ε, half the distance between the two points at which a step takes the loss.</summary>
+    [Range(1e-8, 1.0)]
+    public float Epsilon { get; init; } = 1e-3f;
+
+    /// <summary>η before its schedule.</summary>
+    [Range(1e-12, 1.0)]
+    public double LearningRate { get; init; } = 6e-4;
+
+    public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
+
+    /// <summary>A scalar beyond this is refused: it says that something is broken, not where the loss falls.</summary>
+    [Range(1e-3, 1e9)]
+    public double MaximumScalar { get; init; } = 1e4;
+
+    /// <summary>c: amplitudes are clipped to this before they count as importance.</summary>
+    [Range(1e-6, 1e6)]
+    public double ImportanceClip { get; init; } = 1000;
+
+    /// <summary>Clients that must be alive before a round starts.</summary>
+    [Range(1, 10_000)]
+    public int MinimumClients { get; init; } = 1;
+
+    /// <summary>Share of a round's participants whose reports close it at once.</summary>
+    [Range(0.01, 1.0)]
+    public double Quorum { get; init; } = 1;
+
+    /// <summary>Time after which a round closes with the reports in hand. Well under the broker's 30-minute acknowledgement timeout.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:20:00")]
+    public TimeSpan RoundDeadline { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>A report based on a version more commits old than this is refused.</summary>
+    [Range(0, 1000)]
+    public int StalenessBound { get; init; } = 10;
+
+    /// <summary>
+    /// Nothing depends on timing: every round takes all participants and the next one waits for a version's evaluation, so
+    /// that two runs with the same settings write the same log but for times.
+    /// </summary>
+    public bool Synchronous { get; init; }
+
+    /// <summary>Versions between two evaluations on held-out data; 0 for none. The base and the last version are always evaluated.</summary>
+    [Range(0, 1_000_000)]
+    public int EvaluateEvery { get; init; } = 5;
+
+    /// <summary>The federation stops when the held-out loss is more than this many times that of the base model.</summary>
+    [Range(1.0, 1e6)]
+    public double DivergenceFactor { get; init; } = 3;
+
+    /// <summary>Share of <see cref="LearningRate"/> that assignments of a round use; rounds count from 1.</summary>
+    public double LearningRateOf(int round)
+    {
+        var done = (double)(round - 1) / Rounds;
+        return Schedule switch
+        {
+            LearningRateSchedule.Linear => LearningRate * (1 - done),
+            LearningRateSchedule.Cosine => LearningRate * 0.5 * (1 + Math.Cos(Math.PI * done)),
+            _ => LearningRate,
+        };
+    }
+
+    public bool IsEvaluationDue(int version) =>
+        EvaluateEvery > 0 && (version % EvaluateEvery == 0 || version == Rounds);
+
+    /// <summary>Everything that is wrong with these settings, each by name and allowed range; empty when they are sound.</summary>
+    public IReadOnlyList<string> Faults()
+    {
+        var faults = new List<ValidationResult>();
+        Validator.TryValidateObject(this, new ValidationContext(this), faults, validateAllProperties: true);
+        var messages = faults.Select(fault => fault.ErrorMessage!).ToList();
+        // One contribution is η·g in units of 2^-40; 4096 of them must stay inside an int64.
+        if (LearningRate * MaximumScalar > 1024)
+            messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed 1024.");
+        if (Synchronous && Quorum < 1)
+            messages.Add($"{nameof(Quorum)} must be 1 when {nameof(Synchronous)} is set.");
+        return messages;
+    }
+}

@@ -1,0 +1,85 @@
+using System.Collections.Immutable;
+
+namespace FedKSeed.Federation;
+
+/// <summary>An assignment is known by its round and its client.</summary>
+public readonly record struct AssignmentKey(int Round, string Client) : IComparable<AssignmentKey>
+{
+    public int CompareTo(AssignmentKey other) =>
+        Round != other.Round ? Round.CompareTo(other.Round) : string.CompareOrdinal(Client, other.Client);
+
+    public override string ToString() => $"{Round}/{Client}";
+}
+
+/// <param name="Seeds">Empty once the report is in the log.</param>
+/// <param name="IsReported">Whether the log holds its report.</param>
+public sealed record Assignment(
+    AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported);
+
+public sealed record OpenRound(int Number, IReadOnlyList<string> Participants, DateTimeOffset StartedAt);
+
+/// <summary>
+/// What a federation is after some entries of its log. Immutable; <see cref="FederationFold"/> makes the next one.
+/// </summary>
+public sealed record FederationState
+{
+    /// <summary>Null before the federation is opened.</summary>
+    public FederationSettings? Settings { get; init; }
+
+    public LogHead Head { get; init; } = LogHead.Start;
+
+    /// <summary>Number of commits.</summary>
+    public int Version { get; init; }
+
+    /// <summary>The last round that was started; 0 before the first.</summary>
+    public int LastRound { get; init; }
+
+    /// <summary>The round that waits for reports, if there is one.</summary>
+    public OpenRound? Round { get; init; }
+
+    /// <summary>a[K], in units of 2⁻⁴⁰: the trained model.</summary>
+    public ReadOnlyMemory<long> Accumulators { get; init; }
+
+    public Importance Importance { get; init; } = Importance.None(0);
+
+    /// <summary>From which the seeds of this version's assignments are drawn.</summary>
+    public SeedDistribution? Distribution { get; init; }
+
+    /// <summary>Assignments that could still be reported, or were a short while ago: those within the staleness bound.</summary>
+    public ImmutableSortedDictionary<AssignmentKey, Assignment> Assignments { get; init; } =
+        ImmutableSortedDictionary<AssignmentKey, Assignment>.Empty;
+
+    /// <summary>Reports in the log that no commit has taken in yet, each with its assignment.</summary>
+    public ImmutableList<(ScalarsReportedEntry Report, Assignment Assignment)> Uncommitted { get; init; } = [];
+
+    public RoundCommittedEntry? LastCommit { get; init; }
+
+    /// <summary>False when the last commit took in reports, but no client of them had a finite loss.</summary>
+    public bool LastCommitHadScalars { get; init; } = true;
+
+    /// <summary>When the present version came to be.</summary>
+    public DateTimeOffset VersionSince { get; init; }
+
+    public ImmutableList<ModelEvaluatedEntry> Evaluations { get; init; } = [];
+
+    public FederationClosedEntry? Closed { get; init; }
+
+    public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.Find(evaluation => evaluation.Version == version);
+
+    /// <summary>The evaluated version with the least held-out loss; the base model when none was evaluated.</summary>
+    public int BestVersion =>
+        Evaluations.Where(evaluation => evaluation.Loss is not null).OrderBy(evaluation => evaluation.Loss).FirstOrDefault()?.Version ?? 0;
+
+    public bool HasDiverged
+    {
+        get
+        {
+            if (!LastCommitHadScalars)
+                return true;
+            if (Evaluations.IsEmpty)
+                return false;
+            var (first, last) = (Evaluations[0], Evaluations[^1]);
+            return last.Loss is not { } loss || loss > first.Loss * Settings!.DivergenceFactor;
+        }
+    }
+}

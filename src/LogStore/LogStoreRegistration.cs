@@ -1,0 +1,39 @@
+using System.ComponentModel.DataAnnotations;
+using FedKSeed.Federation;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace FedKSeed.LogStore;
+
+/// <summary>Section "Redis".</summary>
+public sealed class RedisOptions
+{
+    /// <summary>StackExchange.Redis configuration: host:port,password=…,ssl=true.</summary>
+    [Required]
+    public string Connection { get; set; } = "localhost:6379";
+}
+
+public static class LogStoreRegistration
+{
+    /// <summary>The book of the federation that "Federation:Name" names, on the Redis of section "Redis".</summary>
+    public static IHostApplicationBuilder AddFederationBook(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton<IConnectionMultiplexer>(services =>
+        {
+            var configuration = ConfigurationOptions.Parse(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection);
+            // A service may start before its Redis does.
+            configuration.AbortOnConnectFail = false;
+            return ConnectionMultiplexer.Connect(configuration);
+        });
+        builder.Services.TryAddSingleton(services => new RedisFederationLog(
+            services.GetRequiredService<IConnectionMultiplexer>(), builder.Configuration["Federation:Name"] ?? new FederationSettings().Name));
+        builder.Services.TryAddSingleton<FederationBook>();
+        return builder;
+    }
+}

@@ -1,0 +1,144 @@
+using System.Globalization;
+using System.Text.Json;
+using FedKSeed.Federation;
+using Polly;
+using Polly.Retry;
+using StackExchange.Redis;
+
+namespace FedKSeed.LogStore;
+
+/// <summary>
+/// The book of a federation in Redis. All keys of one federation share a hash tag, so they live on one node of a cluster:
+/// <code>
+/// fedkseed:{name}:log         list    one JSON line an entry, hash-chained; only ever appended to
+/// fedkseed:{name}:in-hand     hash    round/client → an accepted report that the next commit moves into the log
+/// fedkseed:{name}:importance  zset    seed index → mean |projected gradient|: ZREVRANGE 0 9 WITHSCORES shows what matters most
+/// fedkseed:{name}:snapshot    hash    version, round, entries, shift, quantised (int32, little-endian): for people and dashboards
+/// </code>
+/// Every write is one MULTI whose condition is the length of the log, so any number of writers may try and one wins. Nothing here
+/// interprets an entry, and nothing is cached; <see cref="FederationBook"/> does both. Safe to call from any thread.
+/// </summary>
+public sealed class RedisFederationLog(IConnectionMultiplexer redis, string federation)
+{
+    // A lost connection comes back or another attempt finds the new master. The outcome of an interrupted append is unknown, but
+    // its condition makes the second try fail if the first one went through, and the caller then reads what happened.
+    private static readonly ResiliencePipeline Retry = new ResiliencePipelineBuilder()
+        .AddRetry(new RetryStrategyOptions
+        {
+            ShouldHandle = new PredicateBuilder().Handle<RedisConnectionException>().Handle<RedisTimeoutException>(),
+            MaxRetryAttempts = 6,
+            BackoffType = DelayBackoffType.Exponential,
+            Delay = TimeSpan.FromMilliseconds(100),
+            UseJitter = true,
+        })
+        .Build();
+
+    private readonly RedisKey _log = $"fedkseed:{{{federation}}}:log";
+    private readonly RedisKey _inHand = $"fedkseed:{{{federation}}}:in-hand";
+    private readonly RedisKey _importance = $"fedkseed:{{{federation}}}:importance";
+    private readonly RedisKey _snapshot = $"fedkseed:{{{federation}}}:snapshot";
+
+    public string Federation { get; } = federation;
+
+    /// <summary>Lines of the log from a position to its present end.</summary>
+    public async Task<IReadOnlyList<string>> ReadAsync(long from, CancellationToken cancel)
+    {
+        var lines = await Retry.ExecuteAsync(async _ => await Database.ListRangeAsync(_log, from).ConfigureAwait(false), cancel);
+        return Array.ConvertAll(lines, line => line.ToString());
+    }
+
+    /// <summary>Reports that were accepted and are not in the log yet, by assignment.</summary>
+    public async Task<IReadOnlyDictionary<AssignmentKey, ScalarsReportedEntry>> ReadInHandAsync(CancellationToken cancel)
+    {
+        var fields = await Retry.ExecuteAsync(async _ => await Database.HashGetAllAsync(_inHand).ConfigureAwait(false), cancel);
+        return fields
+            .Select(field => JsonSerializer.Deserialize<ScalarsReportedEntry>(field.Value.ToString(), EventLog.Json)!)
+            .ToDictionary(report => new AssignmentKey(report.Round, report.Client));
+    }
+
+    /// <summary>Assignments whose reports are in hand.</summary>
+    public async Task<IReadOnlySet<AssignmentKey>> ReadInHandKeysAsync(CancellationToken cancel)
+    {
+        var fields = await Retry.ExecuteAsync(async _ => await Database.HashKeysAsync(_inHand).ConfigureAwait(false), cancel);
+        return fields.Select(field => ParseKey(field.ToString())).ToHashSet();
+    }
+
+    /// <summary>Takes an accepted report in hand, unless the log grew or the report is in hand already.</summary>
+    public Task<bool> HoldAsync(long expectedLength, ScalarsReportedEntry report, CancellationToken cancel)
+    {
+        var field = new AssignmentKey(report.Round, report.Client).ToString();
+        return ExecuteAsync(
+            transaction =>
+            {
+                transaction.AddCondition(Condition.ListLengthEqual(_log, expectedLength));
+                transaction.AddCondition(Condition.HashNotExists(_inHand, field));
+                _ = transaction.HashSetAsync(_inHand, field, JsonSerializer.Serialize(report, EventLog.Json));
+            },
+            cancel);
+    }
+
+    /// <summary>Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.</summary>
+    /// <param name="expectedInHand">Reports in hand when the lines were decided.</param>
+    public Task<bool> AppendAsync(
+        long expectedLength, int expectedInHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events, FederationState after,
+        CancellationToken cancel)
+    {
+        var taken = events.OfType<ScalarsReportedEntry>()
+            .Select(report => (RedisValue)new AssignmentKey(report.Round, report.Client).ToString()).ToArray();
+        return ExecuteAsync(
+            transaction =>
+            {
+                transaction.AddCondition(Condition.ListLengthEqual(_log, expectedLength));
+                if (events.Any(happened => happened is RoundCommittedEntry))
+                    transaction.AddCondition(Condition.HashLengthEqual(_inHand, expectedInHand));
+                _ = transaction.ListRightPushAsync(_log, [.. lines.Select(line => (RedisValue)line)]);
+                if (taken.Length > 0)
+                    _ = transaction.HashDeleteAsync(_inHand, taken);
+                if (Importances(events, after) is { Length: > 0 } importances)
+                    _ = transaction.SortedSetAddAsync(_importance, importances);
+                _ = transaction.HashSetAsync(_snapshot, Snapshot(after));
+            },
+            cancel);
+    }
+
+    public async Task<TimeSpan> PingAsync(CancellationToken cancel) =>
+        await Database.PingAsync().WaitAsync(cancel).ConfigureAwait(false);
+
+    private IDatabase Database => redis.GetDatabase();
+
+    private async Task<bool> ExecuteAsync(Action<ITransaction> compose, CancellationToken cancel) =>
+        await Retry.ExecuteAsync(
+            async _ =>
+            {
+                var transaction = Database.CreateTransaction();
+                compose(transaction);
+                return await transaction.ExecuteAsync().ConfigureAwait(false);
+            },
+            cancel);
+
+    /// <summary>Scores that this commit changed: those of the seeds it took scalars of.</summary>
+    private static SortedSetEntry[] Importances(IReadOnlyList<LogEvent> events, FederationState after) =>
+        [.. events.OfType<ScalarsReportedEntry>()
+            .SelectMany(report => report.Seeds.ToArray())
+            .Distinct()
+            .Select(seed => new SortedSetEntry((int)seed, after.Importance.Mean(seed)))];
+
+    private static HashEntry[] Snapshot(FederationState after)
+    {
+        var quantised = QuantisedAccumulators.Of(after.Accumulators.Span);
+        return
+        [
+            new("version", after.Version),
+            new("round", after.LastRound),
+            new("entries", after.Head.Length),
+            new("shift", quantised.Shift),
+            new("quantised", System.Runtime.InteropServices.MemoryMarshal.AsBytes(quantised.Values.Span).ToArray()),
+        ];
+    }
+
+    private static AssignmentKey ParseKey(string field)
+    {
+        var slash = field.IndexOf('/', StringComparison.Ordinal);
+        return new AssignmentKey(int.Parse(field.AsSpan(0, slash), CultureInfo.InvariantCulture), field[(slash + 1)..]);
+    }
+}

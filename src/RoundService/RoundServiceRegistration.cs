@@ -1,0 +1,39 @@
+using FedKSeed.LogStore;
+using MassTransit;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+
+namespace FedKSeed.RoundService;
+
+public static class RoundServiceRegistration
+{
+    /// <summary>RoundService: the clock of the federation that "Federation:Name" names.</summary>
+    public static IHostApplicationBuilder AddRoundService(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.AddFederationBook();
+        builder.Services.AddOptions<RoundServiceOptions>().BindConfiguration("RoundService").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<Presence>();
+        builder.Services.AddSingleton<WakeUp>();
+        builder.Services.AddHostedService<RoundClock>();
+        builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
+        return builder;
+    }
+
+    public static void AddRoundServiceConsumers(this IBusRegistrationConfigurator bus)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        bus.AddConsumer<ClientAnnouncedConsumer>();
+        bus.AddConsumer<ProgressConsumer>();
+    }
+
+    /// <summary>The window to the world: health, and the federation as JSON.</summary>
+    public static void MapRoundService(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        // Alive: the process answers. Ready: the bus is connected and the log is readable.
+        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
+        app.MapGet("/federation", async (FederationBook book, Presence presence, CancellationToken cancel) =>
+            FederationStatus.Of(await book.RefreshAsync(cancel), presence.Alive()));
+    }
+}

@@ -1,0 +1,27 @@
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+using FedKSeed.LogStore;
+using MassTransit;
+
+namespace FedKSeed.SeedService.Consumers;
+
+/// <summary>Writes the last entry of the log; a repeat announces it again.</summary>
+public sealed class CloseFederationConsumer(FederationBook book, FederationName federation) : IConsumer<CloseFederation>
+{
+    public async Task Consume(ConsumeContext<CloseFederation> context)
+    {
+        var close = context.Message;
+        if (close.Federation != federation.Value)
+            return;
+        var reason = Enum.Parse<FederationEnd>(close.Reason);
+        var state = await book.AppendAsync(
+            state => FederationDecisions.Close(state, reason, close.Version), context.CancellationToken);
+        if (state.Closed is { } closed)
+            await context.Publish(new FederationClosed
+            {
+                Federation = close.Federation,
+                Reason = closed.Reason.ToString(),
+                Version = closed.Version,
+            });
+    }
+}

@@ -1,0 +1,32 @@
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+using FedKSeed.LogStore;
+using MassTransit;
+
+namespace FedKSeed.SeedService.Consumers;
+
+/// <summary>Commits the reports in hand; a repeat announces the same commit again.</summary>
+public sealed class RoundClosedConsumer(FederationBook book, FederationName federation) : IConsumer<RoundClosed>
+{
+    public async Task Consume(ConsumeContext<RoundClosed> context)
+    {
+        var closed = context.Message;
+        if (closed.Federation != federation.Value)
+            return;
+        var reason = Enum.Parse<RoundEnd>(closed.Reason);
+        var state = await book.AppendWithReportsAsync(
+            (state, inHand) => FederationDecisions.Commit(state, closed.Round, reason, inHand), context.CancellationToken);
+        if (state.LastCommit is not { } commit || commit.Round != closed.Round)
+            return;
+
+        await context.Publish(new RoundCommitted
+        {
+            Federation = closed.Federation,
+            Round = commit.Round,
+            Version = commit.Version,
+            Reports = commit.Reports.Count,
+        });
+        if (state.Settings!.IsEvaluationDue(commit.Version) && state.EvaluationOf(commit.Version) is null)
+            await context.Publish(new EvaluationRequested { Federation = closed.Federation, Model = OutgoingMessages.Model(state) });
+    }
+}

@@ -1,0 +1,59 @@
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+using FedKSeed.LogStore;
+using MassTransit;
+using Microsoft.Extensions.Logging;
+
+namespace FedKSeed.SeedService.Consumers;
+
+/// <summary>Checks a report against the book and takes it in hand, or tells its client why not.</summary>
+public sealed partial class ScalarsReportedConsumer(FederationBook book, FederationName federation, ILogger<ScalarsReportedConsumer> log)
+    : IConsumer<ScalarsReported>
+{
+    public async Task Consume(ConsumeContext<ScalarsReported> context)
+    {
+        var message = context.Message;
+        if (message.Federation != federation.Value)
+            return;
+        if (await RefusalAsync(message, context.CancellationToken) is not { } refusal)
+        {
+            await context.Publish(new ReportAccepted
+            {
+                Federation = message.Federation,
+                Round = message.Round,
+                Client = message.Client,
+                ReportBytes = context.ReceiveContext.Body.Length ?? 0,
+            });
+            return;
+        }
+
+        Rejected(message.Client, message.Round, refusal);
+        var rejected = new ReportRejected
+        {
+            Federation = message.Federation,
+            Round = message.Round,
+            Client = message.Client,
+            Reason = refusal,
+        };
+        await context.Publish(rejected);
+        // Only a client of the book has a queue; a name that was made up must not create one.
+        var state = await book.RefreshAsync(context.CancellationToken);
+        if (state.Assignments.Keys.Any(key => key.Client == message.Client))
+            await (await context.GetSendEndpoint(federation.AddressOf(message.Client))).Send(rejected, context.CancellationToken);
+    }
+
+    private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)
+    {
+        try
+        {
+            return await book.HoldAsync(OutgoingMessages.Report(message), cancel) is ReportVerdict.Refuse refused ? refused.Reason : null;
+        }
+        catch (FormatException fault)
+        {
+            return fault.Message;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Report of {Client} for round {Round} rejected: {Reason}")]
+    private partial void Rejected(string client, int round, string reason);
+}

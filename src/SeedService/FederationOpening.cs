@@ -1,0 +1,46 @@
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+using FedKSeed.LogStore;
+using MassTransit;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FedKSeed.SeedService;
+
+/// <summary>
+/// Opens the federation if its log is empty, and asks for evaluations that are due and not there: at the start, and again at
+/// intervals in case nobody heard. An evaluator takes a version once.
+/// </summary>
+public sealed partial class FederationOpening(
+    FederationBook book, IOptions<FederationSettings> settings, IBus bus, TimeProvider time, ILogger<FederationOpening> log)
+    : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var state = await book.AppendAsync(state => FederationDecisions.Open(state, settings.Value), cancellationToken);
+        Opened(settings.Value.Name, state.Version, state.Head.Length);
+        await base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        do
+        {
+            var state = await book.RefreshAsync(stoppingToken);
+            if (IsEvaluationMissing(state))
+                await bus.Publish(
+                    new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, stoppingToken);
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    private static bool IsEvaluationMissing(FederationState state) =>
+        state.Closed is null && state.Settings!.IsEvaluationDue(state.Version) && state.EvaluationOf(state.Version) is null;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Federation {Federation} is open at version {Version}, {Entries} entries")]
+    private partial void Opened(string federation, int version, long entries);
+}

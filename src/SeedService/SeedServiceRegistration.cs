@@ -1,0 +1,46 @@
+using FedKSeed.Federation;
+using FedKSeed.LogStore;
+using FedKSeed.SeedService.Consumers;
+using MassTransit;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace FedKSeed.SeedService;
+
+public static class SeedServiceRegistration
+{
+    /// <summary>SeedService: the federation of section "Federation", its book on the Redis of section "Redis".</summary>
+    public static IHostApplicationBuilder AddSeedService(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.AddFederationBook();
+        builder.Services.AddOptions<FederationSettings>().ValidateOnStart();
+        builder.Services.AddSingleton<IOptionsFactory<FederationSettings>>(_ => new FederationSettingsFactory(builder.Configuration));
+        builder.Services.AddHostedService<FederationOpening>();
+        return builder;
+    }
+
+    public static void AddSeedServiceConsumers(this IBusRegistrationConfigurator bus)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        bus.AddConsumer<RoundStartedConsumer>();
+        bus.AddConsumer<ScalarsReportedConsumer>();
+        bus.AddConsumer<RoundClosedConsumer>();
+        bus.AddConsumer<ModelEvaluatedConsumer>();
+        bus.AddConsumer<CloseFederationConsumer>();
+    }
+
+    /// <summary>The settings are immutable, so they are bound whole; every fault is reported at once.</summary>
+    private sealed class FederationSettingsFactory(IConfiguration configuration) : IOptionsFactory<FederationSettings>
+    {
+        public FederationSettings Create(string name)
+        {
+            var settings = configuration.GetSection("Federation").Get<FederationSettings>() ?? new FederationSettings();
+            return settings.Faults() is { Count: > 0 } faults
+                ? throw new OptionsValidationException("Federation", typeof(FederationSettings), faults)
+                : settings;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using CsCheck;
+using static FedKSeed.Federation.Tests.Federations;
+
+namespace FedKSeed.Federation.Tests;
+
+public class RoundPolicyTests
+{
+    private static readonly HashSet<AssignmentKey> Nothing = [];
+
+    [Fact]
+    public void A_round_waits_for_enough_clients()
+    {
+        var book = Open(Settings with { MinimumClients = 2 });
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Nothing, ["a"], Start));
+        var start = Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(book, Nothing, ["b", "a"], Start));
+        Assert.Equal(1, start.Round);
+        Assert.Equal(["a", "b"], start.Participants);
+    }
+
+    [Fact]
+    public void A_round_closes_at_its_quorum()
+    {
+        var book = Open(Settings with { Quorum = 0.5 }).Then(state => FederationDecisions.StartRound(state, 1, ["a", "b", "c"]));
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Keys("a"), ["a"], Start));
+        var close = Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, Keys("a", "c"), ["a"], Start));
+        Assert.Equal(RoundEnd.Quorum, close.Reason);
+    }
+
+    [Fact]
+    public void A_round_closes_at_its_deadline_with_what_is_in_hand()
+    {
+        var book = Open().Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"]));
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Keys("a"), [], Start + TimeSpan.FromSeconds(9.9)));
+        var close = Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, Nothing, [], Start + TimeSpan.FromSeconds(10)));
+        Assert.Equal(RoundEnd.Deadline, close.Reason);
+    }
+
+    [Fact]
+    public void A_straggler_gets_no_second_assignment_until_its_first_counts_as_lost()
+    {
+        var book = Open().Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"]));
+        book = book.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Deadline, [Accepted(state, ReportOf(state, 1, "a"))]));
+        var soon = Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(book, Nothing, ["a", "b"], Start + TimeSpan.FromSeconds(12)));
+        Assert.Equal(["a"], soon.Participants);
+        var later = Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(book, Nothing, ["a", "b"], Start + TimeSpan.FromSeconds(20)));
+        Assert.Equal(["a", "b"], later.Participants);
+    }
+
+    [Fact]
+    public void A_synchronous_federation_waits_for_the_evaluation_of_each_version_but_not_for_ever()
+    {
+        var book = Open(Settings with { Synchronous = true, EvaluateEvery = 1 });
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Nothing, ["a"], Start));
+        Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(book, Nothing, ["a"], Start + RoundPolicy.EvaluationPatience));
+        var evaluated = book.Then(state => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(0, 10, 5, 0, 0)));
+        Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(evaluated, Nothing, ["a"], Start));
+    }
+
+    [Fact]
+    public void After_the_last_round_the_federation_ends()
+    {
+        var log = Run(Settings, "a", "b");
+        var book = Fold(log[..^1]);
+        var end = Assert.IsType<RoundDecision.End>(RoundPolicy.Decide(book, Nothing, ["a"], Start));
+        Assert.Equal((FederationEnd.Completed, Settings.Rounds), (end.Reason, end.Version));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(15.1)]
+    public void A_federation_that_diverged_ends_and_keeps_its_best_version(double? loss)
+    {
+        var book = Open(Settings with { EvaluateEvery = 1 }).Then(state => FederationDecisions.Evaluate(state, new(0, 10, 5, 0, 0)));
+        foreach (var (round, roundLoss) in new (int, double?)[] { (1, 4), (2, loss) })
+        {
+            book = book.Then(state => FederationDecisions.StartRound(state, round, ["a"]));
+            book = book.Then(state => FederationDecisions.Commit(state, round, RoundEnd.Quorum, []));
+            book = book.Then(state => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(round, 10, roundLoss, 0, 0)));
+        }
+        var end = Assert.IsType<RoundDecision.End>(RoundPolicy.Decide(book, Nothing, ["a"], Start));
+        Assert.Equal((FederationEnd.Diverged, 1), (end.Reason, end.Version));
+    }
+
+    [Fact]
+    public void A_round_without_one_finite_loss_is_divergence()
+    {
+        var book = Open().Then(state => FederationDecisions.StartRound(state, 1, ["a"]));
+        var report = ReportOf(book, 1, "a") with { Scalars = Array.Empty<float>(), SkippedSteps = [0, 1, 2, 3, 4] };
+        book = book.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [Accepted(state, report)]));
+        Assert.Equal(FederationEnd.Diverged, Assert.IsType<RoundDecision.End>(RoundPolicy.Decide(book, Nothing, ["a"], Start)).Reason);
+    }
+
+    /// <summary>Whatever clients do, and however late, the federation ends, and no report is committed twice.</summary>
+    [Fact]
+    public void From_any_behaviour_of_clients_every_round_ends_and_no_report_counts_twice() =>
+        Gen.Select(Gen.Int[0, 3].Array[400], Gen.Double[0.1, 1.0]).Sample((behaviour, quorum) =>
+        {
+            var settings = Settings with { Quorum = quorum };
+            var (book, now, inHand) = (Open(settings), Start, new Dictionary<AssignmentKey, ScalarsReportedEntry>());
+            HashSet<AssignmentKey> committed = [];
+            for (var step = 0; book.Closed is null; step++)
+            {
+                Assert.True(step < 400, "it did not end");
+                now += TimeSpan.FromSeconds(1);
+                // Each client in its turn reports one of its open assignments, or stays silent.
+                foreach (var assignment in book.Assignments.Values.Where(assignment => !assignment.IsReported))
+                    if (behaviour[(step + assignment.Key.Client[0]) % behaviour.Length] == 0
+                        && FederationDecisions.Judge(book, ReportOf(book, assignment.Key.Round, assignment.Key.Client)) is ReportVerdict.Accept accepted)
+                        inHand.TryAdd(assignment.Key, accepted.Entry);
+                var decision = RoundPolicy.Decide(book, inHand.Keys.ToHashSet(), ["a", "b", "c"], now);
+                book = book.Then(state => Events(state, decision, inHand.Values), at: now);
+                if (book.LastCommit is { } commit && decision is RoundDecision.Close)
+                {
+                    Assert.All(commit.Reports, report => Assert.True(committed.Add(new(report.Round, report.Client))));
+                    inHand.Clear();
+                }
+            }
+            Assert.Equal(settings.Rounds, book.Version);
+        }, iter: 100);
+
+    private static IReadOnlyList<LogEvent> Events(
+        FederationState state, RoundDecision decision, IEnumerable<ScalarsReportedEntry> inHand) => decision switch
+        {
+            RoundDecision.Start start => FederationDecisions.StartRound(state, start.Round, start.Participants),
+            RoundDecision.Close close => FederationDecisions.Commit(state, close.Round, close.Reason, inHand),
+            RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version),
+            _ => [],
+        };
+
+    private static HashSet<AssignmentKey> Keys(params string[] clients) => [.. clients.Select(client => new AssignmentKey(1, client))];
+}

@@ -1,0 +1,67 @@
+using FedKSeed.Federation;
+using FedKSeed.LogStore;
+
+namespace FedKSeed.Services.Tests;
+
+public class BookTests(RedisServer redis)
+{
+    private static readonly FederationSettings Settings = new()
+    {
+        Name = "book", BaseModelDigest = new string('a', 64), SeedCount = 64, StepsPerRound = 4, Rounds = 50, EvaluateEvery = 0,
+    };
+
+    [Fact]
+    public async Task Two_writers_at_once_make_one_dense_log()
+    {
+        using var one = Book("races");
+        using var two = Book("races");
+        await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
+        await Task.WhenAll(RunRounds(one), RunRounds(two));
+
+        using var reader = Book("races");
+        var state = await reader.RefreshAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(20, state.Version);
+        Assert.Equal(1 + 20 * 3, state.Head.Length);
+    }
+
+    [Fact]
+    public async Task Two_writers_take_the_same_report_in_hand_once()
+    {
+        using var one = Book("holds");
+        using var two = Book("holds");
+        await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
+        var state = await one.AppendAsync(state => FederationDecisions.StartRound(state, 1, ["a"]), TestContext.Current.CancellationToken);
+        var report = new Report(new AssignmentKey(1, "a"), 0, 10, new float[4], []);
+        var verdicts = await Task.WhenAll(Enumerable.Range(0, 20).Select(k => (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken)));
+        Assert.Single(verdicts, verdict => verdict is ReportVerdict.Accept);
+        Assert.Equal(19, verdicts.Count(verdict => verdict is ReportVerdict.Repeat));
+        Assert.Single(await one.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_changed_byte_in_Redis_is_noticed()
+    {
+        using (var writer = Book("flips"))
+        {
+            await writer.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
+            await writer.AppendAsync(state => FederationDecisions.StartRound(state, 1, ["a"]), TestContext.Current.CancellationToken);
+        }
+        var database = redis.Client.GetDatabase();
+        var line = (await database.ListGetByIndexAsync("fedkseed:{flips}:log", 2)).ToString();
+        await database.ListSetByIndexAsync("fedkseed:{flips}:log", 2, line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
+        using var reader = Book("flips");
+        var fault = await Assert.ThrowsAsync<InvalidEntryException>(() => reader.RefreshAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(2, fault.Sequence);
+    }
+
+    private FederationBook Book(string federation) => new(new RedisFederationLog(redis.Client, federation), TimeProvider.System);
+
+    private static async Task RunRounds(FederationBook book)
+    {
+        for (var round = 1; round <= 20; round++)
+        {
+            await book.AppendAsync(state => FederationDecisions.StartRound(state, round, ["a"]), TestContext.Current.CancellationToken);
+            await book.AppendWithReportsAsync((state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Deadline, inHand), TestContext.Current.CancellationToken);
+        }
+    }
+}

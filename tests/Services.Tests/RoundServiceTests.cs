@@ -1,0 +1,61 @@
+using FedKSeed.Contracts;
+
+namespace FedKSeed.Services.Tests;
+
+public class RoundServiceTests(RedisServer redis)
+{
+    [Fact]
+    public async Task A_federation_runs_from_its_first_client_to_its_end()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "runs", rounds: true);
+        await services.Publish(Announcement("runs"));
+        for (var round = 1; round <= 3; round++)
+        {
+            var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == round);
+            Assert.Equal(round - 1, assignment.Model.Version);
+            await services.Publish(Report(assignment));
+        }
+        var closed = await services.Published.WaitFor<FederationClosed>(_ => true);
+        Assert.Equal(("Completed", 3), (closed.Reason, closed.Version));
+    }
+
+    [Fact]
+    public async Task A_silent_client_does_not_hold_up_its_round_beyond_the_deadline()
+    {
+        await using var services = await ServiceHost.StartAsync(
+            redis, "silent", rounds: true, ("Federation:RoundDeadline", "00:00:01"), ("Federation:Rounds", "1"));
+        await services.Publish(Announcement("silent"));
+        var committed = await services.Published.WaitFor<RoundCommitted>(_ => true);
+        Assert.Equal(0, committed.Reports);
+        await services.Published.WaitFor<FederationClosed>(_ => true);
+    }
+
+    [Fact]
+    public async Task After_a_restart_an_open_round_is_assigned_again_to_those_who_did_not_report()
+    {
+        await using (var before = await ServiceHost.StartAsync(redis, "again", rounds: true))
+        {
+            await before.Publish(Announcement("again"));
+            await before.Client.WaitFor<SeedsAssigned>(_ => true);
+        }
+        await using var after = await ServiceHost.StartAsync(redis, "again", rounds: true);
+        await after.Publish(Announcement("again"));
+        var assignment = await after.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == 1);
+        await after.Publish(Report(assignment));
+        await after.Published.WaitFor<RoundCommitted>(committed => committed.Version == 1);
+    }
+
+    private static ClientAnnounced Announcement(string federation) =>
+        new() { Federation = federation, Client = "a", Worker = "test", Examples = 10, Device = "cpu" };
+
+    private static ScalarsReported Report(SeedsAssigned assignment) => new()
+    {
+        Federation = assignment.Federation,
+        Round = assignment.Round,
+        Client = assignment.Client,
+        BaseVersion = assignment.Model.Version,
+        Examples = 10,
+        Scalars = new byte[assignment.Steps * sizeof(float)],
+        SkippedSteps = [],
+    };
+}

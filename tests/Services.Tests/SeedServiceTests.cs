@@ -1,0 +1,146 @@
+using System.Runtime.InteropServices;
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+
+namespace FedKSeed.Services.Tests;
+
+public class SeedServiceTests(RedisServer redis)
+{
+    [Fact]
+    public async Task A_started_round_sends_each_participant_its_seeds_as_the_log_has_them()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "assigns");
+        var assignment = await StartRound(services);
+
+        var state = await services.Book.RefreshAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(
+            state.Assignments[new AssignmentKey(1, "a")].Seeds.ToArray(),
+            PackedIntegers.UnpackUnsigned(assignment.Seeds, assignment.Steps, PackedIntegers.BitsForIndexBelow(4096)));
+        Assert.Equal(10_240, assignment.Model.Quantised.Length);
+    }
+
+    [Fact]
+    public async Task A_report_is_accepted_once_however_often_it_comes()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "repeats");
+        var report = ReportOn(await StartRound(services));
+        await services.Publish(report);
+        await services.Publish(report);
+        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Client == "a", count: 2);
+        await services.Publish(new RoundClosed { Federation = "repeats", Round = 1, Reason = "Quorum" });
+        await services.Published.WaitFor<RoundCommitted>(committed => committed.Reports == 1);
+        await services.Publish(report);
+        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Client == "a", count: 3);
+
+        var lines = await services.Book.Log.ReadAsync(0, TestContext.Current.CancellationToken);
+        Assert.Single(lines, line => line.Contains("\"kind\":\"ScalarsReported\"", StringComparison.Ordinal));
+        Assert.Empty(await services.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_round_that_is_closed_twice_is_committed_once_and_announced_twice()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "closes");
+        await services.Publish(ReportOn(await StartRound(services)));
+        await services.Published.WaitFor<ReportAccepted>(_ => true);
+        var closed = new RoundClosed { Federation = "closes", Round = 1, Reason = "Quorum" };
+        await services.Publish(closed);
+        await services.Publish(closed);
+        await services.Published.WaitFor<RoundCommitted>(committed => committed.Version == 1, count: 2);
+        Assert.Equal(1, (await services.Book.RefreshAsync(TestContext.Current.CancellationToken)).Version);
+    }
+
+    [Fact]
+    public async Task A_wrong_report_changes_nothing_and_its_client_is_told_why()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "refuses");
+        var assignment = await StartRound(services);
+        await services.Publish(ReportOn(assignment) with { Scalars = new byte[12] });
+        await services.Publish(ReportOn(assignment) with { Scalars = new byte[13] });
+        await services.Publish(ReportOn(assignment) with { Client = "mallory" });
+
+        await services.Client.WaitFor<ReportRejected>(rejected => rejected.Reason.Contains("are not 200 steps", StringComparison.Ordinal));
+        await services.Client.WaitFor<ReportRejected>(rejected => rejected.Reason.Contains("whole number", StringComparison.Ordinal));
+        await services.Published.WaitFor<ReportRejected>(rejected => rejected.Client == "mallory");
+        Assert.Empty(await services.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_restarted_service_continues_from_the_log()
+    {
+        ScalarsReported report;
+        await using (var before = await ServiceHost.StartAsync(redis, "restarts"))
+        {
+            report = ReportOn(await StartRound(before));
+            await before.Publish(report);
+            await before.Published.WaitFor<ReportAccepted>(_ => true);
+        }
+        await using var after = await ServiceHost.StartAsync(redis, "restarts");
+        await after.Publish(new RoundClosed { Federation = "restarts", Round = 1, Reason = "Quorum" });
+        var committed = await after.Published.WaitFor<RoundCommitted>(_ => true);
+        Assert.Equal((1, 1), (committed.Version, committed.Reports));
+    }
+
+    [Fact]
+    public async Task Other_settings_for_a_federation_that_is_open_are_refused_at_the_start()
+    {
+        await using (await ServiceHost.StartAsync(redis, "settled"))
+        {
+        }
+        var fault = await Assert.ThrowsAnyAsync<InvalidOperationException>(
+            () => ServiceHost.StartAsync(redis, "settled", settings: ("Federation:Epsilon", "0.01")));
+        Assert.Contains("other settings", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_seeds_that_matter_most_stand_first_in_the_sorted_set()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "ranks");
+        var assignment = await StartRound(services);
+        var scalars = new float[200];
+        Array.Fill(scalars, 0.5f);
+        scalars[7] = -9;
+        await services.Publish(ReportOn(assignment) with { Scalars = MemoryMarshal.AsBytes(scalars.AsSpan()).ToArray() });
+        await services.Published.WaitFor<ReportAccepted>(_ => true);
+        await services.Publish(new RoundClosed { Federation = "ranks", Round = 1, Reason = "Quorum" });
+        await services.Published.WaitFor<RoundCommitted>(_ => true);
+
+        var first = (await redis.Client.GetDatabase().SortedSetRangeByRankWithScoresAsync(
+            "fedkseed:{ranks}:importance", 0, 0, StackExchange.Redis.Order.Descending)).Single();
+        var seeds = PackedIntegers.UnpackUnsigned(assignment.Seeds, 200, 12);
+        Assert.Equal(seeds[7], (int)first.Element);
+    }
+
+    /// <summary>The paper's own arithmetic for a client and a round; ours is with envelopes.</summary>
+    [Fact]
+    public async Task A_client_s_round_takes_less_than_18_kilobytes_at_4096_seeds_and_200_steps()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "weighs");
+        var assignment = await StartRound(services);
+        var scalars = new float[200];
+        for (var step = 0; step < scalars.Length; step++)
+            scalars[step] = MathF.Sin(step) * 3;
+        await services.Publish(ReportOn(assignment) with { Scalars = MemoryMarshal.AsBytes(scalars.AsSpan()).ToArray() });
+        await services.Published.WaitFor<ScalarsReported>(_ => true);
+        var down = services.Client.BytesOf<SeedsAssigned>(_ => true);
+        var up = services.Published.BytesOf<ScalarsReported>(_ => true);
+        Assert.InRange(down + up, 14_000, 17_988);
+    }
+
+    private static async Task<SeedsAssigned> StartRound(ServiceHost services)
+    {
+        await services.Publish(new RoundStarted { Federation = services.Name.Value, Round = 1, Participants = ["a"] });
+        return await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == 1);
+    }
+
+    private static ScalarsReported ReportOn(SeedsAssigned assignment) => new()
+    {
+        Federation = assignment.Federation,
+        Round = assignment.Round,
+        Client = assignment.Client,
+        BaseVersion = assignment.Model.Version,
+        Examples = 100,
+        Scalars = new byte[assignment.Steps * sizeof(float)],
+        SkippedSteps = [],
+    };
+}

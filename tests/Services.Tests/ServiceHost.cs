@@ -1,0 +1,93 @@
+using FedKSeed.Contracts;
+using FedKSeed.LogStore;
+using FedKSeed.RoundService;
+using FedKSeed.SeedService;
+using MassTransit;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace FedKSeed.Services.Tests;
+
+/// <summary>Services of one federation in this process, as `fedkseed run` composes them, on a real Redis; the test is the clients.</summary>
+public sealed class ServiceHost : IAsyncDisposable
+{
+    private readonly IHost _host;
+
+    private ServiceHost(IHost host, string federation) => (_host, Name) = (host, new FederationName(federation));
+
+    public FederationName Name { get; }
+
+    /// <summary>What the services publish.</summary>
+    public Inbox Published { get; } = new();
+
+    /// <summary>What the client's own queue got.</summary>
+    public Inbox Client { get; } = new();
+
+    public FederationBook Book => _host.Services.GetRequiredService<FederationBook>();
+
+    public static async Task<ServiceHost> StartAsync(
+        RedisServer redis, string federation, bool rounds = false, params (string Key, string Value)[] settings)
+    {
+        // MassTransit keeps the logger of the first bus in this flow, which may belong to a host that was disposed.
+        LogContext.Current = null;
+        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Logging.AddConsole().SetMinimumLevel(LogLevel.Error);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Redis:Connection"] = redis.Connection,
+            ["Federation:Name"] = federation,
+            ["Federation:BaseModelDigest"] = new string('a', 64),
+            ["Federation:SeedCount"] = "4096",
+            ["Federation:StepsPerRound"] = "200",
+            ["Federation:Rounds"] = "3",
+            ["Federation:EvaluateEvery"] = "0",
+            ["RoundService:Tick"] = "00:00:00.050",
+        });
+        builder.Configuration.AddInMemoryCollection(settings.ToDictionary(item => item.Key, item => (string?)item.Value));
+        builder.AddFederationBus(bus =>
+        {
+            bus.AddSeedServiceConsumers();
+            if (rounds)
+                bus.AddRoundServiceConsumers();
+        });
+        builder.AddSeedService();
+        if (rounds)
+            builder.AddRoundService();
+        var services = new ServiceHost(builder.Build(), federation);
+        await services._host.StartAsync();
+        await services.ListenAsync();
+        return services;
+    }
+
+    public Task Publish<T>(T message) where T : class => _host.Services.GetRequiredService<IBus>().Publish(message);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        _host.Dispose();
+    }
+
+    private async Task ListenAsync()
+    {
+        var bus = _host.Services.GetRequiredService<IBusControl>();
+        await bus.ConnectReceiveEndpoint("test-published", endpoint =>
+        {
+            Published.Listen<RoundStarted>(endpoint);
+            Published.Listen<RoundClosed>(endpoint);
+            Published.Listen<RoundCommitted>(endpoint);
+            Published.Listen<ReportAccepted>(endpoint);
+            Published.Listen<ReportRejected>(endpoint);
+            Published.Listen<EvaluationRequested>(endpoint);
+            Published.Listen<FederationClosed>(endpoint);
+            Published.Listen<ScalarsReported>(endpoint);
+        }).Ready;
+        await bus.ConnectReceiveEndpoint(Name.QueueOf("a"), endpoint =>
+        {
+            endpoint.ConfigureConsumeTopology = false;
+            Client.Listen<SeedsAssigned>(endpoint);
+            Client.Listen<ReportRejected>(endpoint);
+        }).Ready;
+    }
+}
