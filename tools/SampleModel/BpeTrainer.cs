@@ -21,10 +21,9 @@ internal static class BpeTrainer
         var words = CountWords(lines);
         while (vocabulary.Count < vocabularySize && TryFindMostFrequentPair(words, out (string Left, string Right) pair))
         {
-            (string left, string right) = pair;
             merges.Add(pair);
-            vocabulary.Add(left + right);
-            foreach ((List<string> pieces, _) in words) Join(pieces, left, right);
+            vocabulary.Add(pair.Left + pair.Right);
+            foreach ((List<string> pieces, _) in words) Join(pieces, pair.Left, pair.Right);
         }
         return new BytePairEncoding(vocabulary, merges);
     }
@@ -35,13 +34,13 @@ internal static class BpeTrainer
         List<string> pieces = [.. word.Select(c => c.ToString())];
         while (true)
         {
-            (int best, (string, string) pair) = (int.MaxValue, default);
+            (int best, (string Left, string Right) pair) = (int.MaxValue, ("", ""));
             for (int i = 0; i + 1 < pieces.Count; i++)
             {
                 if (ranks.TryGetValue((pieces[i], pieces[i + 1]), out int rank) && rank < best) (best, pair) = (rank, (pieces[i], pieces[i + 1]));
             }
             if (best == int.MaxValue) return pieces;
-            Join(pieces, pair.Item1, pair.Item2);
+            Join(pieces, pair.Left, pair.Right);
         }
     }
 
@@ -65,8 +64,8 @@ internal static class BpeTrainer
                 counts[pair] = counts.GetValueOrDefault(pair) + count;
             }
         }
-        mostFrequent = counts.OrderByDescending(pair => pair.Value)
-            .ThenBy(pair => pair.Key.Item1, StringComparer.Ordinal).ThenBy(pair => pair.Key.Item2, StringComparer.Ordinal).Select(pair => pair.Key).FirstOrDefault();
+        mostFrequent = counts.Count == 0 ? ("", "") : counts.OrderByDescending(pair => pair.Value)
+            .ThenBy(pair => pair.Key.Item1, StringComparer.Ordinal).ThenBy(pair => pair.Key.Item2, StringComparer.Ordinal).First().Key;
         return counts.Count > 0;
     }
 
