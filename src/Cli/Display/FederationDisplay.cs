@@ -1,0 +1,109 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace FedKSeed.Cli.Display;
+
+/// <summary>A federation's view as a picture of text. Pure.</summary>
+public static class FederationDisplay
+{
+    private const int ChartHeight = 4;
+    private const int AxisWidth = 8;
+    private const int MostClients = 16;
+
+    public static IRenderable Of(FederationView view, DateTimeOffset now, int width)
+    {
+        ArgumentNullException.ThrowIfNull(view);
+        var inner = Math.Min(width, 100) - 1;
+        return new Rows(Head(view, now, inner), Text.Empty, Curves(view, inner), Text.Empty, ClientTable(view, now, inner), Foot(view));
+    }
+
+    private static Grid Head(FederationView view, DateTimeOffset now, int width)
+    {
+        var bar = Math.Max(10, width - 46);
+        var grid = new Grid().AddColumn(Column(10)).AddColumn(Column(10)).AddColumn(Column(bar)).AddColumn(Column(20));
+        var left = view.Remaining(now) is { } remaining ? $"{Quantity.Time(remaining)} left" : "";
+        if (view.Closed is { } reason)
+            left = reason;
+        grid.AddRow(
+            new Markup("[bold]Federation[/]"), new Text(Invariant($"{view.Version}/{view.Rounds}")),
+            Bar((double)view.Version / view.Rounds, bar), new Text(left));
+        grid.AddRow(
+            new Markup("[bold]Round[/]"), new Text(view.Round == 0 ? "" : Invariant($"{view.Round}")),
+            Bar(view.RoundProgress, bar),
+            new Text(view.Participants.Count == 0 ? "waiting for clients" : Invariant($"{view.Reported} of {view.Participants.Count} reported")));
+        return grid;
+    }
+
+    /// <summary>Columns of a fixed width: nothing moves while numbers change.</summary>
+    private static GridColumn Column(int width) => new GridColumn { Width = width, NoWrap = true }.PadLeft(0).PadRight(2);
+
+    private static Markup Bar(double share, int width)
+    {
+        var filled = (int)Math.Round(Math.Clamp(share, 0, 1) * width);
+        return new Markup($"[green]{new string('━', filled)}[/][grey]{new string('─', width - filled)}[/]");
+    }
+
+    private static Columns Curves(FederationView view, int width)
+    {
+        var each = (width - 4) / 2;
+        var points = view.HeldOutLoss.Count > 1 ? view.HeldOutLoss : view.TrainingLoss;
+        var name = view.HeldOutLoss.Count > 1 ? "Held-out loss" : "Training loss";
+        var top = points.IsEmpty ? 1 : points.Max(point => point.Value);
+        return new Columns(
+            Curve(name, points, view.Rounds, top, loss => Quantity.Loss(loss), "yellow", each),
+            Curve("Exact match", view.ExactMatch, view.Rounds, 1, Quantity.Share, "aqua", each)) { Expand = false, Padding = new Padding(0, 0, 2, 0) };
+    }
+
+    private static Rows Curve(
+        string name, ImmutableList<VersionPoint> points, int last, double top, Func<double, string> format, string colour, int width)
+    {
+        var now = points.Count == 0 ? "" : format(points[^1].Value);
+        var lines = BrailleChart.Lines(points, last, 0, top, width - AxisWidth, ChartHeight);
+        var rows = new List<IRenderable> { new Markup($"[bold]{name}[/] [{colour}]{now}[/]") };
+        for (var k = 0; k < lines.Count; k++)
+        {
+            var axis = k == 0 ? format(top) : k == lines.Count - 1 ? format(0) : "";
+            rows.Add(new Markup($"[grey]{axis,AxisWidth - 1}[/] [{colour}]{lines[k]}[/]"));
+        }
+        return new Rows(rows);
+    }
+
+    private static Table ClientTable(FederationView view, DateTimeOffset now, int width)
+    {
+        var table = new Table { Border = TableBorder.Simple, Width = width, ShowHeaders = true };
+        table.AddColumn(new TableColumn("[bold]Client[/]").NoWrap());
+        table.AddColumn(new TableColumn("[bold]State[/]") { Width = 9 }.NoWrap());
+        table.AddColumn(new TableColumn("[bold]Step[/]") { Width = 9 }.NoWrap().RightAligned());
+        table.AddColumn(new TableColumn("[bold]Loss[/]") { Width = 7 }.NoWrap().RightAligned());
+        table.AddColumn(new TableColumn("[bold]Up[/]") { Width = 9 }.NoWrap().RightAligned());
+        table.AddColumn(new TableColumn("[bold]Down[/]") { Width = 9 }.NoWrap().RightAligned());
+        foreach (var client in view.Clients.Values.Take(MostClients))
+        {
+            var (word, colour) = Describe(FederationView.ActivityOf(client, now));
+            table.AddRow(
+                new Text(client.Name), new Markup($"[{colour}]{word}[/]"),
+                new Text(client.Steps == 0 ? "" : Invariant($"{client.Step}/{client.Steps}")), new Text(Quantity.Loss(client.Loss)),
+                new Text(Quantity.Bytes(client.BytesUp)), new Text(Quantity.Bytes(client.BytesDown)));
+        }
+        return table;
+    }
+
+    private static Markup Foot(FederationView view)
+    {
+        var more = view.Clients.Count > MostClients ? Invariant($"{view.Clients.Count - MostClients} more clients, ") : "";
+        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all. Ctrl-C stops; the run can be resumed.[/]");
+    }
+
+    private static (string Word, string Colour) Describe(ClientActivity activity) => activity switch
+    {
+        ClientActivity.Training => ("training", "yellow"),
+        ClientActivity.Reported => ("reported", "green"),
+        ClientActivity.Rejected => ("rejected", "red"),
+        ClientActivity.Gone => ("gone", "red"),
+        _ => ("idle", "grey"),
+    };
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,84 @@
+using System.CommandLine;
+using FedKSeed.Cli.Run;
+using Spectre.Console;
+
+namespace FedKSeed.Cli.Display;
+
+/// <summary>What a person sees of a run: a live display on a terminal, plain lines elsewhere.</summary>
+public sealed class Screen
+{
+    private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(250);
+
+    private readonly IAnsiConsole _console;
+    private readonly bool _isLive;
+
+    private Screen(IAnsiConsole console, bool isLive) => (_console, _isLive) = (console, isLive);
+
+    /// <param name="isJson">The output is for a machine: people look at the error stream.</param>
+    /// <param name="isVerbose">Logs would tear a live display.</param>
+    public static Screen Of(InvocationConfiguration invocation, bool isJson, bool isVerbose)
+    {
+        ArgumentNullException.ThrowIfNull(invocation);
+        var isTerminal = !isJson && !Console.IsOutputRedirected && invocation.Output == Console.Out;
+        var settings = new AnsiConsoleSettings { Out = new AnsiConsoleOutput(isJson ? invocation.Error : invocation.Output) };
+        if (!isTerminal)
+            (settings.Ansi, settings.ColorSystem, settings.Interactive) = (AnsiSupport.No, ColorSystemSupport.NoColors, InteractionSupport.No);
+        return new Screen(AnsiConsole.Create(settings), isTerminal && !isVerbose);
+    }
+
+    /// <summary>Shows what is being done while it is done.</summary>
+    public T During<T>(string what, Func<IProgress<double>, T> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        if (!_isLive)
+        {
+            Line(what);
+            return work(new Progress<double>());
+        }
+        return _console.Progress().AutoClear(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn())
+            .Start(context => work(new Share(context.AddTask(what, maxValue: 1))));
+    }
+
+    public void During(string what, Action<IProgress<double>> work) =>
+        During<object?>(what, progress =>
+        {
+            work(progress);
+            return null;
+        });
+
+    /// <summary>Shows a federation until its end.</summary>
+    public async Task<T> WatchAsync<T>(FederationWatch watch, Task<T> end, TimeProvider time, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(watch);
+        ArgumentNullException.ThrowIfNull(time);
+        if (!_isLive)
+        {
+            watch.Changed += (before, after) =>
+            {
+                if (RoundLine.Of(before, after, time.GetUtcNow()) is { } line)
+                    Line(line);
+            };
+            return await end.WaitAsync(cancel);
+        }
+        await _console.Live(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width)).AutoClear(false).StartAsync(async live =>
+        {
+            while (!end.IsCompleted && !cancel.IsCancellationRequested)
+            {
+                live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
+                await Task.WhenAny(end, Task.Delay(Refresh, time, cancel));
+            }
+            live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
+        });
+        return await end.WaitAsync(cancel);
+    }
+
+    public void Show(RunSummary summary) => _console.Write(SummaryDisplay.Of(summary, _isLive ? _console.Profile.Width : 100));
+
+    private void Line(string text) => _console.Profile.Out.Writer.WriteLine(text);
+
+    private sealed class Share(ProgressTask task) : IProgress<double>
+    {
+        public void Report(double value) => task.Value = value;
+    }
+}

@@ -1,0 +1,66 @@
+using System.Globalization;
+using FedKSeed.Cli.Run;
+using FedKSeed.Federation;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace FedKSeed.Cli.Display;
+
+/// <summary>What a run came to, as a picture of text. Pure.</summary>
+public static class SummaryDisplay
+{
+    private const int LongestCell = 60;
+
+    public static IRenderable Of(RunSummary summary, int width)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        width = Math.Min(width, 100) - 1;
+        return new Rows(Text.Empty, Outcome(summary), Scores(summary), Answers(summary, width), Traffic(summary), Text.Empty, Where(summary));
+    }
+
+    private static Markup Outcome(RunSummary summary) => summary.Reason == FederationEnd.Completed
+        ? new Markup(Invariant($"[bold green]Completed[/] after {summary.Rounds} rounds and {summary.Reports} reports in {Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}."))
+        : new Markup(Invariant($"[bold red]Diverged[/] after {summary.Rounds} rounds: the loss left its bounds. Version {summary.Version}, the best one, was kept."));
+
+    private static Table Scores(RunSummary summary)
+    {
+        var table = new Table { Border = TableBorder.Simple }
+            .AddColumn(Invariant($"Held-out, {summary.After.Examples} examples"))
+            .AddColumn(new TableColumn("before").RightAligned()).AddColumn(new TableColumn("after").RightAligned());
+        table.AddRow("loss", Quantity.Loss(summary.Before.Loss), Quantity.Loss(summary.After.Loss));
+        table.AddRow("exact match", Quantity.Share(summary.Before.ExactMatch), Quantity.Share(summary.After.ExactMatch));
+        return table.AddRow("ROUGE-L", Quantity.Share(summary.Before.RougeL), Quantity.Share(summary.After.RougeL));
+    }
+
+    private static Table Answers(RunSummary summary, int width)
+    {
+        var table = new Table { Border = TableBorder.Simple, Width = width };
+        foreach (var name in new[] { "Question", "wanted", "before", "after" })
+            table.AddColumn(name);
+        foreach (var (before, after) in summary.Before.Answers.Zip(summary.After.Answers))
+            table.AddRow(Cell(after.Question), Cell(after.Wanted), Cell(before.Answer), Cell(after.Answer));
+        return table;
+    }
+
+    /// <summary>An untrained model may answer anything, at any length.</summary>
+    private static Text Cell(string text)
+    {
+        var line = string.Concat(text.Trim().Select(character => char.IsControl(character) ? ' ' : character));
+        return new Text(line.Length <= LongestCell ? line : line[..LongestCell] + "…");
+    }
+
+    private static Table Traffic(RunSummary summary)
+    {
+        var table = new Table { Border = TableBorder.Simple }
+            .AddColumn("A client in a round").AddColumn(new TableColumn("up").RightAligned()).AddColumn(new TableColumn("down").RightAligned());
+        table.AddRow("FedKSeed, measured", Quantity.Bytes(summary.BytesUp), Quantity.Bytes(summary.BytesDown));
+        return table.AddRow("FedAvg, the model", Quantity.Bytes(summary.FedAvgBytes), Quantity.Bytes(summary.FedAvgBytes));
+    }
+
+    private static Rows Where(RunSummary summary) => new(
+        new Text($"Model    {Path.Combine(summary.Folder, "model")}"),
+        new Text($"Report   {Path.Combine(summary.Folder, "report.html")}"),
+        new Text($"Log      {Path.Combine(summary.Folder, "events.log")}"));
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,3 @@
+using FedKSeed.Cli;
+
+return await FedKSeedCommand.InvokeAsync(args, Console.Out, Console.Error);

@@ -1,0 +1,39 @@
+using FedKSeed.LanguageModels;
+using TorchSharp;
+
+namespace FedKSeed.Cli.Run;
+
+/// <param name="Question">Instruction and input.</param>
+public sealed record SampleAnswer(string Question, string Wanted, string Answer);
+
+/// <summary>How a model folder does on the whole held-out file.</summary>
+/// <param name="Loss">Nats a token; null when not finite.</param>
+/// <param name="ExactMatch">0 to 1.</param>
+/// <param name="RougeL">0 to 1.</param>
+public sealed record HeldOutScore(int Examples, double? Loss, double ExactMatch, double RougeL, IReadOnlyList<SampleAnswer> Answers)
+{
+    private const int ShownAnswers = 3;
+
+    /// <summary>Loads the folder as anyone would, and scores it.</summary>
+    public static HeldOutScore Of(string folder, RunPlan plan, IProgress<double>? progress, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        torch.set_num_threads(plan.Threads);
+        using var model = CausalLanguageModel.Load(folder);
+        using var weights = model.BaseWeights();
+        var template = plan.Prompt is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
+        var encoder = new ExampleEncoder(Tokenizer.Load(folder), template, Math.Min(plan.MaximumTokens, model.MaxLength));
+        var evaluator = new Evaluator(model, encoder, InstructionExample.Load(plan.HeldOut), plan.MaximumNewTokens);
+        var evaluation = evaluator.Evaluate(weights, progress, cancel);
+        return new HeldOutScore(
+            evaluation.Answers.Count, double.IsFinite(evaluation.Loss) ? evaluation.Loss : null, evaluation.ExactMatch, evaluation.RougeL,
+            [.. Shown(evaluation.Answers).Select(answer => new SampleAnswer(Question(answer.Example), answer.Example.Output, answer.Text))]);
+    }
+
+    /// <summary>The same ones before and after: from different instructions, as far as there are.</summary>
+    private static IEnumerable<Answer> Shown(IReadOnlyList<Answer> answers) =>
+        answers.DistinctBy(answer => answer.Example.Instruction).Concat(answers).Distinct().Take(ShownAnswers);
+
+    private static string Question(InstructionExample example) =>
+        string.IsNullOrEmpty(example.Input) ? example.Instruction : $"{example.Instruction} {example.Input}";
+}

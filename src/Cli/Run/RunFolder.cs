@@ -1,0 +1,31 @@
+namespace FedKSeed.Cli.Run;
+
+/// <summary>Where a run keeps what it leaves behind.</summary>
+public sealed record RunFolder(string Path)
+{
+    /// <summary>Less than this on its disk ends a run while everything it has can still be saved.</summary>
+    private const long LeastFreeBytes = 64L << 20;
+
+    public string Model => In("model");
+
+    public string Log => In("events.log");
+
+    public string Metrics => In("metrics.csv");
+
+    public string Report => In("report.html");
+
+    public string Plan => In("federation.json");
+
+    public string Store => In("store");
+
+    /// <exception cref="IOException">The disk is nearly full.</exception>
+    public void RequireSpace()
+    {
+        var free = new DriveInfo(System.IO.Path.GetFullPath(Path)).AvailableFreeSpace;
+        if (free < LeastFreeBytes)
+            throw new IOException(
+                $"The disk of '{Path}' is full: {free >> 20} MiB are left, {LeastFreeBytes >> 20} MiB are needed. What was saved is intact.");
+    }
+
+    private string In(string name) => System.IO.Path.Combine(Path, name);
+}

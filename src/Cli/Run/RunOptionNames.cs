@@ -1,0 +1,32 @@
+using System.Text.RegularExpressions;
+
+namespace FedKSeed.Cli.Run;
+
+/// <summary>Options of the command line that set a property of the federation's settings.</summary>
+internal static partial class RunOptionNames
+{
+    private static readonly Dictionary<string, string> OptionOf = new()
+    {
+        ["Name"] = "--name",
+        ["Scheme"] = "--scheme",
+        ["PoolKey"] = "--pool-key",
+        ["SeedCount"] = "--seeds",
+        ["Rounds"] = "--rounds",
+        ["StepsPerRound"] = "--steps",
+        ["BatchSize"] = "--batch",
+        ["Epsilon"] = "--epsilon",
+        ["LearningRate"] = "--learning-rate",
+        ["Quorum"] = "--quorum",
+        ["RoundDeadline"] = "--deadline",
+        ["StalenessBound"] = "--staleness",
+        ["Synchronous"] = "--synchronous",
+        ["EvaluateEvery"] = "--evaluate-every",
+    };
+
+    /// <summary>A fault that names a property, as one that names its option.</summary>
+    public static string InWordsOfOptions(string fault) =>
+        Property().Replace(fault, match => OptionOf.GetValueOrDefault(match.Groups["name"].Value, match.Value));
+
+    [GeneratedRegex(@"(?:The field )?\b(?<name>[A-Z]\w+)\b")]
+    private static partial Regex Property();
+}

@@ -1,0 +1,123 @@
+using System.Text;
+using System.Threading.Channels;
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+using FedKSeed.LogStore;
+using Microsoft.Extensions.Hosting;
+
+namespace FedKSeed.Cli.Run;
+
+/// <summary>
+/// Copies the log from Redis into the run's folder as it grows, line for line, and keeps metrics.csv. Ends when the log says that the
+/// federation is closed; <see cref="Closed"/> then holds its last state, or what went wrong.
+/// </summary>
+public sealed class RunRecorder : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan MetricsInterval = TimeSpan.FromSeconds(2);
+
+    private readonly RunFolder _folder;
+    private readonly RedisFederationLog _log;
+    private readonly TimeProvider _time;
+    private readonly RunMetrics _metrics = new();
+    private readonly Channel<object> _messages = Channel.CreateUnbounded<object>();
+    private readonly TaskCompletionSource<RunMetrics> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _written;
+
+    public RunRecorder(RunFolder folder, RedisFederationLog log, TimeProvider time)
+    {
+        (_folder, _log, _time) = (folder, log, time);
+        if (File.Exists(folder.Metrics))
+            _metrics.TakeOver(File.ReadLines(folder.Metrics));
+    }
+
+    public Task<RunMetrics> Closed => _closed.Task;
+
+    /// <summary>A message that measures something: <see cref="LocalProgress"/> or <see cref="ReportAccepted"/>.</summary>
+    public void Observe(object message) => _messages.Writer.TryWrite(message);
+
+    /// <summary>Ends the run with a failure of one of its parts.</summary>
+    public void Fail(string reason) => _closed.TrySetException(new FailureException(reason));
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await RecordAsync(stoppingToken);
+            _closed.TrySetResult(_metrics);
+        }
+        catch (OperationCanceledException)
+        {
+            _closed.TrySetCanceled(CancellationToken.None);
+        }
+        catch (Exception fault)
+        {
+            _closed.TrySetException(fault);
+        }
+    }
+
+    private async Task RecordAsync(CancellationToken cancel)
+    {
+        _written = LogFile.TruncateTornLine(_folder.Log);
+        await CatchUpAsync(cancel);
+        await using var file = new FileStream(_folder.Log, FileMode.Append, FileAccess.Write, FileShare.Read);
+        var (metricsAt, isDirty) = (_time.GetTimestamp(), true);
+        using var timer = new PeriodicTimer(Interval, _time);
+        while (true)
+        {
+            _folder.RequireSpace();
+            isDirty |= await AppendNewAsync(file, cancel);
+            while (_messages.Reader.TryRead(out var message))
+                Measure(message);
+            var isClosed = _metrics.State.Closed is not null;
+            if (isDirty && (isClosed || _time.GetElapsedTime(metricsAt) >= MetricsInterval))
+            {
+                WriteMetrics();
+                (metricsAt, isDirty) = (_time.GetTimestamp(), false);
+            }
+            if (isClosed)
+                return;
+            await timer.WaitForNextTickAsync(cancel);
+        }
+    }
+
+    /// <summary>A resumed run's file holds a part of the log already: it must be a part of this one.</summary>
+    private async Task CatchUpAsync(CancellationToken cancel)
+    {
+        var stored = await _log.ReadAsync(0, cancel);
+        if (_written > stored.Count || !File.ReadLines(_folder.Log).SequenceEqual(stored.Take((int)_written)))
+            throw new FailureException($"'{_folder.Log}' is not the beginning of the log in the store: they belong to different runs.");
+        foreach (var line in stored.Take((int)_written))
+            Apply(line);
+    }
+
+    private async Task<bool> AppendNewAsync(FileStream file, CancellationToken cancel)
+    {
+        var lines = await _log.ReadAsync(_written, cancel);
+        if (lines.Count == 0)
+            return false;
+        foreach (var line in lines)
+            Apply(line);
+        await file.WriteAsync(Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))), cancel);
+        await file.FlushAsync(cancel);
+        _written += lines.Count;
+        return true;
+    }
+
+    private void Apply(string line) => _metrics.Apply(EventLog.Read(_metrics.State.Head, line));
+
+    private void Measure(object message)
+    {
+        if (message is LocalProgress progress)
+            _metrics.Apply(progress);
+        else if (message is ReportAccepted accepted)
+            _metrics.Apply(accepted);
+    }
+
+    private void WriteMetrics()
+    {
+        var part = _folder.Metrics + ".part";
+        File.WriteAllLines(part, _metrics.ToCsv());
+        File.Move(part, _folder.Metrics, overwrite: true);
+    }
+}

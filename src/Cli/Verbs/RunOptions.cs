@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
+using FedKSeed.Cli.Run;
+using FedKSeed.Federation;
+
+namespace FedKSeed.Cli.Verbs;
+
+/// <summary>The options of fedkseed run that make up its plan. One that is left out keeps the plan's own default.</summary>
+internal sealed class RunOptions
+{
+    private static readonly RunPlan Defaults = new();
+
+    private readonly List<Option> _all = [];
+    private readonly List<Func<ParseResult, RunPlan, RunPlan>> _changes = [];
+
+    public RunOptions()
+    {
+        var settings = Defaults.Federation;
+        Text("--model", "DIR", $"Base model, a Hugging Face folder. [default: {Defaults.Model}]", (plan, value) => plan with { Model = value });
+        Text("--data", "DIR", $"Folder with client-*.jsonl and held-out.jsonl. [default: {Defaults.Data}]", (plan, value) => plan with { Data = value });
+        Text("--prompt", "FILE", $"Prompt template. [default: {Defaults.Prompt ?? "Alpaca's"}]", (plan, value) => plan with { Prompt = value });
+        Setting<int>("--rounds", $"Rounds. [default: {settings.Rounds}]", (set, value) => set with { Rounds = value });
+        Setting<int>("--steps", $"Zeroth-order steps of a client in a round. [default: {settings.StepsPerRound}]", (set, value) => set with { StepsPerRound = value });
+        Setting<int>("--batch", $"Examples of a step. [default: {settings.BatchSize}]", (set, value) => set with { BatchSize = value });
+        Setting<int>("--seeds", $"K, directions in the pool. [default: {settings.SeedCount}]", (set, value) => set with { SeedCount = value });
+        Setting<float>("--epsilon", $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]", (set, value) => set with { Epsilon = value });
+        Setting<double>("--learning-rate", $"Learning rate. [default: {Number(settings.LearningRate)}]", (set, value) => set with { LearningRate = value });
+        Choice<LearningRateSchedule>("--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule)}]", (set, value) => set with { Schedule = value });
+        Choice<SeedSampling>("--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]", (set, value) => set with { Sampling = value });
+        Text("--scheme", "NAME", $"How seeds become directions. [default: {settings.Scheme}]", (plan, value) => plan with { Federation = plan.Federation with { Scheme = value } });
+        Setting<ulong>("--pool-key", $"Key of the pool: another one is another run. [default: {settings.PoolKey}]", (set, value) => set with { PoolKey = value });
+        Setting<double>("--quorum", $"Share of a round's clients whose reports close it. [default: {Number(settings.Quorum)}]", (set, value) => set with { Quorum = value });
+        Parsed<TimeSpan>("--deadline", "HH:MM:SS", "a time", $"Time after which a round closes anyhow. [default: {settings.RoundDeadline}]", (plan, value) => plan with { Federation = plan.Federation with { RoundDeadline = value } });
+        Setting<int>("--staleness", $"Commits that a report may be late. [default: {settings.StalenessBound}]", (set, value) => set with { StalenessBound = value });
+        Setting<int>("--evaluate-every", $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]", (set, value) => set with { EvaluateEvery = value });
+        Parsed<int>("--evaluation-limit", "N", "a whole number", $"Held-out examples for the curve; 0 for all. [default: {Defaults.EvaluationLimit}]", (plan, value) => plan with { EvaluationLimit = value });
+        var synchronous = Add(new Option<bool>("--synchronous") { Description = "Let nothing depend on timing: two runs give the same log." });
+        _changes.Add((parsed, plan) => parsed.GetValue(synchronous) ? plan with { Federation = plan.Federation with { Synchronous = true } } : plan);
+        Text("--name", "NAME", $"Name of the federation, in its queues and keys. [default: {settings.Name}]", (plan, value) => plan with { Federation = plan.Federation with { Name = value } });
+        Text("--redis", "CONNECTION", "A Redis to use instead of the embedded store.", (plan, value) => plan with { Redis = value });
+        Threads = Parsed<int>("--threads", "N", "a whole number", "Assignments worked off at once. [default: one a core]", (plan, value) => plan with { Threads = value });
+        Threads.Aliases.Add("--parallelism");
+    }
+
+    /// <summary>May differ when a run is resumed: no result depends on it.</summary>
+    public Option Threads { get; }
+
+    public IReadOnlyList<Option> All => _all;
+
+    public RunPlan Plan(ParseResult parsed, RunPlan start) => _changes.Aggregate(start, (plan, change) => change(parsed, plan));
+
+    /// <summary>Options that were given.</summary>
+    public IEnumerable<Option> Given(ParseResult parsed) => _all.Where(option => parsed.GetResult(option) is { Implicit: false });
+
+    private T Add<T>(T option) where T : Option
+    {
+        _all.Add(option);
+        return option;
+    }
+
+    private void Text(string name, string help, string description, Func<RunPlan, string, RunPlan> change)
+    {
+        var option = Add(new Option<string>(name) { HelpName = help, Description = description });
+        _changes.Add((parsed, plan) => parsed.GetResult(option) is { Tokens.Count: > 0 } ? change(plan, parsed.GetValue(option)!) : plan);
+    }
+
+    private void Setting<T>(string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : struct, INumber<T> =>
+        Parsed<T>(
+            name, "N", typeof(T) == typeof(float) || typeof(T) == typeof(double) ? "a number" : "a whole number", description,
+            (plan, value) => plan with { Federation = change(plan.Federation, value) });
+
+    private void Choice<T>(string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : struct, Enum
+    {
+        var words = string.Join("|", Enum.GetNames<T>().Select(word => word.ToLowerInvariant()));
+        Option(name, words, words.Replace("|", " or ", StringComparison.Ordinal), description,
+            text => Enum.GetNames<T>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<T>(text, ignoreCase: true) : null,
+            (RunPlan plan, T value) => plan with { Federation = change(plan.Federation, value) });
+    }
+
+    private Option<T?> Parsed<T>(string name, string help, string kind, string description, Func<RunPlan, T, RunPlan> change)
+        where T : struct, IParsable<T> =>
+        Option(name, help, kind, description, text => T.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null, change);
+
+    /// <summary>A wrong value is an error that names the option and what it takes; the plan then keeps its default, so that all else is checked too.</summary>
+    private Option<T?> Option<T>(
+        string name, string help, string kind, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change) where T : struct
+    {
+        var option = Add(new Option<T?>(name)
+        {
+            HelpName = help,
+            Description = description,
+            CustomParser = argument =>
+            {
+                var value = parse(argument.Tokens[0].Value);
+                if (value is null)
+                    argument.AddError($"{name} must be {kind}, not '{argument.Tokens[0].Value}'.");
+                return value;
+            },
+        });
+        _changes.Add((parsed, plan) =>
+            parsed.GetResult(option) is { Tokens.Count: 1 } result && parse(result.Tokens[0].Value) is { } value ? change(plan, value) : plan);
+        return option;
+    }
+
+    private static string Word<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+
+    private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
+}
