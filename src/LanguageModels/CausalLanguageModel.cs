@@ -77,6 +77,8 @@ public sealed class CausalLanguageModel : IDisposable
             throw new ArgumentException("A prompt needs at least one token.", nameof(prompts));
         int capacity = prompts.Max(prompt => prompt.Length) + maxNewTokens;
         CheckLength(capacity);
+        foreach (int[] prompt in prompts)
+            CheckIds(Array.ConvertAll(prompt, id => (long)id));
         using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity);
         GreedyTexts texts = new(prompts, maxNewTokens, ends);
         for (int first = 0, next = prompts.Min(prompt => prompt.Length); !texts.AllEnded; (first, next) = (next, next + 1))
@@ -115,16 +117,25 @@ public sealed class CausalLanguageModel : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = inference_mode();
         Tensor last = arange(length - 1, (long)rows * length, length, ScalarType.Int64);
-        return _decoder.Logits(weights, new DecoderInput(tensor(ids), rows, length, last), cache).argmax(-1).data<long>().ToArray();
+        DecoderInput input = new() { Rows = rows, Length = length, Ids = tensor(ids), Positions = last };
+        return _decoder.Logits(weights, input, cache).argmax(-1).data<long>().ToArray();
     }
 
     private DecoderInput Input(TokenBatch batch)
     {
         CheckLength(batch.Length);
-        long largest = Math.Max(batch.Ids.Max(), batch.Targets.Max()), smallest = Math.Min(batch.Ids.Min(), batch.Targets.Min());
-        if (smallest < 0 || largest >= VocabularySize)
-            throw new ArgumentException($"Token ids reach from {smallest} to {largest}; the model's vocabulary has {VocabularySize}.", nameof(batch));
-        return new DecoderInput(tensor(batch.Ids), batch.Rows, batch.Length, tensor(batch.Positions));
+        CheckIds(batch.Ids);
+        CheckIds(batch.Targets);
+        return DecoderInput.Of(batch);
+    }
+
+    private void CheckIds(ReadOnlySpan<long> ids)
+    {
+        foreach (long id in ids)
+        {
+            if (id < 0 || id >= VocabularySize)
+                throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {VocabularySize}.", nameof(ids));
+        }
     }
 
     private void CheckLength(int length)

@@ -1,13 +1,43 @@
+using System.Diagnostics;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
 
-/// <summary>Tokens to be run through a model.</summary>
-/// <param name="Ids">[B·T], int64.</param>
-/// <param name="Rows">B.</param>
-/// <param name="Length">T.</param>
-/// <param name="Positions">[M], int64, indices into <paramref name="Ids"/> where logits are wanted.</param>
-internal readonly record struct DecoderInput(Tensor Ids, long Rows, long Length, Tensor Positions);
+/// <summary>Tokens to be run through a model: N in all, in B texts of at most T; index tensors are int64.</summary>
+internal sealed record DecoderInput
+{
+    /// <summary>B.</summary>
+    public required long Rows { get; init; }
+
+    /// <summary>T.</summary>
+    public required long Length { get; init; }
+
+    /// <summary>[N], token ids, text after text.</summary>
+    public required Tensor Ids { get; init; }
+
+    /// <summary>[M], indices into <see cref="Ids"/> where logits are wanted.</summary>
+    public required Tensor Positions { get; init; }
+
+    /// <summary>[B·T], the token in each cell of attention's rectangle; null where the texts fill it, N = B·T.</summary>
+    public Tensor? Cells { get; init; }
+
+    /// <summary>[N], the cell of each token; null where the texts fill the rectangle.</summary>
+    public Tensor? TokenCells { get; init; }
+
+    public static DecoderInput Of(TokenBatch batch)
+    {
+        bool isPadded = batch.TokenCount < batch.Cells.Length;
+        return new DecoderInput
+        {
+            Rows = batch.Rows,
+            Length = batch.Length,
+            Ids = tensor(batch.Ids),
+            Positions = tensor(batch.Positions),
+            Cells = isPadded ? tensor(batch.Cells) : null,
+            TokenCells = isPadded ? tensor(batch.TokenCells) : null,
+        };
+    }
+}
 
 /// <summary>
 /// The mathematics of one architecture, free of weights: it says which tensors it needs (<see cref="Layout"/>) and what is
@@ -30,11 +60,12 @@ internal abstract class Decoder
     /// <exception cref="InvalidDataException">The architecture is not one of those that are built in, or its configuration is not supported.</exception>
     public static Decoder Create(ModelConfig config)
     {
-        Decoder decoder = config.Choice("model_type", absent: null, "llama") switch
+        string architecture = config.Choice("model_type", absent: null, "llama");
+        config.ThrowIfFaulty(); // the fields of another architecture would only add to the confusion
+        return architecture switch
         {
-            _ => new Llama(LlamaConfig.Read(config)),
+            "llama" => new Llama(LlamaConfig.Read(config)),
+            _ => throw new UnreachableException(architecture),
         };
-        config.ThrowIfFaulty();
-        return decoder;
     }
 }

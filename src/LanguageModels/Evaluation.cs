@@ -31,10 +31,14 @@ public sealed class Evaluator
     /// <param name="encoder">Tokenizer, template and longest sequence, as in training.</param>
     /// <param name="examples">Held-out examples.</param>
     /// <param name="maxNewTokens">Longest answer, in tokens.</param>
+    /// <exception cref="ArgumentException">The tokenizer is not the model's, or no example fits.</exception>
     public Evaluator(CausalLanguageModel model, ExampleEncoder encoder, IReadOnlyList<InstructionExample> examples, int maxNewTokens)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(encoder);
         ArgumentNullException.ThrowIfNull(examples);
+        if (encoder.Tokenizer.VocabularySize > model.VocabularySize)
+            throw new ArgumentException($"The tokenizer has {encoder.Tokenizer.VocabularySize} ids, the model {model.VocabularySize}: they are not a pair.", nameof(encoder));
         (_model, _encoder, _examples, _maxNewTokens) = (model, encoder, examples, maxNewTokens);
         // Neighbours of like length waste the least on padding and on waiting.
         _batches = [.. encoder.Encode(examples).Sequences.OrderBy(sequence => sequence.Ids.Length).Chunk(BatchSize).Select(sequences => new TokenBatch(sequences))];
@@ -42,6 +46,9 @@ public sealed class Evaluator
         _promptBatches = [.. Enumerable.Range(0, examples.Count).OrderBy(i => _prompts[i].Length).Chunk(BatchSize)];
         if (_batches.Length == 0)
             throw new ArgumentException($"No example has an answer within {encoder.MaxLength} tokens.", nameof(examples));
+        int longest = _prompts.Max(prompt => prompt.Length) + maxNewTokens;
+        if (longest > model.MaxLength)
+            throw new ArgumentException($"The longest prompt and {maxNewTokens} new tokens are {longest} tokens; the model takes {model.MaxLength}.", nameof(examples));
     }
 
     /// <summary>Loss, then the model's own answers, greedily.</summary>
@@ -56,7 +63,7 @@ public sealed class Evaluator
         foreach (TokenBatch batch in _batches)
         {
             cancellation.ThrowIfCancellationRequested();
-            sum += _model.Loss(weights, batch) * batch.Targets.Length;
+            sum += _model.Loss(weights, batch) * batch.LabelCount;
             progress?.Report(++done / total);
         }
         Answer[] answers = new Answer[_examples.Count];
@@ -68,7 +75,7 @@ public sealed class Evaluator
             progress?.Report(++done / total);
         }
         return new Evaluation(
-            sum / _batches.Sum(batch => batch.Targets.Length),
+            sum / _batches.Sum(batch => batch.LabelCount),
             answers.Average(answer => answer.IsExact ? 1.0 : 0.0),
             answers.Average(answer => RougeL.F1(answer.Text, answer.Example.Output)),
             answers);

@@ -20,6 +20,7 @@ internal sealed record LlamaConfig
     public required bool TiedEmbeddings { get; init; }
     public required float[] InverseFrequencies { get; init; }
 
+    /// <exception cref="InvalidDataException">Fields are missing or not supported; the message names all of them.</exception>
     public static LlamaConfig Read(ModelConfig config)
     {
         config.Choice("hidden_act", "silu", "silu");
@@ -38,7 +39,7 @@ internal sealed record LlamaConfig
         int headSize = config.Integer("head_dim", absent: Math.Max(hidden / heads, 1));
         if (headSize % 2 != 0)
             config.Refuse("head_dim", "an even number");
-        return new LlamaConfig
+        LlamaConfig read = new()
         {
             Vocabulary = config.Integer("vocab_size"),
             Hidden = hidden,
@@ -52,21 +53,24 @@ internal sealed record LlamaConfig
             TiedEmbeddings = config.Flag("tie_word_embeddings", absent: false),
             InverseFrequencies = ReadRotary(config, headSize),
         };
+        config.ThrowIfFaulty();
+        return read;
     }
 
     private static float[] ReadRotary(ModelConfig config, int headSize)
     {
         ModelConfig? rope = config.Section("rope_parameters") ?? config.Section("rope_scaling");
         double theta = rope is not null && rope.Has("rope_theta") ? rope.Number("rope_theta") : config.Number("rope_theta", absent: 10_000);
-        if (rope is not null)
-            rope.Choice(rope.Has("rope_type") ? "rope_type" : "type", "default", "default");
-        return RotaryEmbedding.InverseFrequencies(headSize, theta);
+        float[] frequencies = RotaryEmbedding.InverseFrequencies(headSize, theta);
+        string type = rope?.Choice(rope.Has("rope_type") ? "rope_type" : "type", "default", "default", "llama3") ?? "default";
+        return type == "default" ? frequencies : RotaryEmbedding.Stretch(frequencies,
+            rope!.Number("factor"), rope.Number("low_freq_factor"), rope.Number("high_freq_factor"), rope.Number("original_max_position_embeddings"));
     }
 }
 
 /// <summary>
 /// LLaMA (Touvron et al. 2023): pre-norm blocks of grouped-query attention with rotary positions and a SwiGLU feed-forward.
-/// Letters in the shapes: S weight sets, B texts of T tokens, H hidden, Q query heads, K key heads, D head size, F feed-forward, V vocabulary,
+/// Letters in the shapes: S weight sets, N tokens in B texts of at most T, H hidden, Q query heads, K key heads, D head size, F feed-forward, V vocabulary,
 /// M positions where logits are wanted.
 /// </summary>
 internal sealed class Llama : Decoder
@@ -98,18 +102,18 @@ internal sealed class Llama : Decoder
 
     public override Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null)
     {
-        Tensor x = weights.Table(_embedding).index_select(1, input.Ids); // [S, B·T, H]
+        Tensor x = weights.Table(_embedding).index_select(1, input.Ids); // [S, N, H]
         for (int i = 0; i < _layers.Length; i++)
         {
             Layer layer = _layers[i];
-            Tensor attended = Attention(weights, layer, RmsNorm(x, weights.Vector(layer.InputNorm)), i, input, cache); // [S, B·T, Q·D]
+            Tensor attended = Attention(weights, layer, RmsNorm(x, weights.Vector(layer.InputNorm)), i, input, cache); // [S, N, Q·D]
             if (i == _layers.Length - 1)
             {
                 // No token looks at another from here on: go on with those whose logits are wanted.
                 x = x.index_select(1, input.Positions);
                 attended = attended.index_select(1, input.Positions);
             }
-            x = bmm(attended, weights.Transposed(layer.Output)).add_(x); // [S, B·T, H], at last [S, M, H]
+            x = bmm(attended, weights.Transposed(layer.Output)).add_(x); // [S, N, H], at last [S, M, H]
             x = FeedForward(weights, layer, x);
         }
         cache?.Advance((int)input.Length);
@@ -119,8 +123,10 @@ internal sealed class Llama : Decoder
     private Tensor Attention(IWeights weights, Layer layer, Tensor x, int index, DecoderInput input, KeyValueCache? cache)
     {
         (long queryHeads, long keyHeads, long size) = (_config.Heads, _config.KeyHeads, _config.HeadSize);
-        Tensor heads = bmm(x, weights.Transposed(layer.QueryKeyValue)) // [S, B·T, (Q+2K)·D]
-            .view(weights.Sets * input.Rows, input.Length, queryHeads + 2 * keyHeads, size); // [S·B, T, Q+2K, D]
+        Tensor projected = bmm(x, weights.Transposed(layer.QueryKeyValue)); // [S, N, (Q+2K)·D]
+        if (input.Cells is not null)
+            projected = projected.index_select(1, input.Cells); // [S, B·T, (Q+2K)·D]
+        Tensor heads = projected.view(weights.Sets * input.Rows, input.Length, queryHeads + 2 * keyHeads, size); // [S·B, T, Q+2K, D]
         Tensor turned = _rotary.Apply(heads.narrow(2, 0, queryHeads + keyHeads), cache?.Length ?? 0); // [S·B, T, Q+K, D]
         Tensor queries = turned.narrow(2, 0, queryHeads).transpose(1, 2); // [S·B, Q, T, D]
         Tensor keys = turned.narrow(2, queryHeads, keyHeads).transpose(1, 2); // [S·B, K, T, D]
@@ -129,8 +135,9 @@ internal sealed class Llama : Decoder
             (keys, values) = cache.Append(index, keys, values); // [B, K, all tokens so far, D]
         if (keyHeads != queryHeads)
             (keys, values) = (keys.repeat_interleave(queryHeads / keyHeads, 1), values.repeat_interleave(queryHeads / keyHeads, 1));
-        return nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: input.Length > 1) // [S·B, Q, T, D]
+        Tensor attended = nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: input.Length > 1) // [S·B, Q, T, D]
             .transpose(1, 2).reshape(weights.Sets, input.Rows * input.Length, queryHeads * size); // [S, B·T, Q·D]
+        return input.TokenCells is null ? attended : attended.index_select(1, input.TokenCells); // [S, N, Q·D]
     }
 
     private Tensor FeedForward(IWeights weights, Layer layer, Tensor x)

@@ -64,7 +64,7 @@ internal sealed class ModelConfig
     }
 
     /// <summary>Notes that a field holds what is not supported.</summary>
-    public void Refuse(string field, string supported) => Fault(field, $"is {Find(field)?.ToString() ?? "absent"}; supported: {supported}", 0);
+    public void Refuse(string field, string supported) => Fault(field, $"is {Find(field)?.GetRawText() ?? "absent"}; supported: {supported}", 0);
 
     /// <exception cref="InvalidDataException">Some field was at fault.</exception>
     public void ThrowIfFaulty()

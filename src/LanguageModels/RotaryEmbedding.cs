@@ -38,6 +38,20 @@ internal sealed class RotaryEmbedding
     public static float[] InverseFrequencies(int headSize, double theta) =>
         [.. Enumerable.Range(0, headSize / 2).Select(i => (float)(1.0 / Math.Pow(theta, 2.0 * i / headSize)))];
 
+    /// <summary>Llama 3.1's stretching of the context: slow rotations are slowed down by a factor, quick ones kept, those between blended.</summary>
+    /// <param name="frequencies">Those of the shorter context.</param>
+    /// <param name="factor">How much slower the slow ones become.</param>
+    /// <param name="slowTurns">Rotations with fewer turns than this in the shorter context are slow.</param>
+    /// <param name="quickTurns">Rotations with more turns than this are quick.</param>
+    /// <param name="context">The shorter context, in tokens.</param>
+    public static float[] Stretch(float[] frequencies, double factor, double slowTurns, double quickTurns, double context) =>
+        Array.ConvertAll(frequencies, frequency =>
+        {
+            double turns = context * frequency / (2 * Math.PI);
+            double keep = Math.Clamp((turns - slowTurns) / (quickTurns - slowTurns), 0, 1);
+            return (float)(frequency * (keep + (1 - keep) / factor));
+        });
+
     /// <summary>Turns x [B, T, heads, d], whose first token is at position <paramref name="start"/>.</summary>
     public Tensor Apply(Tensor x, long start)
     {

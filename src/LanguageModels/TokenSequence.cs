@@ -9,7 +9,7 @@ public sealed record TokenSequence(int[] Ids, int[] Labels)
     public const int Ignored = -100;
 
     /// <summary>Whether anything is to be learned: the first token has no context, so its label does not count.</summary>
-    public bool HasTarget => Labels.AsSpan(1).ContainsAnyExcept(Ignored);
+    public bool HasTarget => Labels.Length > 1 && Labels.AsSpan(1).ContainsAnyExcept(Ignored);
 }
 
 /// <summary>

@@ -13,7 +13,7 @@ internal sealed class CheckpointIndex
     /// <exception cref="CheckpointException">The file is not such an index, or names a file outside its own folder.</exception>
     public static CheckpointIndex Read(string path)
     {
-        using JsonDocument document = ParseJson(path);
+        using JsonDocument document = CheckpointJson.Parse(path, null, File.ReadAllBytes(path));
         if (document.RootElement.ValueKind != JsonValueKind.Object
             || !document.RootElement.TryGetProperty(MapField, out JsonElement map) || map.ValueKind != JsonValueKind.Object)
             throw new CheckpointException(path, MapField, "missing, or not an object.");
@@ -27,6 +27,8 @@ internal sealed class CheckpointIndex
                 throw new CheckpointException(path, $"{MapField}.{pair.Name}", "named twice.");
         }
 
+        if (files.Count == 0)
+            throw new CheckpointException(path, MapField, "names no tensor.");
         return new CheckpointIndex { FileOfTensor = files };
     }
 
@@ -36,16 +38,4 @@ internal sealed class CheckpointIndex
         && name.EndsWith(ShardExtension, StringComparison.Ordinal)
         && name.AsSpan().IndexOfAny("/\\:") < 0
         && !name.Any(char.IsControl);
-
-    private static JsonDocument ParseJson(string path)
-    {
-        try
-        {
-            return JsonDocument.Parse(File.ReadAllBytes(path));
-        }
-        catch (JsonException e)
-        {
-            throw new CheckpointException(path, null, $"not JSON: {e.Message}");
-        }
-    }
 }

@@ -10,7 +10,7 @@ namespace FedKSeed.Perturbation;
 public readonly record struct Direction
 {
     private const int SeedsPerWord = 32;
-    private const uint GaussianTensors = 0x8000_0000;
+    internal const uint GaussianTensors = 0x8000_0000;
 
     internal Direction(ulong key, DirectionScheme scheme, int seed, int tensor) =>
         (Key, Scheme, Seed, Tensor) = (key, scheme, seed, tensor);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using FedKSeed.Perturbation.Kernels;
 
@@ -18,14 +19,24 @@ public sealed class Rebuilder
     private const int AccumulatorExponent = -40;
     private const int MaxShift = 63;
 
-    private readonly int[] _quantised;
-    private readonly int _shift;
+    // Elements that a thread takes at a time: their sums stay in its first-level cache, and threads end together.
+    private const int MaxChunk = 4096;
+    private const int MinChunk = 512;
+    private const int ChunksPerThread = 4;
+
+    private readonly RebuildKernel _kernel;
+    private readonly float _factor;
 
     /// <param name="pool">The federation's seed pool.</param>
     /// <param name="quantised">q, one per seed of the pool.</param>
     /// <param name="shift">s, 0 to 63.</param>
     /// <exception cref="ArgumentException">q does not fit the pool, or Σ|q| exceeds 2³¹ − 1, which SPEC 6 rules out.</exception>
     public Rebuilder(SeedPool pool, ReadOnlySpan<int> quantised, int shift)
+        : this(KernelPaths.Best, pool, quantised, shift)
+    {
+    }
+
+    internal Rebuilder(KernelPath path, SeedPool pool, ReadOnlySpan<int> quantised, int shift)
     {
         if (quantised.Length != pool.Count)
             throw new ArgumentException($"{quantised.Length} quantised accumulators for a pool of {pool.Count} seeds.", nameof(quantised));
@@ -36,7 +47,9 @@ public sealed class Rebuilder
             magnitude += Math.Abs((long)q);
         if (magnitude > int.MaxValue)
             throw new ArgumentException($"The quantised accumulators sum to {magnitude} in magnitude; sums are exact only up to 2^31 − 1.", nameof(quantised));
-        (Pool, _quantised, _shift) = (pool, quantised.ToArray(), shift);
+        Pool = pool;
+        _factor = Factor(pool.Scheme, shift);
+        _kernel = new RebuildKernel(path, pool, quantised);
     }
 
     public SeedPool Pool { get; }
@@ -59,14 +72,51 @@ public sealed class Rebuilder
         ArgumentOutOfRangeException.ThrowIfLessThan(degreeOfParallelism, 1);
         if (baseElements.Length != elements.Length || elements.Length % type.Size() != 0)
             throw new ArgumentException($"{baseElements.Length} bytes of base and {elements.Length} bytes of target are not equally many elements of {type.Name()}.");
-        var weights = new float[elements.Length / type.Size()];
-        type.Widen(baseElements, weights);
-        for (int i = 0; i < weights.Length; i++)
-            weights[i] = RebuildScalar.Weight(Pool, _quantised, _shift, tensor, firstElement + i, weights[i]);
-        type.Narrow(weights, elements);
+        Run(new ElementRange(tensor, firstElement, type), baseElements, elements, degreeOfParallelism);
+    }
+
+    private unsafe void Run(ElementRange range, ReadOnlySpan<byte> baseElements, Span<byte> elements, int degreeOfParallelism)
+    {
+        int size = range.Type.Size();
+        int count = elements.Length / size;
+        int chunk = Math.Clamp(count / (degreeOfParallelism * ChunksPerThread), MinChunk, MaxChunk);
+        int chunks = (count + chunk - 1) / chunk;
+        fixed (byte* sourceStart = baseElements, targetStart = elements)
+        {
+            byte* source = sourceStart, target = targetStart; // fixed locals cannot be captured; the pin outlasts the loop
+            void RunChunk(int index)
+            {
+                int begin = index * chunk;
+                int bytes = Math.Min(chunk, count - begin) * size;
+                RunChunkOf(range, begin, new(source + (long)begin * size, bytes), new(target + (long)begin * size, bytes));
+            }
+
+            if (degreeOfParallelism == 1 || chunks == 1)
+            {
+                for (int i = 0; i < chunks; i++)
+                    RunChunk(i);
+            }
+            else
+                Parallel.For(0, chunks, new ParallelOptions { MaxDegreeOfParallelism = degreeOfParallelism }, RunChunk);
+        }
+    }
+
+    private void RunChunkOf(ElementRange range, int begin, ReadOnlySpan<byte> source, Span<byte> target)
+    {
+        int count = target.Length / range.Type.Size();
+        float[] sums = ArrayPool<float>.Shared.Rent(count), weights = ArrayPool<float>.Shared.Rent(count);
+        _kernel.Sums(range.Tensor, range.FirstElement + begin, sums.AsSpan(0, count));
+        range.Type.Widen(source, weights.AsSpan(0, count));
+        for (int i = 0; i < count; i++)
+            weights[i] = MathF.FusedMultiplyAdd(_factor, sums[i], weights[i]);
+        range.Type.Narrow(weights.AsSpan(0, count), target);
+        ArrayPool<float>.Shared.Return(sums);
+        ArrayPool<float>.Shared.Return(weights);
     }
 
     /// <summary>What one unit of acc is worth: −2^(s−40), or −2^(s−52) where acc counts multiples of 2⁻¹².</summary>
     internal static float Factor(DirectionScheme scheme, int shift) =>
         -MathF.ScaleB(1f, shift + AccumulatorExponent + (scheme == DirectionScheme.PhiloxGaussian ? GaussianTransform.UnitExponent : 0));
+
+    private readonly record struct ElementRange(int Tensor, long FirstElement, TensorType Type);
 }

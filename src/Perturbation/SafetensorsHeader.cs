@@ -48,7 +48,7 @@ internal sealed class SafetensorsHeader
 
     private static List<SafetensorsEntry> Parse(string path, ReadOnlyMemory<byte> json, long dataLength)
     {
-        using JsonDocument document = ParseJson(path, json);
+        using JsonDocument document = CheckpointJson.Parse(path, "header", json);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
             throw new CheckpointException(path, "header", "not a JSON object.");
         var names = new HashSet<string>();
@@ -66,18 +66,6 @@ internal sealed class SafetensorsHeader
         entries.Sort((a, b) => (a.Begin, a.End).CompareTo((b.Begin, b.End)));
         CheckCoverage(path, entries, dataLength);
         return entries;
-    }
-
-    private static JsonDocument ParseJson(string path, ReadOnlyMemory<byte> json)
-    {
-        try
-        {
-            return JsonDocument.Parse(json);
-        }
-        catch (JsonException e)
-        {
-            throw new CheckpointException(path, "header", $"not JSON: {e.Message}");
-        }
     }
 
     private static void CheckMetadata(string path, JsonElement metadata)

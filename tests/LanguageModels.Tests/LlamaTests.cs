@@ -5,33 +5,40 @@ namespace FedKSeed.LanguageModels.Tests;
 
 public class LlamaTests
 {
-    private static readonly ReferenceModel Reference = new("llama-gqa-untied");
+    private const string Untied = "llama-gqa-untied", Tied = "llama3-rope-tied";
+    private static readonly ReferenceModel Reference = new(Untied);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public void Losses_are_those_of_the_reference()
+    [Theory]
+    [InlineData(Untied)]
+    [InlineData(Tied)]
+    public void Losses_are_those_of_the_reference(string name)
     {
-        using CausalLanguageModel model = Reference.Load();
+        ReferenceModel reference = new(name);
+        using CausalLanguageModel model = reference.Load();
         using ModelWeights weights = model.BaseWeights();
-        AssertClose(Reference.Loss, model.Loss(weights, Reference.Batch), 1e-4);
-        double[] alone = [.. Reference.Sequences.Select(sequence => model.Loss(weights, new TokenBatch([sequence])))];
-        foreach ((double expected, double actual) in Reference.LossPerSequence.Zip(alone))
+        AssertClose(reference.Loss, model.Loss(weights, reference.Batch), 1e-4);
+        double[] alone = [.. reference.Sequences.Select(sequence => model.Loss(weights, new TokenBatch([sequence])))];
+        foreach ((double expected, double actual) in reference.LossPerSequence.Zip(alone))
             AssertClose(expected, actual, 1e-4);
     }
 
     [Theory]
-    [InlineData("logits_last", 39)]
-    [InlineData("logits_mid", 20)]
-    public void Logits_are_those_of_the_reference(string which, int position)
+    [InlineData(Untied, "logits_last", 39)]
+    [InlineData(Untied, "logits_mid", 20)]
+    [InlineData(Tied, "logits_last", 39)]
+    [InlineData(Tied, "logits_mid", 20)]
+    public void Logits_are_those_of_the_reference(string name, string which, int position)
     {
-        using CausalLanguageModel model = Reference.Load();
+        ReferenceModel reference = new(name);
+        using CausalLanguageModel model = reference.Load();
         using ModelWeights weights = model.BaseWeights();
         // One more token, labelled, asks for the logits at the position before it.
-        TokenSequence[] sequences = [.. Reference.Sequences.Select(sequence =>
+        TokenSequence[] sequences = [.. reference.Sequences.Select(sequence =>
             new TokenSequence([.. sequence.Ids[..(position + 1)], 0], [.. Enumerable.Repeat(TokenSequence.Ignored, position + 1), 0]))];
         float[] logits = model.Logits(weights, new TokenBatch(sequences));
-        double[][] expected = Reference.Logits(which);
+        double[][] expected = reference.Logits(which);
         double scale = expected.SelectMany(row => row).Max(Math.Abs);
         for (int row = 0; row < expected.Length; row++)
         {
@@ -40,15 +47,18 @@ public class LlamaTests
         }
     }
 
-    [Fact]
-    public void Greedy_text_is_that_of_the_reference_alone_and_beside_other_prompts()
+    [Theory]
+    [InlineData(Untied)]
+    [InlineData(Tied)]
+    public void Greedy_text_is_that_of_the_reference_alone_and_beside_other_prompts(string name)
     {
-        using CausalLanguageModel model = Reference.Load();
+        ReferenceModel reference = new(name);
+        using CausalLanguageModel model = reference.Load();
         using ModelWeights weights = model.BaseWeights();
-        int[] other = Reference.Sequences[1].Ids[..13];
-        int[][] alone = [model.Generate(weights, [Reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(weights, [other], 12, [], Cancellation)[0]];
-        int[][] together = model.Generate(weights, [other, Reference.GreedyPrompt], 12, [], Cancellation);
-        Assert.Equal(Reference.Greedy, alone[0]);
+        int[] other = reference.Sequences[1].Ids[..13];
+        int[][] alone = [model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(weights, [other], 12, [], Cancellation)[0]];
+        int[][] together = model.Generate(weights, [other, reference.GreedyPrompt], 12, [], Cancellation);
+        Assert.Equal(reference.Greedy, alone[0]);
         Assert.Equal(alone[0], together[1]);
         Assert.Equal(alone[1], together[0]);
     }
@@ -62,14 +72,17 @@ public class LlamaTests
         Assert.Equal(Reference.Greedy[..4], model.Generate(weights, [Reference.GreedyPrompt], 12, [end], Cancellation)[0]);
     }
 
-    [Fact]
-    public void Scalars_of_a_zeroth_order_step_are_those_of_the_reference()
+    [Theory]
+    [InlineData(Untied)]
+    [InlineData(Tied)]
+    public void Scalars_of_a_zeroth_order_step_are_those_of_the_reference(string name)
     {
-        using CausalLanguageModel model = Reference.Load();
-        using ZerothOrderTrainer trainer = new(model, Reference.Pool);
-        foreach (JsonElement known in Reference.ZerothOrderCases)
+        ReferenceModel reference = new(name);
+        using CausalLanguageModel model = reference.Load();
+        using ZerothOrderTrainer trainer = new(model, reference.Pool);
+        foreach (JsonElement known in reference.ZerothOrderCases)
         {
-            StepResult step = trainer.Step(Reference.Batch, known.GetProperty("seed").GetInt32(), Reference.Epsilon, learningRate: 0);
+            StepResult step = trainer.Step(reference.Batch, known.GetProperty("seed").GetInt32(), reference.Epsilon, learningRate: 0);
             AssertClose(known.GetProperty("loss_plus").GetDouble(), step.LossPlus, 1e-5);
             AssertClose(known.GetProperty("loss_minus").GetDouble(), step.LossMinus, 1e-5);
             AssertClose(known.GetProperty("scalar").GetDouble(), step.Scalar!.Value, 1e-2);

@@ -28,6 +28,7 @@ internal interface ISimd<TBits, TReal>
     /// <summary>Even lanes of a and b multiplied to 64 bits; odd lanes are ignored.</summary>
     static abstract TBits MultiplyEven(TBits a, TBits b);
     static abstract TBits Xor(TBits a, TBits b);
+    static abstract TBits Xor(TBits a, TBits b, TBits c);
     static abstract TBits And(TBits a, TBits b);
     static abstract TBits Or(TBits a, TBits b);
     static abstract TBits Add(TBits a, TBits b);
@@ -87,6 +88,7 @@ internal readonly struct Avx512Lanes : ISimd<Vector512<uint>, Vector512<float>>
     public static Vector512<uint> BlockNumbers(ulong first) => (Vector512.Create(first) + Vector512.Create(0UL, 4, 1, 5, 2, 6, 3, 7)).AsUInt32();
     public static Vector512<uint> MultiplyEven(Vector512<uint> a, Vector512<uint> b) => Avx512F.Multiply(a, b).AsUInt32();
     public static Vector512<uint> Xor(Vector512<uint> a, Vector512<uint> b) => a ^ b;
+    public static Vector512<uint> Xor(Vector512<uint> a, Vector512<uint> b, Vector512<uint> c) => Avx512F.TernaryLogic(a, b, c, 0x96);
     public static Vector512<uint> And(Vector512<uint> a, Vector512<uint> b) => a & b;
     public static Vector512<uint> Or(Vector512<uint> a, Vector512<uint> b) => a | b;
     public static Vector512<uint> Add(Vector512<uint> a, Vector512<uint> b) => a + b;
@@ -142,6 +144,7 @@ internal readonly struct Avx2Lanes : ISimd<Vector256<uint>, Vector256<float>>
     public static Vector256<uint> BlockNumbers(ulong first) => (Vector256.Create(first) + Vector256.Create(0UL, 2, 1, 3)).AsUInt32();
     public static Vector256<uint> MultiplyEven(Vector256<uint> a, Vector256<uint> b) => Avx2.Multiply(a, b).AsUInt32();
     public static Vector256<uint> Xor(Vector256<uint> a, Vector256<uint> b) => a ^ b;
+    public static Vector256<uint> Xor(Vector256<uint> a, Vector256<uint> b, Vector256<uint> c) => a ^ (b ^ c);
     public static Vector256<uint> And(Vector256<uint> a, Vector256<uint> b) => a & b;
     public static Vector256<uint> Or(Vector256<uint> a, Vector256<uint> b) => a | b;
     public static Vector256<uint> Add(Vector256<uint> a, Vector256<uint> b) => a + b;

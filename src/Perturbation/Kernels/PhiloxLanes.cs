@@ -31,21 +31,26 @@ internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
     public void Generate(
         ulong firstBlock, uint counterSeed, uint counterTensor, out TBits word0, out TBits word1, out TBits word2, out TBits word3)
     {
-        TBits multiplier0 = TSimd.Broadcast(Philox4x32.Multiplier0);
-        TBits multiplier1 = TSimd.Broadcast(Philox4x32.Multiplier1);
         word0 = TSimd.BlockNumbers(firstBlock);
         word1 = TSimd.ShiftRight64(word0, 32);
         word2 = TSimd.Broadcast(counterSeed);
         word3 = TSimd.Broadcast(counterTensor);
-        for (int round = 0; round < Philox4x32.Rounds; round++)
+        for (int round = 0; round < Philox4x32.Rounds; round += 2)
         {
-            TBits product0 = TSimd.MultiplyEven(multiplier0, word0);
-            TBits product1 = TSimd.MultiplyEven(multiplier1, word2);
-            word0 = TSimd.Xor(TSimd.Xor(TSimd.ShiftRight64(product1, 32), word1), TSimd.Broadcast(_keys[2 * round]));
-            word2 = TSimd.Xor(TSimd.Xor(TSimd.ShiftRight64(product0, 32), word3), TSimd.Broadcast(_keys[2 * round + 1]));
-            word1 = product1;
-            word3 = product0;
+            Round(round, ref word0, ref word1, ref word2, ref word3);
+            Round(round + 1, ref word0, ref word1, ref word2, ref word3);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Round(int round, ref TBits word0, ref TBits word1, ref TBits word2, ref TBits word3)
+    {
+        TBits product0 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier0), word0);
+        TBits product1 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier1), word2);
+        word0 = TSimd.Xor(TSimd.ShiftRight64(product1, 32), word1, TSimd.Broadcast(_keys[2 * round]));
+        word2 = TSimd.Xor(TSimd.ShiftRight64(product0, 32), word3, TSimd.Broadcast(_keys[2 * round + 1]));
+        word1 = product1;
+        word3 = product0;
     }
 
     /// <summary>The same words as two vectors in the order of the tensor's elements.</summary>

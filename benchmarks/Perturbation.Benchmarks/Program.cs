@@ -1,0 +1,12 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using FedKSeed.Perturbation.Benchmarks;
+
+// dotnet run -c Release --project benchmarks/Perturbation.Benchmarks -- --filter '*'
+// In this process: a build of its own for every run would take longer than the measurements.
+IConfig config = DefaultConfig.Instance
+    .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Default))
+    .AddColumn(new ThroughputColumn());
+BenchmarkSwitcher.FromAssembly(typeof(RebuildBenchmarks).Assembly).Run(args, config);

@@ -1,0 +1,52 @@
+using BenchmarkDotNet.Attributes;
+using FedKSeed.Perturbation.Kernels;
+
+namespace FedKSeed.Perturbation.Benchmarks;
+
+/// <summary>A rebuild of all K = 4096 seeds. The scalar forms, and Gaussian directions, take fewer elements so that a call stays short.</summary>
+public class RebuildBenchmarks
+{
+    private const int Seeds = 4096;
+    private const int Elements = 1 << 18;
+    private const int GaussianElements = 1 << 13;
+    private const int ScalarElements = 1 << 7;
+
+    private readonly float[] _base = new float[Elements];
+    private readonly float[] _weights = new float[Elements];
+    private readonly int[] _quantised = new int[Seeds];
+
+    [GlobalSetup]
+    public void Fill()
+    {
+        var random = new Random(1);
+        for (int i = 0; i < Elements; i++)
+            _base[i] = random.NextSingle();
+        for (int seed = 0; seed < Seeds; seed++)
+            _quantised[seed] = random.Next(-(1 << 19) + 1, 1 << 19);
+    }
+
+    [Benchmark(Baseline = true), Work((long)ScalarElements * Seeds, "pairs")]
+    public void Rademacher_scalar() => Rebuild(KernelPath.Scalar, DirectionScheme.PhiloxRademacher, ScalarElements, 1);
+
+    [Benchmark, Work((long)Elements * Seeds, "pairs")]
+    public void Rademacher_AVX2_one_thread() => Rebuild(KernelPath.Avx2, DirectionScheme.PhiloxRademacher, Elements, 1);
+
+    [Benchmark, Work((long)Elements * Seeds, "pairs")]
+    public void Rademacher_AVX2_two_threads() => Rebuild(KernelPath.Avx2, DirectionScheme.PhiloxRademacher, Elements, 2);
+
+    [Benchmark, Work((long)Elements * Seeds, "pairs")]
+    public void Rademacher_AVX512_one_thread() => Rebuild(KernelPath.Avx512, DirectionScheme.PhiloxRademacher, Elements, 1);
+
+    [Benchmark, Work((long)Elements * Seeds, "pairs")]
+    public void Rademacher_AVX512_two_threads() => Rebuild(KernelPath.Avx512, DirectionScheme.PhiloxRademacher, Elements, 2);
+
+    [Benchmark, Work((long)ScalarElements * Seeds, "pairs")]
+    public void Gaussian_scalar() => Rebuild(KernelPath.Scalar, DirectionScheme.PhiloxGaussian, ScalarElements, 1);
+
+    [Benchmark, Work((long)GaussianElements * Seeds, "pairs")]
+    public void Gaussian_AVX512_two_threads() => Rebuild(KernelPath.Avx512, DirectionScheme.PhiloxGaussian, GaussianElements, 2);
+
+    private void Rebuild(KernelPath path, DirectionScheme scheme, int elements, int threads) =>
+        new Rebuilder(path, new SeedPool(0x9E37_79B9_7F4A_7C15, Seeds, scheme), _quantised, 10)
+            .Rebuild(3, 0, _base.AsSpan(0, elements), _weights.AsSpan(0, elements), threads);
+}

@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+
+namespace FedKSeed.Perturbation.Kernels;
+
+/// <summary>Partial sums of ±q for every sign pattern of a few seeds, so that one table lookup adds several seeds at once.</summary>
+/// <remarks>Layout: for each group of 32 seeds, ⌈32 / bits⌉ tables of 2^bits sums; entry p of a table is Σ ±q over its seeds, + where p's bit is set.</remarks>
+internal sealed class SignTables
+{
+    private const int SeedsPerGroup = 32;
+
+    /// <param name="quantised">q; seeds missing from the last group count as zero.</param>
+    /// <param name="bits">Seeds per table.</param>
+    public SignTables(ReadOnlySpan<int> quantised, int bits)
+    {
+        int entries = 1 << bits;
+        TablesPerGroup = (SeedsPerGroup + bits - 1) / bits;
+        var groups = new List<uint>();
+        for (int group = 0; group * SeedsPerGroup < quantised.Length; group++)
+        {
+            if (GroupOf(quantised, group).ContainsAnyExcept(0))
+                groups.Add((uint)group);
+        }
+
+        Groups = [.. groups];
+        Sums = new int[Groups.Length * TablesPerGroup * entries];
+        for (int i = 0; i < Sums.Length; i++)
+        {
+            int table = i / entries % TablesPerGroup;
+            ReadOnlySpan<int> seeds = GroupOf(quantised, (int)Groups[i / entries / TablesPerGroup]);
+            for (int bit = 0; bit < bits && table * bits + bit < seeds.Length; bit++)
+                Sums[i] += (i >> bit & 1) == 1 ? seeds[table * bits + bit] : -seeds[table * bits + bit];
+        }
+    }
+
+    public int TablesPerGroup { get; }
+
+    /// <summary>Groups with a seed that counts, in the order of their tables.</summary>
+    public uint[] Groups { get; }
+
+    public int[] Sums { get; }
+
+    private static ReadOnlySpan<int> GroupOf(ReadOnlySpan<int> quantised, int group) =>
+        quantised.Slice(group * SeedsPerGroup, Math.Min(SeedsPerGroup, quantised.Length - group * SeedsPerGroup));
+}
+
+/// <summary>Sums of SPEC 6 for consecutive elements, bit for bit those of <see cref="RebuildScalar.Sum"/>.</summary>
+internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
+    where TSimd : ISimd<TBits, TReal>
+    where TBits : unmanaged
+    where TReal : unmanaged
+{
+    /// <summary>Groups whose tables, 16 KiB, stay in the first-level cache while a run of elements passes over them.</summary>
+    private const int GroupsPerTile = 32;
+
+    private static int Lanes => 2 * TSimd.Blocks;
+
+    /// <summary>Elements in one turn of the innermost loop: two calls of Philox, four vectors of sums.</summary>
+    public static int RademacherStride => 4 * Lanes;
+
+    /// <summary>Elements in one turn of the Gaussian loop: one call, two vectors of multiples.</summary>
+    public static int GaussianStride => 2 * Lanes;
+
+    /// <summary>Σ q·z from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="RademacherStride"/>.</summary>
+    public static void Rademacher(ulong key, SignTables tables, uint tensor, ulong firstBlock, Span<int> sums)
+    {
+        var philox = new PhiloxLanes<TSimd, TBits, TReal>(key);
+        sums.Clear();
+        fixed (int* table = tables.Sums, sum = sums)
+        fixed (uint* group = tables.Groups)
+        {
+            for (int tile = 0; tile < tables.Groups.Length; tile += GroupsPerTile)
+            {
+                int groups = Math.Min(GroupsPerTile, tables.Groups.Length - tile);
+                uint* tileTables = (uint*)table + (long)tile * tables.TablesPerGroup * Lanes;
+                for (int i = 0; i < sums.Length; i += RademacherStride)
+                    AddTile(in philox, group + tile, groups, tileTables, tables.TablesPerGroup, tensor, firstBlock + (ulong)i / 4, (uint*)sum + i);
+            }
+        }
+    }
+
+    /// <summary>Σ q·n from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="GaussianStride"/>.</summary>
+    public static void Gaussian(ulong key, ReadOnlySpan<int> quantised, uint tensor, ulong firstBlock, Span<long> sums)
+    {
+        var philox = new PhiloxLanes<TSimd, TBits, TReal>(key);
+        fixed (long* sum = sums)
+        fixed (int* q = quantised)
+        {
+            for (int i = 0; i < sums.Length; i += GaussianStride)
+                SumSeeds(in philox, q, quantised.Length, tensor, firstBlock + (ulong)i / 4, (uint*)(sum + i));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddTile(
+        in PhiloxLanes<TSimd, TBits, TReal> philox, uint* groups, int groupCount, uint* table, int tablesPerGroup, uint tensor, ulong block, uint* sums)
+    {
+        TBits sum0 = TSimd.Load(sums), sum1 = TSimd.Load(sums + Lanes), sum2 = TSimd.Load(sums + 2 * Lanes), sum3 = TSimd.Load(sums + 3 * Lanes);
+        for (int group = 0; group < groupCount; group++)
+        {
+            philox.GenerateInElementOrder(block, groups[group], tensor, out TBits words0, out TBits words1);
+            philox.GenerateInElementOrder(block + (ulong)TSimd.Blocks, groups[group], tensor, out TBits words2, out TBits words3);
+            for (int t = 0; t < tablesPerGroup; t++, table += Lanes)
+            {
+                TBits entries = TSimd.Load(table);
+                sum0 = TSimd.Add(sum0, TSimd.Lookup(entries, words0));
+                sum1 = TSimd.Add(sum1, TSimd.Lookup(entries, words1));
+                sum2 = TSimd.Add(sum2, TSimd.Lookup(entries, words2));
+                sum3 = TSimd.Add(sum3, TSimd.Lookup(entries, words3));
+                words0 = TSimd.ShiftRight(words0, TSimd.LookupBits);
+                words1 = TSimd.ShiftRight(words1, TSimd.LookupBits);
+                words2 = TSimd.ShiftRight(words2, TSimd.LookupBits);
+                words3 = TSimd.ShiftRight(words3, TSimd.LookupBits);
+            }
+        }
+
+        TSimd.Store(sum0, sums);
+        TSimd.Store(sum1, sums + Lanes);
+        TSimd.Store(sum2, sums + 2 * Lanes);
+        TSimd.Store(sum3, sums + 3 * Lanes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SumSeeds(
+        in PhiloxLanes<TSimd, TBits, TReal> philox, int* quantised, int count, uint tensor, ulong block, uint* sums)
+    {
+        TBits sum0 = TSimd.Broadcast(0u), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        for (int seed = 0; seed < count; seed++)
+        {
+            if (quantised[seed] == 0)
+                continue;
+            philox.Generate(block, (uint)seed, tensor | Direction.GaussianTensors, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
+            GaussianTransformLanes<TSimd, TBits, TReal>.Multiples(word0, word1, word2, word3, out TBits low, out TBits high);
+            TBits q = TSimd.Broadcast((uint)quantised[seed]);
+            sum0 = TSimd.AddWideLower(sum0, low, q);
+            sum1 = TSimd.AddWideUpper(sum1, low, q);
+            sum2 = TSimd.AddWideLower(sum2, high, q);
+            sum3 = TSimd.AddWideUpper(sum3, high, q);
+        }
+
+        TSimd.Store(sum0, sums);
+        TSimd.Store(sum1, sums + Lanes);
+        TSimd.Store(sum2, sums + 2 * Lanes);
+        TSimd.Store(sum3, sums + 3 * Lanes);
+    }
+}

@@ -1,0 +1,92 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FedKSeed.Tests;
+
+namespace FedKSeed.LanguageModels.Tests;
+
+public sealed class EvaluatorTests : IDisposable
+{
+    private const int MaxNewTokens = 6;
+    private static readonly Tokenizer Tokenizer = SmallTokenizer();
+    private static readonly ExampleEncoder Encoder = new(Tokenizer, new PromptTemplate("{instruction} {input}", "{instruction}"), 64);
+
+    private readonly CausalLanguageModel _model = new ReferenceModel("llama-gqa-untied").Load();
+    private readonly ModelWeights _weights;
+
+    public EvaluatorTests() => _weights = _model.BaseWeights();
+
+    [Fact]
+    public void The_models_own_answers_score_full_marks_and_others_none()
+    {
+        string[] prompts = ["a", "bc de", "123", "-- |"];
+        int[][] tokens = _model.Generate(_weights, [.. prompts.Select(Tokenizer.Encode)], MaxNewTokens, [], TestContext.Current.CancellationToken);
+        string[] own = [.. tokens.Select(ids => Tokenizer.Decode(ids))];
+        InstructionExample[] examples = [.. prompts.Zip(own, (prompt, answer) => new InstructionExample(prompt, null, " " + answer + "\n")), new("zz", null, "nothing like it")];
+
+        Evaluation evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(_weights, cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal(own, evaluation.Answers.Take(prompts.Length).Select(answer => answer.Text));
+        Assert.Equal(0.8, evaluation.ExactMatch, 1e-12);
+        Assert.Equal(examples.Zip(evaluation.Answers, (example, answer) => RougeL.F1(answer.Text, example.Output)).Average(), evaluation.RougeL, 1e-12);
+    }
+
+    [Fact]
+    public void The_loss_is_the_mean_over_all_answer_tokens_however_they_are_batched()
+    {
+        InstructionExample[] examples = [.. Enumerable.Range(0, 70).Select(i => new InstructionExample($"n {i}", i % 2 == 0 ? "even" : null, new string('x', 1 + i % 9)))];
+        double sum = 0;
+        int labels = 0;
+        foreach (TokenSequence sequence in Encoder.Encode(examples).Sequences)
+        {
+            TokenBatch alone = new([sequence]);
+            sum += _model.Loss(_weights, alone) * alone.LabelCount;
+            labels += alone.LabelCount;
+        }
+        List<double> progress = [];
+        Evaluation evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(_weights, new Sink(progress), TestContext.Current.CancellationToken);
+        Assert.Equal(sum / labels, evaluation.Loss, 1e-5);
+        Assert.Equal(1.0, progress[^1]);
+        Assert.Equal(progress.Order(), progress);
+    }
+
+    [Fact]
+    public void A_tokenizer_with_more_ids_than_the_model_is_refused()
+    {
+        ExampleEncoder foreign = new(Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel")), PromptTemplate.Alpaca, 64);
+        Assert.Throws<ArgumentException>(() => new Evaluator(_model, foreign, [new("a", null, "b")], MaxNewTokens));
+    }
+
+    [Fact]
+    public void An_evaluation_can_be_called_off()
+    {
+        using CancellationTokenSource cancelled = new();
+        cancelled.Cancel();
+        Evaluator evaluator = new(_model, Encoder, [new("a", null, "b")], MaxNewTokens);
+        Assert.Throws<OperationCanceledException>(() => evaluator.Evaluate(_weights, cancellation: cancelled.Token));
+    }
+
+    public void Dispose()
+    {
+        _weights.Dispose();
+        _model.Dispose();
+    }
+
+    /// <summary>The first 320 tokens of a reference tokenizer: as many as the reference model has.</summary>
+    private static Tokenizer SmallTokenizer()
+    {
+        JsonObject file = JsonNode.Parse(File.ReadAllText(Vectors.Path("tokenizers", "bytelevel", "tokenizer.json")))!.AsObject();
+        JsonObject model = file["model"]!.AsObject();
+        Dictionary<string, int> kept = model["vocab"]!.AsObject().ToDictionary(token => token.Key, token => token.Value!.GetValue<int>())
+            .Where(token => token.Value < 320).ToDictionary();
+        model["vocab"] = JsonSerializer.SerializeToNode(kept);
+        model["merges"] = JsonSerializer.SerializeToNode(model["merges"]!.AsArray().Select(merge => merge!.AsArray().Select(part => part!.GetValue<string>()).ToArray())
+            .Where(parts => kept.ContainsKey(parts[0] + parts[1])).Select(parts => string.Join(' ', parts)));
+        using TemporaryFolder folder = new();
+        folder.Write("tokenizer.json", file.ToJsonString());
+        return Tokenizer.Load(folder.Path);
+    }
+
+    private sealed class Sink(List<double> reports) : IProgress<double>
+    {
+        public void Report(double value) => reports.Add(value);
+    }
+}

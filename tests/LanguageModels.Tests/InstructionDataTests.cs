@@ -1,0 +1,108 @@
+using FedKSeed.Tests;
+
+namespace FedKSeed.LanguageModels.Tests;
+
+public class InstructionDataTests
+{
+    private static readonly Tokenizer Tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel"));
+    private static readonly PromptTemplate Short = new("{instruction}|{input}>", "{instruction}>");
+
+    [Fact]
+    public void Lines_become_examples_and_other_fields_are_left_alone()
+    {
+        using TemporaryFolder folder = new();
+        string path = folder.Write("data.jsonl", """
+            {"instruction": "Add", "input": "1 2", "output": "3", "task": "sum", "difficulty": 1}
+
+            {"instruction": "Greet", "output": "hello"}
+            """);
+        Assert.Equal([new InstructionExample("Add", "1 2", "3"), new InstructionExample("Greet", null, "hello")], InstructionExample.Load(path));
+    }
+
+    [Fact]
+    public void Broken_lines_are_reported_together_with_file_number_and_reason()
+    {
+        using TemporaryFolder folder = new();
+        string path = folder.Write("data.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 1, \"output\": \"b\"}\nnonsense\n{\"instruction\": \"a\"}\n[1]\n");
+        string message = Assert.Throws<InvalidDataException>(() => InstructionExample.Load(path)).Message;
+        Assert.Contains($"{path}:2: \"instruction\" must be a string", message, StringComparison.Ordinal);
+        Assert.Contains($"{path}:3: ", message, StringComparison.Ordinal);
+        Assert.Contains($"{path}:4: \"output\" is missing", message, StringComparison.Ordinal);
+        Assert.Contains($"{path}:5: a line must be an object", message, StringComparison.Ordinal);
+        Assert.DoesNotContain($"{path}:1:", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_without_examples_is_refused()
+    {
+        using TemporaryFolder folder = new();
+        Assert.Throws<InvalidDataException>(() => InstructionExample.Load(folder.Write("data.jsonl", "\n\n")));
+    }
+
+    [Fact]
+    public void A_template_is_filled_in_once_whatever_the_data_says()
+    {
+        Assert.Equal("{input}|x {instruction}>", Short.Prompt(new("{input}", "x {instruction}", "")));
+        Assert.Equal("do>", Short.Prompt(new("do", "", "")));
+        Assert.EndsWith("### Instruction:\ndo\n\n### Input:\nx\n\n### Response:", PromptTemplate.Alpaca.Prompt(new("do", "x", "")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_template_comes_from_a_file_and_one_that_drops_the_data_is_refused()
+    {
+        using TemporaryFolder folder = new();
+        Assert.Equal(Short, PromptTemplate.Load(folder.Write("good.json", """{"withInput": "{instruction}|{input}>", "withoutInput": "{instruction}>"}""")));
+        string message = Assert.Throws<InvalidDataException>(() => PromptTemplate.Load(folder.Write("bad.json", """{"withInput": "{instruction}", "withoutInput": "?"}"""))).Message;
+        Assert.Contains("withInput must hold {input}", message, StringComparison.Ordinal);
+        Assert.Contains("withoutInput must hold {instruction}", message, StringComparison.Ordinal);
+        Assert.Throws<InvalidDataException>(() => PromptTemplate.Load(folder.Write("half.json", """{"withInput": "{instruction}{input}"}""")));
+    }
+
+    [Fact]
+    public void Only_the_answer_and_the_end_are_labelled()
+    {
+        Tokenizer withEnd = TokenizerWithEnd();
+        ExampleEncoder encoder = new(withEnd, Short, 100);
+        TokenSequence sequence = Assert.Single(encoder.Encode([new("Say", "hi", "hello there")]).Sequences);
+        int[] prompt = encoder.Prompt(new("Say", "hi", "")), answer = [.. withEnd.Encode("hello there"), 0];
+        Assert.Equal("Say|hi>", withEnd.Decode(prompt));
+        Assert.Equal([.. prompt, .. answer], sequence.Ids);
+        Assert.Equal([.. prompt.Select(_ => TokenSequence.Ignored), .. answer], sequence.Labels);
+    }
+
+    [Fact]
+    public void What_is_too_long_is_cut_counted_and_dropped_if_no_answer_is_left()
+    {
+        ExampleEncoder encoder = new(Tokenizer, Short, 8);
+        EncodedExamples encoded = encoder.Encode([new("a", null, "b"), new("a", null, "xxxxxxxxxxxx"), new("xxxxxxxxxxxx", null, "b")]);
+        Assert.Equal((2, 2, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped));
+        Assert.Equal(8, encoded.Sequences[1].Ids.Length);
+    }
+
+    [Fact]
+    public void Batches_go_through_all_examples_before_any_comes_again()
+    {
+        BatchSchedule schedule = new(Key: 99, Examples: 10, BatchSize: 4);
+        int[] stream = [.. Enumerable.Range(0, 25).SelectMany(schedule.Indices)];
+        int[][] passes = [.. stream.Chunk(10)];
+        Assert.All(passes, pass => Assert.Equal(Enumerable.Range(0, 10), pass.Order()));
+        Assert.NotEqual(passes[0], passes[1]);
+    }
+
+    [Fact]
+    public void A_batch_depends_on_the_key_and_the_step_alone()
+    {
+        BatchSchedule schedule = new(7, 1000, 16);
+        Assert.Equal(schedule.Indices(40), new BatchSchedule(7, 1000, 16).Indices(40));
+        Assert.NotEqual(schedule.Indices(40), new BatchSchedule(8, 1000, 16).Indices(40));
+        Assert.Equal(3, new BatchSchedule(7, 2, 3).Indices(5).Length);
+    }
+
+    private static Tokenizer TokenizerWithEnd()
+    {
+        using TemporaryFolder folder = new();
+        folder.CopyFrom(Vectors.Path("tokenizers", "bytelevel"));
+        folder.Write("tokenizer_config.json", """{"eos_token": "<|endoftext|>"}""");
+        return Tokenizer.Load(folder.Path);
+    }
+}

@@ -1,0 +1,100 @@
+using System.Text.Json.Nodes;
+using FedKSeed.Perturbation;
+
+namespace FedKSeed.LanguageModels.Tests;
+
+public class ModelFolderTests
+{
+    private static readonly ReferenceModel Reference = new("llama-gqa-untied");
+
+    [Fact]
+    public void A_folder_without_config_says_so()
+    {
+        using TemporaryFolder folder = new();
+        AssertRefused<InvalidDataException>(folder, "config.json is missing");
+    }
+
+    [Fact]
+    public void A_folder_without_weights_says_so()
+    {
+        using TemporaryFolder folder = new();
+        File.Copy(Path.Combine(Reference.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
+        AssertRefused<CheckpointException>(folder, "model.safetensors");
+    }
+
+    [Fact]
+    public void Another_architecture_is_refused_by_name()
+    {
+        using TemporaryFolder folder = Changed(config => config["model_type"] = "mamba");
+        AssertRefused<InvalidDataException>(folder, "model_type is mamba; supported: llama");
+    }
+
+    [Fact]
+    public void Every_unsupported_field_is_named_at_once()
+    {
+        using TemporaryFolder folder = Changed(config =>
+        {
+            config["hidden_act"] = "gelu";
+            config["attention_bias"] = true;
+            config.Remove("intermediate_size");
+            config["rope_parameters"]!["rope_type"] = "yarn";
+        });
+        AssertRefused<InvalidDataException>(folder, "hidden_act is gelu", "attention_bias is true", "intermediate_size is missing", "rope_type is yarn");
+    }
+
+    [Fact]
+    public void Missing_left_over_and_misshapen_tensors_are_named_at_once()
+    {
+        using TemporaryFolder deeper = Changed(config =>
+        {
+            config["num_hidden_layers"] = 3;
+            config["tie_word_embeddings"] = true;
+            config["intermediate_size"] = 128;
+        });
+        AssertRefused<InvalidDataException>(deeper,
+            "model.layers.2.self_attn.q_proj.weight is missing",
+            "lm_head.weight is not used",
+            "model.layers.0.mlp.down_proj.weight has the shape [64, 160] instead of [64, 128]");
+    }
+
+    [Fact]
+    public void The_older_form_of_the_rotary_fields_means_the_same()
+    {
+        using TemporaryFolder folder = Changed(config =>
+        {
+            config.Remove("rope_parameters");
+            config.Remove("head_dim");
+            config["rope_theta"] = 10000.0;
+            config["rope_scaling"] = null;
+        });
+        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
+        using ModelWeights weights = model.BaseWeights();
+        Assert.Equal(Reference.Loss, model.Loss(weights, Reference.Batch), 1e-4 * Reference.Loss);
+    }
+
+    [Fact]
+    public void Ids_outside_the_vocabulary_and_texts_beyond_the_context_are_refused()
+    {
+        using TemporaryFolder folder = Changed(config => config["max_position_embeddings"] = 16);
+        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
+        using ModelWeights weights = model.BaseWeights();
+        Assert.Contains("outside the model's vocabulary of 320", Assert.Throws<ArgumentException>(() => model.Loss(weights, new TokenBatch([new([320, 1], [-100, 1])]))).Message, StringComparison.Ordinal);
+        Assert.Contains("longer than the 16", Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message, StringComparison.Ordinal);
+    }
+
+    private static TemporaryFolder Changed(Action<JsonObject> change)
+    {
+        TemporaryFolder folder = new();
+        folder.CopyFrom(Reference.Folder);
+        JsonObject config = JsonNode.Parse(File.ReadAllText(Path.Combine(Reference.Folder, "config.json")))!.AsObject();
+        change(config);
+        folder.Write("config.json", config.ToJsonString());
+        return folder;
+    }
+
+    private static void AssertRefused<TException>(TemporaryFolder folder, params string[] reasons) where TException : Exception
+    {
+        TException error = Assert.Throws<TException>(() => CausalLanguageModel.Load(folder.Path));
+        Assert.All(reasons, reason => Assert.Contains(reason, error.Message, StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,131 @@
+using System.Security.Cryptography;
+using FedKSeed.Tests;
+
+namespace FedKSeed.Perturbation.Tests;
+
+public class RebuiltCheckpointTests
+{
+    private static readonly SeedPool Pool = new(77, 40, DirectionScheme.PhiloxRademacher);
+    private static readonly Rebuilder Version = new(Pool, [.. Enumerable.Range(0, 40).Select(seed => 1000 * (seed - 20))], 20);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("qwen3-qknorm")]
+    [InlineData("llama3-rope-tied")]
+    public void A_rebuilt_checkpoint_keeps_the_layout_of_its_base_and_holds_the_rebuilt_weights(string model)
+    {
+        using var folder = new CheckpointFolder();
+        using Checkpoint source = Checkpoint.Open(Vectors.Path("models", model));
+        var reports = new Reports();
+        RebuiltCheckpoint.Write(source, Version, folder.Path, reports, 2, Cancellation);
+        using Checkpoint rebuilt = Checkpoint.Open(folder.Path);
+
+        Assert.Equal(Weights(source.Folder), Weights(folder.Path));
+        Assert.All(Weights(folder.Path).Where(name => name.EndsWith("safetensors", StringComparison.Ordinal)), name =>
+            Assert.Equal(Header(Path.Combine(source.Folder, name)), Header(folder.File(name))));
+        foreach (CheckpointTensor tensor in source.Weights)
+        {
+            float[] expected = new float[tensor.ElementCount], widened = tensor.ToArray();
+            Version.Rebuild(tensor.Ordinal!.Value, 0, widened, expected);
+            var narrowed = new byte[tensor.ByteCount];
+            tensor.Type.Narrow(expected, narrowed);
+            Assert.Equal(narrowed, rebuilt[tensor.Name].Bytes(0, narrowed.Length));
+        }
+
+        long total = source.Tensors.Sum(tensor => tensor.ByteCount);
+        Assert.Equal(new RebuildProgress(total, total, reports[^1].Tensor), reports[^1]);
+    }
+
+    [Fact]
+    public void What_is_not_trained_is_copied()
+    {
+        using CheckpointFolder from = new(), to = new();
+        byte[] positions = [1, 2, 3, 4], frequencies = [0, 0, 128, 63];
+        CheckpointWriter.Write(from.File(Checkpoint.SingleFile), [
+            new TensorContent("positions", TensorType.U8, [4], positions),
+            new TensorContent("rotary.inv_freq", TensorType.F32, [1], frequencies),
+            new TensorContent("w", TensorType.F32, [3], new byte[12])]);
+        using Checkpoint source = Checkpoint.Open(from.Path);
+        RebuiltCheckpoint.Write(source, Version, to.Path, cancellation: Cancellation);
+        using Checkpoint rebuilt = Checkpoint.Open(to.Path);
+        Assert.Equal(positions, rebuilt["positions"].Bytes(0, 4));
+        Assert.Equal(frequencies, rebuilt["rotary.inv_freq"].Bytes(0, 4));
+        Assert.NotEqual(new byte[12], rebuilt["w"].Bytes(0, 12).ToArray());
+    }
+
+    [Fact]
+    public void A_cancelled_rebuild_leaves_the_older_checkpoint_whole()
+    {
+        using var folder = new CheckpointFolder();
+        using Checkpoint source = Checkpoint.Open(Vectors.Path("models", "qwen3-qknorm"));
+        RebuiltCheckpoint.Write(source, Version, folder.Path, cancellation: Cancellation);
+        Dictionary<string, string> before = Digests(folder.Path);
+        using var stop = new CancellationTokenSource();
+        var stopMidway = new Reports(report => { if (report.BytesDone > report.BytesTotal / 2) stop.Cancel(); });
+        var other = new Rebuilder(Pool, new int[40], 0);
+        Assert.Throws<OperationCanceledException>(() => RebuiltCheckpoint.Write(source, other, folder.Path, stopMidway, 1, stop.Token));
+        Assert.Equal(before, Digests(folder.Path));
+    }
+
+    [Fact]
+    public void An_unsharded_leftover_does_not_hide_the_new_shards()
+    {
+        using var folder = new CheckpointFolder();
+        CheckpointWriter.Write(folder.File(Checkpoint.SingleFile), [new TensorContent("old", TensorType.F32, [1], new byte[4])]);
+        using Checkpoint source = Checkpoint.Open(Vectors.Path("models", "qwen3-qknorm"));
+        RebuiltCheckpoint.Write(source, Version, folder.Path, cancellation: Cancellation);
+        using Checkpoint rebuilt = Checkpoint.Open(folder.Path);
+        Assert.Equal(source.Tensors.Select(tensor => tensor.Name), rebuilt.Tensors.Select(tensor => tensor.Name));
+    }
+
+    [Fact]
+    public void The_base_is_never_overwritten()
+    {
+        using var folder = new CheckpointFolder();
+        CheckpointWriter.Write(folder.File(Checkpoint.SingleFile), [new TensorContent("w", TensorType.F32, [1], new byte[4])]);
+        using Checkpoint source = Checkpoint.Open(folder.Path);
+        Assert.Throws<ArgumentException>(() => RebuiltCheckpoint.Write(source, Version, folder.Path + "/../" + Path.GetFileName(folder.Path) + "/", cancellation: Cancellation));
+    }
+
+    [Fact]
+    public void Companions_are_copied_without_weights_or_index()
+    {
+        using CheckpointFolder from = new(), to = new();
+        foreach (string name in new[] { "config.json", "tokenizer.json", "merges.txt", "tokenizer.model", "model-1.safetensors", "pytorch_model.bin", Checkpoint.IndexFile })
+            from.WithBytes([1], name);
+        RebuiltCheckpoint.CopyCompanions(from.Path, to.Path);
+        Assert.Equal(["config.json", "merges.txt", "tokenizer.json", "tokenizer.model"], Directory.GetFiles(to.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Contents_that_do_not_fit_their_shape_are_refused()
+    {
+        using var folder = new CheckpointFolder();
+        var tensor = new TensorContent("w", TensorType.F32, [2], new byte[8]);
+        Assert.Throws<ArgumentException>(() => CheckpointWriter.Write(folder.File("a"), [tensor, tensor]));
+        Assert.Throws<ArgumentException>(() => CheckpointWriter.Write(folder.File("a"), [tensor with { Shape = [3] }]));
+        Assert.Empty(Directory.GetFiles(folder.Path));
+    }
+
+    private static IEnumerable<string> Weights(string folder) =>
+        Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Where(name => name.Contains("safetensors", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+
+    private static string Header(string path)
+    {
+        using FileStream stream = File.OpenRead(path);
+        return Convert.ToHexString(SafetensorsHeader.Read(path, stream).Bytes);
+    }
+
+    private static Dictionary<string, string> Digests(string folder) =>
+        Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path)!, path => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path))));
+
+    private sealed class Reports(Action<RebuildProgress>? onReport = null) : List<RebuildProgress>, IProgress<RebuildProgress>
+    {
+        public void Report(RebuildProgress value)
+        {
+            Add(value);
+            onReport?.Invoke(value);
+        }
+    }
+}
