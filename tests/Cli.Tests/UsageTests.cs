@@ -59,7 +59,7 @@ public sealed class UsageTests
         var run = await CommandRun.Of(verb, "--help");
 
         Assert.Equal(0, run.ExitCode);
-        Assert.Contains($"fedkseed {verb} [options]", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"{verb} [options]", run.Output, StringComparison.Ordinal);
         Assert.Empty(run.Errors);
     }
 
