@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
@@ -104,20 +105,25 @@ internal sealed class Llama : Decoder
     {
         Tensor x = weights.Table(_embedding).index_select(1, input.Ids); // [S, N, H]
         for (int i = 0; i < _layers.Length; i++)
-        {
-            Layer layer = _layers[i];
-            Tensor attended = Attention(weights, layer, RmsNorm(x, weights.Vector(layer.InputNorm)), i, input, cache); // [S, N, Q·D]
-            if (i == _layers.Length - 1)
-            {
-                // No token looks at another from here on: go on with those whose logits are wanted.
-                x = x.index_select(1, input.Positions);
-                attended = attended.index_select(1, input.Positions);
-            }
-            x = bmm(attended, weights.Transposed(layer.Output)).add_(x); // [S, N, H], at last [S, M, H]
-            x = FeedForward(weights, layer, x);
-        }
+            x = Block(weights, i, x, input, cache); // [S, N, H], at last [S, M, H]
         cache?.Advance((int)input.Length);
         return bmm(RmsNorm(x, weights.Vector(_finalNorm)), weights.Transposed(_head)); // [S, M, V]
+    }
+
+    private Tensor Block(IWeights weights, int index, Tensor x, DecoderInput input, KeyValueCache? cache)
+    {
+        // The activations of one block at a time are in memory, not those of all of them.
+        using DisposeScope scope = NewDisposeScope();
+        Layer layer = _layers[index];
+        Tensor attended = Attention(weights, layer, RmsNorm(x, weights.Vector(layer.InputNorm)), index, input, cache); // [S, N, Q·D]
+        if (index == _layers.Length - 1)
+        {
+            // No token looks at another from here on: go on with those whose logits are wanted.
+            x = x.index_select(1, input.Positions); // [S, M, H]
+            attended = attended.index_select(1, input.Positions); // [S, M, Q·D]
+        }
+        x = bmm(attended, weights.Transposed(layer.Output)).add_(x); // [S, N, H]
+        return FeedForward(weights, layer, x).MoveToOuterDisposeScope(); // [S, N, H]
     }
 
     private Tensor Attention(IWeights weights, Layer layer, Tensor x, int index, DecoderInput input, KeyValueCache? cache)
