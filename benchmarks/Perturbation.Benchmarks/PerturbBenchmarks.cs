@@ -3,7 +3,7 @@ using FedKSeed.Perturbation.Kernels;
 
 namespace FedKSeed.Perturbation.Benchmarks;
 
-/// <summary>One step on a tensor of 64 Ki elements, on one thread; the copy of as many float32 is there for perspective.</summary>
+/// <summary>One step on a tensor of 64 Ki elements, on one thread; times are per element. The copy of as many float32 is there for perspective.</summary>
 public class PerturbBenchmarks
 {
     private const int Elements = 1 << 16;
@@ -15,32 +15,32 @@ public class PerturbBenchmarks
     private readonly float[] _plus = new float[Elements];
     private readonly float[] _minus = new float[Elements];
 
-    [Benchmark(Baseline = true), Work(Elements, "elements")]
+    [Benchmark(Baseline = true, OperationsPerInvoke = Elements)]
     public void Both_signs_scalar() => BothSigns(KernelPath.Scalar, Rademacher);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Both_signs_AVX2() => BothSigns(KernelPath.Avx2, Rademacher);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Both_signs_AVX512() => BothSigns(KernelPath.Avx512, Rademacher);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Advance_AVX512() => PerturbKernels.Advance(KernelPath.Avx512, Rademacher.Direction(7, 3), 1e-6f, 0, _weights);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Advance_then_both_signs_AVX512() =>
         PerturbKernels.AdvanceThenBothSigns(KernelPath.Avx512, Rademacher.Direction(7, 3), 1e-6f, Rademacher.Direction(99, 3), 1e-3f, 0, _weights, _plus, _minus);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Gaussian_both_signs_scalar() => BothSigns(KernelPath.Scalar, Gaussian);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Gaussian_both_signs_AVX2() => BothSigns(KernelPath.Avx2, Gaussian);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Gaussian_both_signs_AVX512() => BothSigns(KernelPath.Avx512, Gaussian);
 
-    [Benchmark, Work(Elements, "elements")]
+    [Benchmark(OperationsPerInvoke = Elements)]
     public void Memory_copy() => _weights.AsSpan().CopyTo(_plus);
 
     private void BothSigns(KernelPath path, SeedPool pool) => PerturbKernels.BothSigns(path, pool.Direction(7, 3), 1e-3f, 0, _weights, _plus, _minus);

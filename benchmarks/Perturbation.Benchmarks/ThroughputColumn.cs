@@ -5,16 +5,9 @@ using BenchmarkDotNet.Running;
 
 namespace FedKSeed.Perturbation.Benchmarks;
 
-/// <summary>How many elements, or element × seed pairs, one call of a benchmark handles.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class WorkAttribute(long count, string unit) : Attribute
-{
-    public long Count { get; } = count;
-    public string Unit { get; } = unit;
-}
-
-/// <summary>Work per second, from the mean time.</summary>
-internal sealed class ThroughputColumn : IColumn
+/// <summary>Work per second, from the mean time of an operation, which is one element in every benchmark here.</summary>
+/// <param name="seeds">Seeds that an element is multiplied with in one operation.</param>
+internal sealed class ThroughputColumn(Func<BenchmarkCase, int> seeds) : IColumn
 {
     public string Id => nameof(ThroughputColumn);
     public string ColumnName => "Throughput";
@@ -32,8 +25,6 @@ internal sealed class ThroughputColumn : IColumn
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
         double? nanoseconds = summary[benchmarkCase]?.ResultStatistics?.Mean;
-        return benchmarkCase.Descriptor.WorkloadMethod.GetCustomAttributes(typeof(WorkAttribute), false) is [WorkAttribute work] && nanoseconds is double mean
-            ? string.Create(CultureInfo.InvariantCulture, $"{work.Count / mean:0.###} G {work.Unit}/s")
-            : "?";
+        return nanoseconds is double mean ? string.Create(CultureInfo.InvariantCulture, $"{seeds(benchmarkCase) / mean:0.000} G/s") : "?";
     }
 }

@@ -16,8 +16,9 @@ public sealed class VersionScoring
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         var examples = InstructionExample.Load(options.Value.Data!);
-        if (options.Value.Limit > 0)
-            examples = [.. examples.Take(options.Value.Limit)];
+        // Evenly spaced: a file sorted by task would otherwise be scored on its first tasks alone.
+        if (options.Value.Limit > 0 && options.Value.Limit < examples.Count)
+            examples = [.. Enumerable.Range(0, options.Value.Limit).Select(k => examples[(int)((long)k * examples.Count / options.Value.Limit)])];
         _model = model;
         _evaluator = new Evaluator(model.Model, model.Encoder, examples, options.Value.MaximumNewTokens);
     }

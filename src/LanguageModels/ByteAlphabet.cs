@@ -9,7 +9,8 @@ namespace FedKSeed.LanguageModels;
 internal static class ByteAlphabet
 {
     private static readonly char[] Characters = Build();
-    private static readonly Dictionary<char, byte> Bytes = Characters.Select((c, b) => (c, b)).ToDictionary(pair => pair.c, pair => (byte)pair.b);
+    private static readonly Dictionary<char, byte> Bytes =
+        Characters.Select((c, b) => (c, b)).ToDictionary(pair => pair.c, pair => (byte)pair.b);
 
     public static string FromText(string text)
     {

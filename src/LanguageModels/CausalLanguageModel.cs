@@ -6,8 +6,8 @@ namespace FedKSeed.LanguageModels;
 
 /// <summary>
 /// A language model of a Hugging Face folder: its architecture and its base weights w0, memory-mapped. It holds no
-/// weights of its own to run with: <see cref="BaseWeights"/> and <see cref="Rebuild"/> make those. Float32 throughout. Safe for use from several threads at once, with
-/// as many torch threads as the process has set (<c>torch.set_num_threads</c>).
+/// weights of its own to run with: <see cref="BaseWeights"/> and <see cref="Rebuild"/> make those. Float32 throughout. Safe
+/// for use from several threads at once, with as many torch threads as the process has set (<c>torch.set_num_threads</c>).
 /// </summary>
 public sealed class CausalLanguageModel : IDisposable
 {
@@ -27,7 +27,7 @@ public sealed class CausalLanguageModel : IDisposable
     public int MaxLength => _decoder.MaxLength;
 
     /// <summary>Reads config.json and maps the safetensors files.</summary>
-    /// <exception cref="InvalidDataException">A file is missing, the architecture is not supported, or the tensors are not those it needs.</exception>
+    /// <exception cref="InvalidDataException">A file is missing, or architecture or tensors are not supported; the message names them.</exception>
     /// <exception cref="CheckpointException">A safetensors file is missing or broken.</exception>
     public static CausalLanguageModel Load(string folder)
     {
@@ -63,11 +63,13 @@ public sealed class CausalLanguageModel : IDisposable
     public double Loss(ModelWeights weights, TokenBatch batch) => Losses(weights, batch)[0];
 
     /// <summary>
-    /// Continues every prompt with its most likely tokens, until <paramref name="ends"/> or <paramref name="maxNewTokens"/>. Rows of different
-    /// lengths run side by side without padding: the ones whose prompt is longer still read while others already write.
+    /// Continues every prompt with its most likely tokens, until <paramref name="ends"/> or <paramref name="maxNewTokens"/>.
+    /// Rows of different lengths run side by side without padding: those whose prompt is longer still read while others
+    /// already write.
     /// </summary>
     /// <returns>The new tokens of each prompt, the end token left out.</returns>
-    public int[][] Generate(ModelWeights weights, IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends, CancellationToken cancellation = default)
+    public int[][] Generate(
+        ModelWeights weights, IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxNewTokens, 1);
@@ -141,7 +143,7 @@ public sealed class CausalLanguageModel : IDisposable
     private void CheckLength(int length)
     {
         if (length > MaxLength)
-            throw new ArgumentException($"A sequence of {length} tokens is longer than the {MaxLength} that the model takes.", nameof(length));
+            throw new ArgumentException($"A sequence of {length} tokens is longer than the {MaxLength} of the model.", nameof(length));
     }
 
     private delegate void Change(int ordinal, long firstElement, Span<float> weights);

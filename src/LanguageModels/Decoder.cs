@@ -51,13 +51,13 @@ internal abstract class Decoder
     /// <summary>Longest sequence, in tokens.</summary>
     public abstract int MaxLength { get; }
 
-    /// <summary>Logits [S, M, V] at <see cref="DecoderInput.Positions"/>. With a cache the tokens go on from those that are in it.</summary>
+    /// <summary>Logits [S, M, V] at <see cref="DecoderInput.Positions"/>. With a cache the tokens go on from those in it.</summary>
     public abstract Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null);
 
     /// <summary>Room for the keys and values of <paramref name="capacity"/> tokens in each of <paramref name="rows"/> texts.</summary>
     public abstract KeyValueCache NewCache(int rows, int capacity);
 
-    /// <exception cref="InvalidDataException">The architecture is not one of those that are built in, or its configuration is not supported.</exception>
+    /// <exception cref="InvalidDataException">The architecture or its configuration is not supported; the message names it.</exception>
     public static Decoder Create(ModelConfig config)
     {
         string architecture = config.Choice("model_type", absent: null, "llama");

@@ -38,17 +38,18 @@ public sealed class Evaluator
         ArgumentNullException.ThrowIfNull(encoder);
         ArgumentNullException.ThrowIfNull(examples);
         if (encoder.Tokenizer.VocabularySize > model.VocabularySize)
-            throw new ArgumentException($"The tokenizer has {encoder.Tokenizer.VocabularySize} ids, the model {model.VocabularySize}: they are not a pair.", nameof(encoder));
+            throw new ArgumentException($"The tokenizer has {encoder.Tokenizer.VocabularySize} ids, the model {model.VocabularySize}.", nameof(encoder));
         (_model, _encoder, _examples, _maxNewTokens) = (model, encoder, examples, maxNewTokens);
         // Neighbours of like length waste the least on padding and on waiting.
-        _batches = [.. encoder.Encode(examples).Sequences.OrderBy(sequence => sequence.Ids.Length).Chunk(BatchSize).Select(sequences => new TokenBatch(sequences))];
+        IEnumerable<TokenSequence> sequences = encoder.Encode(examples).Sequences.OrderBy(sequence => sequence.Ids.Length);
+        _batches = [.. sequences.Chunk(BatchSize).Select(some => new TokenBatch(some))];
         _prompts = [.. examples.Select(encoder.Prompt)];
         _promptBatches = [.. Enumerable.Range(0, examples.Count).OrderBy(i => _prompts[i].Length).Chunk(BatchSize)];
         if (_batches.Length == 0)
             throw new ArgumentException($"No example has an answer within {encoder.MaxLength} tokens.", nameof(examples));
         int longest = _prompts.Max(prompt => prompt.Length) + maxNewTokens;
         if (longest > model.MaxLength)
-            throw new ArgumentException($"The longest prompt and {maxNewTokens} new tokens are {longest} tokens; the model takes {model.MaxLength}.", nameof(examples));
+            throw new ArgumentException($"Prompt and answer may reach {longest} tokens; the model takes {model.MaxLength}.", nameof(examples));
     }
 
     /// <summary>Loss, then the model's own answers, greedily.</summary>
@@ -69,7 +70,8 @@ public sealed class Evaluator
         Answer[] answers = new Answer[_examples.Count];
         foreach (int[] indices in _promptBatches)
         {
-            int[][] tokens = _model.Generate(weights, [.. indices.Select(i => _prompts[i])], _maxNewTokens, _encoder.Tokenizer.Special.Ends, cancellation);
+            int[][] prompts = [.. indices.Select(i => _prompts[i])];
+            int[][] tokens = _model.Generate(weights, prompts, _maxNewTokens, _encoder.Tokenizer.Special.Ends, cancellation);
             for (int k = 0; k < indices.Length; k++)
                 answers[indices[k]] = new Answer(_examples[indices[k]], _encoder.Tokenizer.Decode(tokens[k]));
             progress?.Report(++done / total);

@@ -1,6 +1,6 @@
 namespace FedKSeed.LanguageModels;
 
-/// <summary>The texts of a generation as they grow, column by column: a token of a prompt where there is one, a new token behind it.</summary>
+/// <summary>The texts of a generation as they grow, column by column: a prompt's token where there is one, a new one behind it.</summary>
 internal sealed class GreedyTexts
 {
     private readonly IReadOnlyList<int[]> _prompts;
@@ -32,7 +32,7 @@ internal sealed class GreedyTexts
         return ids;
     }
 
-    /// <summary>Takes what the model would write in column <paramref name="column"/>, where the row's prompt is over and its end not yet reached.</summary>
+    /// <summary>Takes what the model writes in a column, in the rows whose prompt is over and whose end is not yet reached.</summary>
     public void Take(int column, long[] predicted)
     {
         for (int row = 0; row < _prompts.Count; row++)

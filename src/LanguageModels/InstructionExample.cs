@@ -15,7 +15,7 @@ public sealed record InstructionExample(string Instruction, string? Input, strin
     /// Reads a JSONL file: one object a line with "instruction", "output" and, optionally, "input", all strings. Other
     /// fields are left alone; empty lines are skipped.
     /// </summary>
-    /// <exception cref="InvalidDataException">Lines are broken: the message has file, line number and reason of each of the first ten.</exception>
+    /// <exception cref="InvalidDataException">Lines are broken: the message has file, line and reason of the first ten.</exception>
     public static IReadOnlyList<InstructionExample> Load(string path)
     {
         List<InstructionExample> examples = [];
@@ -47,13 +47,15 @@ public sealed record InstructionExample(string Instruction, string? Input, strin
         JsonElement json = JsonSerializer.Deserialize<JsonElement>(line);
         if (json.ValueKind != JsonValueKind.Object)
             throw new FormatException($"a line must be an object, this one is {json.ValueKind}.");
-        return new InstructionExample(Text(json, "instruction"), json.TryGetProperty("input", out _) ? Text(json, "input") : null, Text(json, "output"));
+        string? input = json.TryGetProperty("input", out _) ? Text(json, "input") : null;
+        return new InstructionExample(Text(json, "instruction"), input, Text(json, "output"));
     }
 
     private static string Text(JsonElement json, string field)
     {
         if (!json.TryGetProperty(field, out JsonElement value))
             throw new FormatException($"\"{field}\" is missing.");
-        return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new FormatException($"\"{field}\" must be a string, it is {value.ValueKind}.");
+        return value.ValueKind == JsonValueKind.String ? value.GetString()!
+            : throw new FormatException($"\"{field}\" must be a string, it is {value.ValueKind}.");
     }
 }

@@ -10,8 +10,9 @@ internal sealed class KeyValueCache : IDisposable
 
     public KeyValueCache(int layers, long rows, long heads, long capacity, long headSize)
     {
-        Tensor[] Allocate() => [.. Enumerable.Range(0, layers).Select(_ => empty([rows, heads, capacity, headSize], ScalarType.Float32).DetachFromDisposeScope())];
-        (_keys, _values) = (Allocate(), Allocate());
+        Tensor Allocate() => empty([rows, heads, capacity, headSize], ScalarType.Float32).DetachFromDisposeScope();
+        _keys = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
+        _values = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
     }
 
     /// <summary>Tokens behind us.</summary>

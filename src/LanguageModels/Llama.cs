@@ -1,8 +1,9 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
 
-/// <summary>config.json of a LLaMA model, in today's form (<c>rope_parameters</c>) and the older one (<c>rope_theta</c>, <c>rope_scaling</c>).</summary>
+/// <summary>config.json of a LLaMA model: today's form (<c>rope_parameters</c>) or the older (<c>rope_theta</c>, <c>rope_scaling</c>).</summary>
 internal sealed record LlamaConfig
 {
     // The rotary table is made for at most so many positions; more context than that is not for this program.
@@ -64,18 +65,20 @@ internal sealed record LlamaConfig
         float[] frequencies = RotaryEmbedding.InverseFrequencies(headSize, theta);
         string type = rope?.Choice(rope.Has("rope_type") ? "rope_type" : "type", "default", "default", "llama3") ?? "default";
         return type == "default" ? frequencies : RotaryEmbedding.Stretch(frequencies,
-            rope!.Number("factor"), rope.Number("low_freq_factor"), rope.Number("high_freq_factor"), rope.Number("original_max_position_embeddings"));
+            rope!.Number("factor"), rope.Number("low_freq_factor"), rope.Number("high_freq_factor"),
+            rope.Number("original_max_position_embeddings"));
     }
 }
 
 /// <summary>
 /// LLaMA (Touvron et al. 2023): pre-norm blocks of grouped-query attention with rotary positions and a SwiGLU feed-forward.
-/// Letters in the shapes: S weight sets, N tokens in B texts of at most T, H hidden, Q query heads, K key heads, D head size, F feed-forward, V vocabulary,
-/// M positions where logits are wanted.
+/// Letters in the shapes: S weight sets, N tokens in B texts of at most T, M positions where logits are wanted, H hidden,
+/// Q query heads, K key heads, D head size, F feed-forward, V vocabulary.
 /// </summary>
 internal sealed class Llama : Decoder
 {
-    private sealed record Layer(Parameter InputNorm, Parameter QueryKeyValue, Parameter Output, Parameter PostNorm, Parameter GateUp, Parameter Down);
+    private sealed record Layer(
+        Parameter InputNorm, Parameter QueryKeyValue, Parameter Output, Parameter PostNorm, Parameter GateUp, Parameter Down);
 
     private readonly LlamaConfig _config;
     private readonly RotaryEmbedding _rotary;
@@ -98,26 +101,32 @@ internal sealed class Llama : Decoder
     public override int VocabularySize => _config.Vocabulary;
     public override int MaxLength => _config.MaxLength;
 
-    public override KeyValueCache NewCache(int rows, int capacity) => new(_config.Layers, rows, _config.KeyHeads, capacity, _config.HeadSize);
+    public override KeyValueCache NewCache(int rows, int capacity) =>
+        new(_config.Layers, rows, _config.KeyHeads, capacity, _config.HeadSize);
 
     public override Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null)
     {
         Tensor x = weights.Table(_embedding).index_select(1, input.Ids); // [S, N, H]
         for (int i = 0; i < _layers.Length; i++)
-        {
-            Layer layer = _layers[i];
-            Tensor attended = Attention(weights, layer, RmsNorm(x, weights.Vector(layer.InputNorm)), i, input, cache); // [S, N, Q·D]
-            if (i == _layers.Length - 1)
-            {
-                // No token looks at another from here on: go on with those whose logits are wanted.
-                x = x.index_select(1, input.Positions);
-                attended = attended.index_select(1, input.Positions);
-            }
-            x = bmm(attended, weights.Transposed(layer.Output)).add_(x); // [S, N, H], at last [S, M, H]
-            x = FeedForward(weights, layer, x);
-        }
+            x = Block(weights, i, x, input, cache); // [S, N, H], at last [S, M, H]
         cache?.Advance((int)input.Length);
         return bmm(RmsNorm(x, weights.Vector(_finalNorm)), weights.Transposed(_head)); // [S, M, V]
+    }
+
+    private Tensor Block(IWeights weights, int index, Tensor x, DecoderInput input, KeyValueCache? cache)
+    {
+        // The activations of one block at a time are in memory, not those of all of them.
+        using DisposeScope scope = NewDisposeScope();
+        Layer layer = _layers[index];
+        Tensor attended = Attention(weights, layer, RmsNorm(x, weights.Vector(layer.InputNorm)), index, input, cache); // [S, N, Q·D]
+        if (index == _layers.Length - 1)
+        {
+            // No token looks at another from here on: go on with those whose logits are wanted.
+            x = x.index_select(1, input.Positions); // [S, M, H]
+            attended = attended.index_select(1, input.Positions); // [S, M, Q·D]
+        }
+        x = bmm(attended, weights.Transposed(layer.Output)).add_(x); // [S, N, H]
+        return FeedForward(weights, layer, x).MoveToOuterDisposeScope(); // [S, N, H]
     }
 
     private Tensor Attention(IWeights weights, Layer layer, Tensor x, int index, DecoderInput input, KeyValueCache? cache)
@@ -143,7 +152,8 @@ internal sealed class Llama : Decoder
     private Tensor FeedForward(IWeights weights, Layer layer, Tensor x)
     {
         Tensor gateUp = bmm(RmsNorm(x, weights.Vector(layer.PostNorm)), weights.Transposed(layer.GateUp)); // [S, N, 2F]
-        Tensor gated = gateUp.narrow(2, 0, _config.Intermediate).silu().mul_(gateUp.narrow(2, _config.Intermediate, _config.Intermediate)); // [S, N, F]
+        Tensor gate = gateUp.narrow(2, 0, _config.Intermediate), up = gateUp.narrow(2, _config.Intermediate, _config.Intermediate); // [S, N, F]
+        Tensor gated = gate.silu().mul_(up); // [S, N, F]
         return bmm(gated, weights.Transposed(layer.Down)).add_(x); // [S, N, H]
     }
 

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace FedKSeed.LanguageModels;
 
-/// <summary>Reads config.json of a model folder. Faults are collected, so that <see cref="ThrowIfFaulty"/> can name all of them at once.</summary>
+/// <summary>Reads config.json of a model folder. Faults are collected; <see cref="ThrowIfFaulty"/> names all of them at once.</summary>
 internal sealed class ModelConfig
 {
     public const string FileName = "config.json";
@@ -64,7 +64,8 @@ internal sealed class ModelConfig
     }
 
     /// <summary>Notes that a field holds what is not supported.</summary>
-    public void Refuse(string field, string supported) => Fault(field, $"is {Find(field)?.GetRawText() ?? "absent"}; supported: {supported}", 0);
+    public void Refuse(string field, string supported) =>
+        Fault(field, $"is {Find(field)?.GetRawText() ?? "absent"}; supported: {supported}", 0);
 
     /// <exception cref="InvalidDataException">Some field was at fault.</exception>
     public void ThrowIfFaulty()

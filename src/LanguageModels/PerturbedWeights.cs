@@ -66,7 +66,8 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
                 for (long first = 0; first < tensor.Count; first += MaxPiece)
                 {
                     int count = (int)Math.Min(tensor.Count - first, MaxPiece);
-                    Perturbation.Perturb.Advance(_pool.Direction(_pendingSeed, tensor.Ordinal), _pendingStep, first, _weights.Span(tensor.Offset + first, count));
+                    Direction direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
+                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Span(tensor.Offset + first, count));
                 }
             }
             _isPending[parameter.Index] = false;
@@ -101,9 +102,14 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
         Span<float> plus = Scratch(at, count), minus = Scratch(parameter.Count + at, count);
         Direction direction = _pool.Direction(_seed, tensor.Ordinal);
         if (_isPending[parameter.Index])
-            Perturbation.Perturb.AdvanceThenBothSigns(_pool.Direction(_pendingSeed, tensor.Ordinal), _pendingStep, direction, _epsilon, first, weights, plus, minus);
+        {
+            Direction previous = _pool.Direction(_pendingSeed, tensor.Ordinal);
+            Perturbation.Perturb.AdvanceThenBothSigns(previous, _pendingStep, direction, _epsilon, first, weights, plus, minus);
+        }
         else
+        {
             Perturbation.Perturb.BothSigns(direction, _epsilon, first, weights, plus, minus);
+        }
     }
 
     private unsafe Span<float> Scratch(long offset, int length) => new((float*)_scratchAddress + offset, length);

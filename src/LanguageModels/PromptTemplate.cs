@@ -8,7 +8,11 @@ namespace FedKSeed.LanguageModels;
 public sealed record PromptTemplate(string WithInput, string WithoutInput)
 {
     private const string InstructionField = "{instruction}", InputField = "{input}";
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true };
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+    };
 
     /// <summary>The template of Stanford Alpaca, which the paper uses.</summary>
     public static PromptTemplate Alpaca { get; } = new(
@@ -49,7 +53,9 @@ public sealed record PromptTemplate(string WithInput, string WithoutInput)
     {
         int at = template.IndexOf(InstructionField, StringComparison.Ordinal);
         string before = template[..at], after = template[(at + InstructionField.Length)..];
-        return before.Replace(InputField, input, StringComparison.Ordinal) + instruction + after.Replace(InputField, input, StringComparison.Ordinal);
+        return before.Replace(InputField, input, StringComparison.Ordinal)
+            + instruction
+            + after.Replace(InputField, input, StringComparison.Ordinal);
     }
 
     private IEnumerable<string> Faults()

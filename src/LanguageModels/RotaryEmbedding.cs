@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace FedKSeed.LanguageModels;
 
 /// <summary>
-/// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b are the halves of
-/// a head. A table of all positions, so immutable.
+/// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b
+/// are the halves of a head. A table of all positions, so immutable.
 /// </summary>
 internal sealed class RotaryEmbedding
 {
@@ -38,7 +38,7 @@ internal sealed class RotaryEmbedding
     public static float[] InverseFrequencies(int headSize, double theta) =>
         [.. Enumerable.Range(0, headSize / 2).Select(i => (float)(1.0 / Math.Pow(theta, 2.0 * i / headSize)))];
 
-    /// <summary>Llama 3.1's stretching of the context: slow rotations are slowed down by a factor, quick ones kept, those between blended.</summary>
+    /// <summary>Llama 3.1's longer context: slow rotations are slowed down by a factor, quick ones kept, those between blended.</summary>
     /// <param name="frequencies">Those of the shorter context.</param>
     /// <param name="factor">How much slower the slow ones become.</param>
     /// <param name="slowTurns">Rotations with fewer turns than this in the shorter context are slow.</param>

@@ -23,17 +23,22 @@ public sealed record SpecialTokens(int? Beginning, IReadOnlyList<int> Ends)
         JsonElement[] named = [ReadObject(folder, "tokenizer_config.json"), ReadObject(folder, "special_tokens_map.json")];
         JsonElement[] numbered = [ReadObject(folder, "generation_config.json"), ReadObject(folder, "config.json")];
 
-        int? Named(string field) => named.Select(file => TokenText(file, field)).OfType<string>().Select(text => ids.TryGetValue(text, out int id) ? (int?)id : null).FirstOrDefault(id => id is not null);
+        // By name first: the tokenizer's own files know best.
+        IEnumerable<int> Find(string token) => named
+            .Select(file => TokenText(file, token)).OfType<string>()
+            .Where(ids.ContainsKey).Select(text => ids[text])
+            .Concat(numbered.SelectMany(file => Ids(file, $"{token}_id")));
 
-        int? beginning = tokenizer.LeadingToken is { } leading && ids.TryGetValue(leading, out int leadingId) ? leadingId
-            : AddsBeginning(named[0]) ? Named("bos_token") ?? numbered.SelectMany(file => Ids(file, "bos_token_id")).Cast<int?>().FirstOrDefault()
+        int? beginning = tokenizer.LeadingToken is { } leading && ids.TryGetValue(leading, out int id) ? id
+            : AddsBeginning(named[0]) ? Find("bos_token").Cast<int?>().FirstOrDefault()
             : null;
-        IEnumerable<int> ends = Named("eos_token") is { } end ? [end] : [];
-        return new SpecialTokens(beginning, [.. ends.Concat(numbered.SelectMany(file => Ids(file, "eos_token_id"))).Distinct()]);
+        return new SpecialTokens(beginning, [.. Find("eos_token").Distinct()]);
     }
 
     private static bool AddsBeginning(JsonElement file) =>
-        file.ValueKind == JsonValueKind.Object && file.TryGetProperty("add_bos_token", out JsonElement adds) && adds.ValueKind == JsonValueKind.True;
+        file.ValueKind == JsonValueKind.Object
+        && file.TryGetProperty("add_bos_token", out JsonElement adds)
+        && adds.ValueKind == JsonValueKind.True;
 
     // A token is its text, or an object that holds the text.
     private static string? TokenText(JsonElement file, string field) =>

@@ -72,5 +72,6 @@ public sealed class TokenBatch
     internal long[] Targets { get; }
 
     /// <summary>Tokens before the last label, which is itself never read.</summary>
-    private static int InputLength(TokenSequence sequence) => Math.Max(sequence.Labels.AsSpan().LastIndexOfAnyExcept(TokenSequence.Ignored), 0);
+    private static int InputLength(TokenSequence sequence) =>
+        Math.Max(sequence.Labels.AsSpan().LastIndexOfAnyExcept(TokenSequence.Ignored), 0);
 }

@@ -2,7 +2,7 @@ namespace FedKSeed.LanguageModels;
 
 /// <summary>A tokenised text and which of its tokens are to be learned.</summary>
 /// <param name="Ids">Token ids.</param>
-/// <param name="Labels">As long as <paramref name="Ids"/>: the id where the token is to be predicted, <see cref="Ignored"/> elsewhere.</param>
+/// <param name="Labels">As long as <paramref name="Ids"/>: the id where it is to be predicted, <see cref="Ignored"/> elsewhere.</param>
 public sealed record TokenSequence(int[] Ids, int[] Labels)
 {
     /// <summary>The label of a token that no loss is taken of.</summary>

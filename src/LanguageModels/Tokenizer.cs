@@ -44,7 +44,7 @@ public sealed class Tokenizer
     public int VocabularySize { get; }
 
     /// <summary>Reads tokenizer.json of a model folder, and the files beside it that name its special tokens.</summary>
-    /// <exception cref="InvalidDataException">A file is missing or asks for something that is not supported; the message names it.</exception>
+    /// <exception cref="InvalidDataException">A file is missing or asks for what is not supported; the message names it.</exception>
     public static Tokenizer Load(string folder)
     {
         string path = Path.Combine(folder, "tokenizer.json");
@@ -56,7 +56,8 @@ public sealed class Tokenizer
             TokenizerFile file = TokenizerFile.Read(json.RootElement);
             return new Tokenizer(file, SpecialTokens.Read(folder, file));
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or NotSupportedException)
+        catch (Exception e) when (
+            e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or NotSupportedException)
         {
             throw new InvalidDataException($"{path}: {e.Message}", e);
         }

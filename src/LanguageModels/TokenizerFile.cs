@@ -46,7 +46,7 @@ internal sealed record TokenizerFile
         (List<Regex> splits, bool prefixSpace) = ReadPreTokenizer(root);
         return new TokenizerFile
         {
-            Vocabulary = model.GetProperty("vocab").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetInt32(), StringComparer.Ordinal),
+            Vocabulary = model.GetProperty("vocab").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetInt32()),
             Merges = [.. model.GetProperty("merges").EnumerateArray().Select(ReadMerge)],
             AddedTokens = Object(root, "added_tokens") is { } tokens ? [.. tokens.EnumerateArray().Select(ReadAddedToken)] : [],
             Splits = splits,
@@ -63,7 +63,8 @@ internal sealed record TokenizerFile
     {
         string content = token.GetProperty("content").GetString()!;
         Require(!Flag(token, "single_word"), $"added token '{content}', single_word", "true", "false");
-        return new AddedToken(token.GetProperty("id").GetInt32(), content, Flag(token, "special"), Flag(token, "lstrip"), Flag(token, "rstrip"));
+        int id = token.GetProperty("id").GetInt32();
+        return new AddedToken(id, content, Flag(token, "special"), Flag(token, "lstrip"), Flag(token, "rstrip"));
     }
 
     private static (List<Regex> Splits, bool AddPrefixSpace) ReadPreTokenizer(JsonElement root)
@@ -71,7 +72,9 @@ internal sealed record TokenizerFile
         List<Regex> splits = [];
         bool byteLevel = false, prefixSpace = false;
         JsonElement? top = Object(root, "pre_tokenizer");
-        JsonElement[] steps = top is null ? [] : Text(top.Value, "type") == "Sequence" ? [.. top.Value.GetProperty("pretokenizers").EnumerateArray()] : [top.Value];
+        JsonElement[] steps = top is not { } only ? []
+            : Text(only, "type") == "Sequence" ? [.. only.GetProperty("pretokenizers").EnumerateArray()]
+            : [only];
         foreach (JsonElement step in steps)
         {
             string? type = Text(step, "type");

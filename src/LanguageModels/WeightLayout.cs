@@ -60,15 +60,19 @@ internal sealed class WeightLayout
     public ReadOnlySpan<PlacedTensor> Tensors(Parameter parameter) => _tensors[parameter.Index];
 
     /// <summary>Finds the tensors in the checkpoint.</summary>
-    /// <exception cref="InvalidDataException">Tensors are missing, of another shape, or left over; the message names all of them.</exception>
+    /// <exception cref="InvalidDataException">Tensors are missing, misshapen or left over; the message names all of them.</exception>
     public void Bind(Checkpoint checkpoint)
     {
         List<string> faults = [];
         HashSet<string> used = [];
         _tensors = [.. _parameters.Select(parameter => BindParameter(parameter, checkpoint, used, faults))];
-        faults.AddRange(checkpoint.Weights.Where(tensor => !used.Contains(tensor.Name)).Select(tensor => $"{tensor.Name} is not used by this architecture"));
+        IEnumerable<CheckpointTensor> unused = checkpoint.Weights.Where(tensor => !used.Contains(tensor.Name));
+        faults.AddRange(unused.Select(tensor => $"{tensor.Name} is not used by this architecture"));
         if (faults.Count > 0)
-            throw new InvalidDataException($"{checkpoint.Folder}: the tensors do not fit {ModelConfig.FileName}: {string.Join("; ", faults)}.");
+        {
+            string message = $"{checkpoint.Folder}: the tensors do not fit {ModelConfig.FileName}: {string.Join("; ", faults)}.";
+            throw new InvalidDataException(message);
+        }
     }
 
     private Parameter Add(int columns, IReadOnlyList<ParameterPart> parts, bool isVector)

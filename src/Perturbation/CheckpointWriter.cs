@@ -40,8 +40,10 @@ public static class CheckpointWriter
         {
             if (!names.Add(tensor.Name))
                 throw new ArgumentException($"Tensor '{tensor.Name}' is given twice.", nameof(tensors));
-            if (!SafetensorsHeader.TryCount([.. tensor.Shape], tensor.Type.Size(), out long elements) || elements * tensor.Type.Size() != tensor.Bytes.Length)
-                throw new ArgumentException($"Tensor '{tensor.Name}': {tensor.Bytes.Length} bytes are not {tensor.Type.Name()} [{string.Join(", ", tensor.Shape)}].", nameof(tensors));
+            if (!SafetensorsHeader.TryCount([.. tensor.Shape], tensor.Type.Size(), out long elements)
+                || elements * tensor.Type.Size() != tensor.Bytes.Length)
+                throw new ArgumentException(
+                    $"Tensor '{tensor.Name}': {tensor.Bytes.Length} bytes are not {tensor.Type.Name()} [{string.Join(", ", tensor.Shape)}].", nameof(tensors));
         }
     }
 

@@ -25,7 +25,8 @@ public static class RebuiltCheckpoint
     /// <exception cref="ArgumentException">The folder is the base's.</exception>
     /// <exception cref="IOException">The disk is full or not writable; the folder is left as it was.</exception>
     public static void Write(
-        Checkpoint source, Rebuilder rebuilder, string folder, IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, CancellationToken cancellation = default)
+        Checkpoint source, Rebuilder rebuilder, string folder,
+        IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, CancellationToken cancellation = default)
     {
         if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar) == Path.GetFullPath(source.Folder).TrimEnd(Path.DirectorySeparatorChar))
             throw new ArgumentException($"'{folder}' holds the base checkpoint, which must not be overwritten.", nameof(folder));

@@ -123,11 +123,14 @@ internal sealed class SafetensorsHeader
         foreach (SafetensorsEntry entry in entries)
         {
             if (entry.End > dataLength)
-                throw new CheckpointException(path, $"{entry.Name}.data_offsets", $"ends at byte {entry.End}, but the file holds {dataLength} bytes of tensors: truncated?");
+                throw new CheckpointException(
+                    path, $"{entry.Name}.data_offsets", $"ends at byte {entry.End}, but the file holds {dataLength} bytes of tensors: truncated?");
             if (entry.Begin < end)
-                throw new CheckpointException(path, $"{entry.Name}.data_offsets", $"begins at byte {entry.Begin}, inside the tensor before it, which ends at {end}.");
+                throw new CheckpointException(
+                    path, $"{entry.Name}.data_offsets", $"begins at byte {entry.Begin}, inside the tensor before it, which ends at {end}.");
             if (entry.Begin > end)
-                throw new CheckpointException(path, $"{entry.Name}.data_offsets", $"begins at byte {entry.Begin}, but the tensor before it ends at {end}: a hole.");
+                throw new CheckpointException(
+                    path, $"{entry.Name}.data_offsets", $"begins at byte {entry.Begin}, but the tensor before it ends at {end}: a hole.");
             end = entry.End;
         }
 

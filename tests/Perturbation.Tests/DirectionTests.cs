@@ -12,7 +12,8 @@ public class DirectionTests
         int cases = 0;
         foreach (JsonElement known in Vectors.Json("noise.json").EnumerateArray())
         {
-            var pool = new SeedPool(ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture), SeedPool.MaxCount, DirectionScheme.PhiloxRademacher);
+            ulong key = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
+            var pool = new SeedPool(key, SeedPool.MaxCount, DirectionScheme.PhiloxRademacher);
             Direction direction = pool.Direction(known.GetProperty("seed").GetInt32(), known.GetProperty("tensor").GetInt32());
             long index = long.Parse(known.GetProperty("index").GetString()!, CultureInfo.InvariantCulture);
             Assert.Equal(known.GetProperty("sign").GetInt32(), direction.Value(index));

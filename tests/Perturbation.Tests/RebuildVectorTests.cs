@@ -21,7 +21,8 @@ public class RebuildVectorTests
         var rebuilder = new Rebuilder(pool, quantised, rebuild.GetProperty("shift").GetInt32());
         using Checkpoint checkpoint = Checkpoint.Open(Vectors.Path("models", model));
 
-        Assert.Equal(expected.GetProperty("zeroth_order").GetProperty("tensor_order").EnumerateArray().Select(name => name.GetString()), checkpoint.Weights.Select(tensor => tensor.Name));
+        IEnumerable<string?> order = expected.GetProperty("zeroth_order").GetProperty("tensor_order").EnumerateArray().Select(name => name.GetString());
+        Assert.Equal(order, checkpoint.Weights.Select(tensor => tensor.Name));
         Dictionary<string, string> digests = checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => Digest(rebuilder, tensor));
         Assert.Equal(rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!), digests);
     }

@@ -22,7 +22,10 @@ internal interface ISimd<TBits, TReal>
     static abstract TBits Broadcast(uint value);
     static abstract TBits Broadcast64(ulong value);
 
-    /// <summary>Adds <paramref name="first"/> to the numbers 0 to <see cref="Blocks"/> − 1 in an order that <see cref="UnpackLow64"/> and its kin undo: first halves of the 128-bit lanes, then second halves.</summary>
+    /// <summary>
+    /// <paramref name="first"/> and the block numbers after it, in the order that <see cref="UnpackLow64"/> and its kin undo: the lower
+    /// halves of the 128-bit lanes, then the upper ones.
+    /// </summary>
     static abstract TBits BlockNumbers(ulong first);
 
     /// <summary>Even lanes of a and b multiplied to 64 bits; odd lanes are ignored.</summary>

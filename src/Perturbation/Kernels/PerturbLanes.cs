@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace FedKSeed.Perturbation.Kernels;
 
 /// <summary>
@@ -89,6 +91,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BothSigns(ref TDirection lanes, float epsilon, ulong block, int count, float* weights, float* plus, float* minus)
     {
         TReal up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
@@ -103,6 +106,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Advance(ref TDirection lanes, float step, ulong block, int count, float* weights)
     {
         TReal scale = TSimd.Broadcast(step);
@@ -114,6 +118,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AdvanceThenBothSigns(
         ref TDirection previous, float step, ref TDirection next, float epsilon, ulong block, int count, float* weights, float* plus, float* minus)
     {
