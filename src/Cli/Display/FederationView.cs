@@ -139,7 +139,9 @@ public sealed record FederationView
         var isNew = client.Steps == 0 || progress.Round > client.Round;
         return client with
         {
-            Activity = client.Activity == ClientActivity.Reported && !isNew ? ClientActivity.Reported : ClientActivity.Training,
+            Activity = client.Activity == ClientActivity.Reported && !isNew ? ClientActivity.Reported
+                // It waits for a worker until its first step is done.
+                : progress.Step == 0 ? ClientActivity.Idle : ClientActivity.Training,
             Step = progress.Step,
             Steps = progress.Steps,
             Loss = progress.Loss ?? client.Loss,
