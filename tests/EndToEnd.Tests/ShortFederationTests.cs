@@ -21,7 +21,7 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
     [Fact]
     public void A_terminated_run_ends_at_once_and_says_how_to_go_on()
     {
-        var (code, said, _) = federation.Terminated;
+        var (code, said) = federation.Terminated;
 
         Assert.Equal(1, code);
         Assert.Contains($"--resume {federation.Broken}", said, StringComparison.Ordinal);
