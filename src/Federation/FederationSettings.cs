@@ -49,7 +49,7 @@ public sealed record FederationSettings
     public SeedSampling Sampling { get; init; } = SeedSampling.Uniform;
 
     [Range(1, 1_000_000)]
-    public int Rounds { get; init; } = 50;
+    public int Rounds { get; init; } = 60;
 
     /// <summary>τ, the zeroth-order steps of one assignment.</summary>
     [Range(1, 4096)]
@@ -66,7 +66,7 @@ public sealed record FederationSettings
     [Range(1e-12, 1.0)]
     public double LearningRate { get; init; } = 6e-4;
 
-    public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
+    public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Cosine;
 
     /// <summary>A scalar beyond this is refused: it says that something is broken, not where the loss falls.</summary>
     [Range(1e-3, 1e9)]
