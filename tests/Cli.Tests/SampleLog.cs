@@ -16,7 +16,11 @@ internal sealed class SampleLog : IDisposable
         using var checkpoint = Checkpoint.Open(Base);
         Settings = new FederationSettings
         {
-            BaseModelDigest = checkpoint.Digest(), SeedCount = 64, Rounds = rounds, StepsPerRound = 5, EvaluateEvery = 1,
+            BaseModelDigest = checkpoint.Digest(),
+            SeedCount = 64,
+            Rounds = rounds,
+            StepsPerRound = 5,
+            EvaluateEvery = 1,
             Sampling = SeedSampling.Importance,
         };
         WriteLog(rounds);

@@ -120,7 +120,10 @@ public sealed record FederationView
         foreach (var name in started.Participants)
             clients = clients.SetItem(name, clients.GetValueOrDefault(name, Unknown(name, now)) with
             {
-                Activity = ClientActivity.Idle, Step = 0, Steps = 0, Round = started.Round,
+                Activity = ClientActivity.Idle,
+                Step = 0,
+                Steps = 0,
+                Round = started.Round,
             });
         return this with
         {
