@@ -26,6 +26,9 @@ public sealed record FederationState
     /// <summary>Null before the federation is opened.</summary>
     public FederationSettings? Settings { get; init; }
 
+    /// <summary>When the federation was opened.</summary>
+    public DateTimeOffset OpenedAt { get; init; }
+
     public LogHead Head { get; init; } = LogHead.Start;
 
     /// <summary>Number of commits.</summary>
@@ -63,6 +66,9 @@ public sealed record FederationState
     public ImmutableList<ModelEvaluatedEntry> Evaluations { get; init; } = [];
 
     public FederationClosedEntry? Closed { get; init; }
+
+    /// <summary>Rounds close after a number of reports, and free clients join the open one.</summary>
+    public bool IsContinuous => Settings is { CommitEvery: > 0 };
 
     public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.Find(evaluation => evaluation.Version == version);
 

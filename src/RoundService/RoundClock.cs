@@ -66,6 +66,8 @@ public sealed partial class RoundClock(
     {
         RoundDecision.Start start => bus.Publish(
             new RoundStarted { Federation = federation.Value, Round = start.Round, Participants = start.Participants }, cancel),
+        RoundDecision.Join join => bus.Publish(
+            new RoundStarted { Federation = federation.Value, Round = join.Round, Participants = join.Clients }, cancel),
         RoundDecision.Close close => bus.Publish(
             new RoundClosed { Federation = federation.Value, Round = close.Round, Reason = close.Reason.ToString() }, cancel),
         RoundDecision.End end => bus.Publish(
@@ -76,6 +78,7 @@ public sealed partial class RoundClock(
     private static string Describe(RoundDecision decision) => decision switch
     {
         RoundDecision.Start start => $"round {start.Round} starts with {start.Participants.Count} clients",
+        RoundDecision.Join join => $"{string.Join(", ", join.Clients)} join round {join.Round}",
         RoundDecision.Close close => $"round {close.Round} closes: {close.Reason}",
         RoundDecision.End end => $"the federation ends: {end.Reason}, version {end.Version}",
         RoundDecision.Wait wait => $"waiting for {wait.For}",
