@@ -84,6 +84,8 @@ public static class FederationDecisions
             return new ReportVerdict.Repeat();
         if (state.Closed is not null)
             return new ReportVerdict.Refuse("the federation is closed");
+        if (state.Round is null && state.Version >= settings.Rounds)
+            return new ReportVerdict.Refuse("the last round was committed");
         if (Fault(settings, assignment, report) is { } fault)
             return new ReportVerdict.Refuse(fault);
 
@@ -156,9 +158,13 @@ public static class FederationDecisions
             ? []
             : [evaluation];
 
-    /// <summary>Ends the federation between two rounds.</summary>
-    public static IReadOnlyList<LogEvent> Close(FederationState state, FederationEnd reason, int version) =>
+    /// <summary>
+    /// Ends the federation between two rounds. Reports that came after the last commit are written down before the end, so that none
+    /// that was accepted is lost, but no version counts them.
+    /// </summary>
+    public static IReadOnlyList<LogEvent> Close(
+        FederationState state, FederationEnd reason, int version, IEnumerable<ScalarsReportedEntry> inHand) =>
         state.Settings is null || state.Closed is not null || state.Round is not null || version < 0 || version > state.Version
             ? []
-            : [new FederationClosedEntry(reason, version)];
+            : [.. inHand.OrderBy(report => new AssignmentKey(report.Round, report.Client)), new FederationClosedEntry(reason, version)];
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace FedKSeed.Federation;
 
 /// <summary>
@@ -65,7 +67,7 @@ public static class FederationFold
         Require(state.Round is null, $"round {state.Round?.Number} is still open");
         Require(started.Round == state.LastRound + 1, $"round {state.LastRound + 1} was expected, not {started.Round}");
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
-        return state with { Round = new OpenRound(started.Round, started.Participants, time), LastRound = started.Round };
+        return state with { Round = new OpenRound(started.Round, started.Participants.ToImmutableSortedSet(StringComparer.Ordinal), time), LastRound = started.Round };
     }
 
     private static FederationState Assign(FederationState state, SeedsAssignedEntry assigned, DateTimeOffset time)
@@ -85,7 +87,7 @@ public static class FederationFold
             key, assigned.BaseVersion, assigned.LearningRate, assigned.Seeds, time, IsReported: false);
         return state with
         {
-            Round = isParticipant ? state.Round : state.Round with { Participants = [.. state.Round.Participants, assigned.Client] },
+            Round = isParticipant ? state.Round : state.Round with { Participants = state.Round.Participants.Add(assigned.Client) },
             Assignments = state.Assignments.Add(key, assignment),
         };
     }

@@ -77,11 +77,11 @@ public sealed record FederationSettings
     public double ImportanceClip { get; init; } = 1000;
 
     /// <summary>Clients that must be alive before a round starts.</summary>
-    [Range(1, 10_000)]
+    [Range(1, 1_000_000)]
     public int MinimumClients { get; init; } = 1;
 
     /// <summary>Clients that are asked for in a round; 0 to go by <see cref="Participation"/> alone.</summary>
-    [Range(0, 10_000)]
+    [Range(0, 1_000_000)]
     public int ParticipantsPerRound { get; init; }
 
     /// <summary>Share of the free clients that are asked for in a round. Which ones follows from pool key and round.</summary>
@@ -97,14 +97,14 @@ public sealed record FederationSettings
     public double Quorum { get; init; } = 1;
 
     /// <summary>A round that has fewer reports at its deadline waits for one more deadline, then closes with what it has.</summary>
-    [Range(0, 10_000)]
+    [Range(0, 1_000_000)]
     public int MinimumReports { get; init; }
 
     /// <summary>
     /// Continuous mode: a round closes as soon as this many reports are in hand, of whatever round, and clients that become free join
     /// the open one; 0 for rounds that close at their quorum.
     /// </summary>
-    [Range(0, 10_000)]
+    [Range(0, 1_000_000)]
     public int CommitEvery { get; init; }
 
     /// <summary>Time after which a round closes with the reports in hand. Well under the broker's 30-minute acknowledgement timeout.</summary>

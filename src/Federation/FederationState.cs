@@ -16,7 +16,7 @@ public readonly record struct AssignmentKey(int Round, string Client) : ICompara
 public sealed record Assignment(
     AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported);
 
-public sealed record OpenRound(int Number, IReadOnlyList<string> Participants, DateTimeOffset StartedAt);
+public sealed record OpenRound(int Number, ImmutableSortedSet<string> Participants, DateTimeOffset StartedAt);
 
 /// <summary>
 /// What a federation is after some entries of its log. Immutable; <see cref="FederationFold"/> makes the next one.

@@ -110,9 +110,9 @@ public sealed partial class RoundClock(
     {
         if (state.Round?.Number != inherited.Number)
             return true;
-        if (inherited.Participants.Except(alive).Any())
+        if (!inherited.Participants.IsSubsetOf(alive))
             return false;
-        await PublishAsync(new RoundDecision.Start(inherited.Number, inherited.Participants), cancel);
+        await PublishAsync(new RoundDecision.Start(inherited.Number, [.. inherited.Participants]), cancel);
         return true;
     }
 

@@ -73,7 +73,7 @@ internal sealed class SampleLog : IDisposable
             Append(ref state, [new ModelEvaluatedEntry(round, 10, 3.0 / round, 0.1 * round, 0.2 * round)]);
             Versions.Add(state.Accumulators);
         }
-        Append(ref state, FederationDecisions.Close(state, FederationEnd.Completed, rounds));
+        Append(ref state, FederationDecisions.Close(state, FederationEnd.Completed, rounds, []));
         WriteChain(Events);
     }
 

@@ -209,7 +209,7 @@ public class RoundPolicyTests
             RoundDecision.Start start => FederationDecisions.StartRound(state, start.Round, start.Participants),
             RoundDecision.Join join => FederationDecisions.StartRound(state, join.Round, join.Clients),
             RoundDecision.Close close => FederationDecisions.Commit(state, close.Round, close.Reason, inHand),
-            RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version),
+            RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version, inHand),
             _ => [],
         };
 

@@ -114,10 +114,12 @@ public sealed record FederationView
 
     private FederationView Start(RoundStarted started, DateTimeOffset now)
     {
-        if (started.Round <= Round)
+        if (started.Round < Round)
             return this;
+        // A round that is announced again assigns again, or lets others join.
+        var joining = started.Round == Round ? [.. started.Participants.Except(Participants)] : started.Participants;
         var clients = Clients;
-        foreach (var name in started.Participants)
+        foreach (var name in joining)
             clients = clients.SetItem(name, clients.GetValueOrDefault(name, Unknown(name, now)) with
             {
                 Activity = ClientActivity.Idle,
@@ -128,7 +130,7 @@ public sealed record FederationView
         return this with
         {
             Round = started.Round,
-            Participants = [.. started.Participants],
+            Participants = started.Round == Round ? [.. Participants, .. joining] : [.. joining],
             Clients = clients,
             Commits = Commits.IsEmpty ? [now] : Commits,
         };
