@@ -71,7 +71,7 @@ public class ZerothOrderTrainerTests
         using CausalLanguageModel model = Reference.Load();
         using ZerothOrderTrainer trainer = new(model, Reference.Pool);
         using ModelWeights broken = model.BaseWeights();
-        broken.Span(broken.Layout.Parameters.Single(parameter => parameter.Parts[0].Name == "model.norm.weight").Offset, 1)[0] = float.NaN;
+        broken.Buffer.Floats(broken.Layout.Parameters.Single(parameter => parameter.Parts[0].Name == "model.norm.weight").Offset, 1)[0] = float.NaN;
         trainer.Reset(broken);
         StepResult step = trainer.Step(Reference.Batch, seed: 0, Epsilon, LearningRate);
         Assert.True(step.Skipped);
