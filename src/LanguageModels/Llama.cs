@@ -130,7 +130,7 @@ internal sealed class Llama : Decoder
     // x [S, …, n] by weight [S, …, n]
     private Tensor RmsNorm(Tensor x, Tensor weight)
     {
-        Tensor wide = x.to(ScalarType.Float32);
+        Tensor wide = x.to(ScalarType.Float32); // whatever the compute type, as in the reference
         Tensor scale = wide.square().mean([-1], keepdim: true).add_(_config.NormEpsilon).rsqrt_(); // [S, …, 1]
         return (wide * scale).to(x.dtype).mul_(weight);
     }

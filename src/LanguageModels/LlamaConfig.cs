@@ -126,8 +126,8 @@ internal sealed record LlamaConfig
             "llama3" => plain with
             {
                 Stretch = new Stretch(
-                    rope.Number("factor"), rope.Number("low_freq_factor"), rope.Number("high_freq_factor"),
-                    rope.Number("original_max_position_embeddings")),
+                    (float)rope.Number("factor"), (float)rope.Number("low_freq_factor"), (float)rope.Number("high_freq_factor"),
+                    (float)rope.Number("original_max_position_embeddings")),
             },
             _ => plain,
         };

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
@@ -29,7 +30,9 @@ internal sealed record RotaryConfig
         double theta = Theta;
         if (IsDynamic && length > TrainedLength)
             theta *= Math.Pow(Factor * length / TrainedLength - (Factor - 1), HeadSize / (HeadSize - 2.0));
-        float[] frequencies = [.. Enumerable.Range(0, HeadSize / 2).Select(i => (float)(1.0 / Math.Pow(theta, 2.0 * i / HeadSize)))];
+        using DisposeScope scope = NewDisposeScope();
+        Tensor exponents = arange(0, HeadSize, 2, ScalarType.Float32) / HeadSize; // [d/2]
+        float[] frequencies = pow((float)theta, exponents).reciprocal().data<float>().ToArray();
         return Stretch is not null ? Array.ConvertAll(frequencies, Stretch.Apply)
             : IsDynamic ? frequencies
             : Array.ConvertAll(frequencies, frequency => frequency / (float)Factor);
@@ -41,13 +44,18 @@ internal sealed record RotaryConfig
 /// <param name="SlowTurns">Rotations with fewer turns than this in the shorter context are slow.</param>
 /// <param name="QuickTurns">Rotations with more turns than this are quick.</param>
 /// <param name="Context">The shorter context, in tokens.</param>
-internal sealed record Stretch(double Factor, double SlowTurns, double QuickTurns, double Context)
+internal sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, float Context)
 {
+    /// <summary>Rounded at every operation as in the reference, in float32: angles of far positions show every bit.</summary>
     public float Apply(float frequency)
     {
-        double turns = Context * frequency / (2 * Math.PI);
-        double keep = Math.Clamp((turns - SlowTurns) / (QuickTurns - SlowTurns), 0, 1);
-        return (float)(frequency * (keep + (1 - keep) / Factor));
+        float wavelength = 1 / frequency * (2 * MathF.PI); // tokens a turn
+        if (wavelength < Context / QuickTurns)
+            return frequency;
+        if (wavelength > Context / SlowTurns)
+            return frequency / Factor;
+        float keep = (1 / wavelength * Context - SlowTurns) / (QuickTurns - SlowTurns);
+        return (1 - keep) * frequency / Factor + keep * frequency;
     }
 }
 
@@ -77,6 +85,7 @@ internal sealed class RotaryEmbedding
     {
         _config = config;
         int rows = config.IsDynamic ? Math.Min(positions, config.TrainedLength) : positions;
+        using DisposeScope scope = NewDisposeScope();
         Rotation table = Table(config.Frequencies(rows), 0, rows);
         _table = new Rotation(table.Cos.DetachFromDisposeScope(), table.Sin.DetachFromDisposeScope());
     }
@@ -92,22 +101,12 @@ internal sealed class RotaryEmbedding
         return new Rotation(float32.Cos.to(type), float32.Sin.to(type));
     }
 
-    // Angles are float32, as in the reference.
+    // In float32 by libtorch's own functions, whatever the compute type: the reference's very bits.
     private static Rotation Table(float[] frequencies, long start, long length)
     {
-        int half = frequencies.Length, size = 2 * half;
-        float[] cos = new float[length * size], sin = new float[length * size];
-        for (int t = 0; t < length; t++)
-        {
-            for (int i = 0; i < half; i++)
-            {
-                float angle = (start + t) * frequencies[i];
-                int at = t * size + i;
-                cos[at] = cos[at + half] = MathF.Cos(angle);
-                sin[at] = -MathF.Sin(angle);
-                sin[at + half] = MathF.Sin(angle);
-            }
-        }
-        return new Rotation(tensor(cos, [length, 1, size]), tensor(sin, [length, 1, size]));
+        Tensor positions = arange(start, start + length, ScalarType.Float32); // [T]
+        Tensor angles = outer(positions, tensor(frequencies)); // [T, d/2]
+        Tensor cos = angles.cos(), sin = angles.sin(); // [T, d/2]
+        return new Rotation(cat([cos, cos], -1).unsqueeze(1), cat([-sin, sin], -1).unsqueeze(1));
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
@@ -14,13 +16,8 @@ internal sealed unsafe class WeightBuffer : IDisposable
     {
         (Length, Type) = (length, type);
         Tensor = empty(length, type.Scalar()).DetachFromDisposeScope();
-        _address = (byte*)(type switch
-        {
-            ComputeType.F64 => Tensor.storage<double>().data_ptr(),
-            ComputeType.BF16 => Tensor.storage<TorchSharp.BFloat16>().data_ptr(),
-            ComputeType.F16 => Tensor.storage<Half>().data_ptr(),
-            _ => Tensor.storage<float>().data_ptr(),
-        });
+        using Tensor first = Tensor.narrow(0, 0, 1); // a span over all of it may be too long
+        _address = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
     /// <summary>[<see cref="Length"/>].</summary>
