@@ -50,6 +50,17 @@ public sealed class CausalLanguageModel : IDisposable
         }
     }
 
+    /// <summary>The tokenizer of the model's folder.</summary>
+    /// <exception cref="InvalidDataException">A file is missing or not supported, or gives ids that the embedding has no row for; the message names it.</exception>
+    public Tokenizer LoadTokenizer()
+    {
+        Tokenizer tokenizer = Tokenizer.Load(Checkpoint.Folder);
+        if (tokenizer.VocabularySize > VocabularySize)
+            throw new InvalidDataException(
+                $"{Checkpoint.Folder}: the tokenizer gives ids up to {tokenizer.VocabularySize - 1}, but vocab_size in {ModelConfig.FileName} and the embedding end at {VocabularySize - 1}.");
+        return tokenizer;
+    }
+
     /// <summary>The weights of version 0.</summary>
     public ModelWeights BaseWeights() => Fill((_, _, _) => { });
 

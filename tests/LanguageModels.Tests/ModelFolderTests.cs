@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using FedKSeed.Perturbation;
+using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -80,6 +81,16 @@ public class ModelFolderTests
         using ModelWeights weights = model.BaseWeights();
         Assert.Contains("outside the model's vocabulary of 320", Assert.Throws<ArgumentException>(() => model.Loss(weights, new TokenBatch([new([320, 1], [-100, 1])]))).Message, StringComparison.Ordinal);
         Assert.Contains("longer than the 16", Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_tokenizer_whose_ids_exceed_the_embedding_is_refused()
+    {
+        using TemporaryFolder folder = Changed(_ => { });
+        File.Copy(Vectors.Path("tokenizers", "bytelevel", "tokenizer.json"), Path.Combine(folder.Path, "tokenizer.json"));
+        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
+        InvalidDataException error = Assert.Throws<InvalidDataException>(model.LoadTokenizer);
+        Assert.Contains("the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319", error.Message, StringComparison.Ordinal);
     }
 
     private static TemporaryFolder Changed(Action<JsonObject> change)
