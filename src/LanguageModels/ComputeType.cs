@@ -7,10 +7,10 @@ namespace FedKSeed.LanguageModels;
 /// <summary>The type of weights and activations in a forward pass. Losses are summed in float32 or better whatever it is.</summary>
 public enum ComputeType
 {
-    /// <summary>The quick one on a CPU.</summary>
+    /// <summary>The precise one that every CPU is quick with.</summary>
     F32,
 
-    /// <summary>Half the memory, three significant digits, the range of float32.</summary>
+    /// <summary>Half the memory, three significant digits, the range of float32; quicker still where the CPU has instructions for it.</summary>
     BF16,
 
     /// <summary>Half the memory, four significant digits, nothing beyond 65 504.</summary>
