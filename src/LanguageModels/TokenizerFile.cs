@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -131,7 +130,7 @@ internal sealed record TokenizerFile
                 string content = step.GetProperty("content").GetString()!;
                 return text => pattern.Replace(text, _ => content);
             case "NFC":
-                return text => text.Normalize(NormalizationForm.FormC);
+                return NormalizationFormC.Normalize;
             default:
                 throw Unsupported("normalizer", Text(step, "type"), "Prepend, Replace, NFC, Sequence");
         }
