@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Perturbation;
@@ -14,29 +15,36 @@ internal static class ModelOfSize
 {
     private const int Layers = 12, Vocabulary = 32_000, Tokens = 512, Steps = 3;
 
-    /// <param name="arguments">Millions of weights, compute type, torch threads.</param>
-    public static int Measure(string[] arguments)
+    /// <summary>Writes the checkpoint, and measures in a process of its own, whose memory nothing else has touched.</summary>
+    /// <param name="millions">Weights.</param>
+    /// <param name="type">Compute type.</param>
+    /// <param name="threads">Of torch.</param>
+    public static int WriteAndMeasure(string millions, string type = "float32", string threads = "1")
     {
-        double millions = double.Parse(arguments[0], CultureInfo.InvariantCulture);
-        ComputeType type = ComputeTypes.Parse(arguments.ElementAtOrDefault(1) ?? "float32");
-        torch.set_num_threads(int.Parse(arguments.ElementAtOrDefault(2) ?? "1", CultureInfo.InvariantCulture));
         DirectoryInfo folder = Directory.CreateTempSubdirectory("fedkseed-size-");
         try
         {
-            WriteCheckpoint(folder.FullName, HiddenSize(millions * 1e6));
-            Measure(folder.FullName, type);
+            WriteCheckpoint(folder.FullName, HiddenSize(double.Parse(millions, CultureInfo.InvariantCulture) * 1e6));
+            using Process process = Process.Start(Environment.ProcessPath!, ["measure", folder.FullName, type, threads]);
+            process.WaitForExit();
+            return process.ExitCode;
         }
         finally
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    public static int Measure(string folder, string type, string threads)
+    {
+        torch.set_num_threads(int.Parse(threads, CultureInfo.InvariantCulture));
+        Measure(folder, ComputeTypes.Parse(type));
         return 0;
     }
 
     private static void Measure(string folder, ComputeType type)
     {
-        using (torch.zeros(1))
-            GC.Collect(); // libtorch is loaded, and what writing the checkpoint took is gone
+        torch.zeros(1).Dispose(); // loads libtorch
         ResetPeak();
         long before = Memory("VmHWM");
         TimeSpan start = Environment.CpuUsage.TotalTime;
