@@ -15,14 +15,13 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
         List<Example[]> training = [], heldOut = [];
         foreach (PairTask task in ClientTasks.All)
         {
-            string[] inputs = [.. task.Domain];
-            random.Shuffle(inputs);
-            training.Add([.. task.Examples(inputs[..(inputs.Length / 2)])]);
-            heldOut.Add([.. task.Examples(inputs[(inputs.Length / 2)..])]);
-            random.Shuffle(heldOut[^1]);
+            Example[] examples = [.. task.Examples()];
+            random.Shuffle(examples);
+            heldOut.Add(examples[..options.HeldOutPerTask]);
+            training.Add(examples[options.HeldOutPerTask..]);
         }
         Example[][] clients = [.. Enumerable.Range(0, options.Clients).Select(_ => DrawClient(random, training, options))];
-        return new FederationData(clients, [.. heldOut.SelectMany(examples => examples.Take(options.HeldOutPerTask))]);
+        return new FederationData(clients, [.. heldOut.SelectMany(examples => examples)]);
     }
 
     public void Write(string folder)

@@ -13,7 +13,7 @@ namespace FedKSeed.SampleModel;
 /// directions (which is all that zeroth-order steps have) can go far without breaking what the model knows.
 /// </param>
 /// <param name="Seed">Of the weights, the examples and the noise.</param>
-internal sealed record PretrainingOptions(int Steps, int BatchSize = 64, double LearningRate = 2e-3, double WeightNoise = 0.01, int Seed = 1);
+internal sealed record PretrainingOptions(int Steps, int BatchSize = 64, double LearningRate = 2e-3, double WeightNoise = 0.015, int Seed = 1);
 
 /// <summary>First-order training of the base model on generated text and tasks.</summary>
 internal static class Pretraining

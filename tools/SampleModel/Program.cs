@@ -10,8 +10,8 @@ const int VocabularySize = 1024, TokenizerLines = 40_000;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var samples = new Option<string>("--samples") { Description = "Folder to write to.", DefaultValueFactory = _ => "samples" };
 var seed = new Option<int>("--seed") { Description = "Everything drawn at random follows from it.", DefaultValueFactory = _ => 1 };
-var steps = new Option<int>("--steps") { Description = "Optimiser steps.", DefaultValueFactory = _ => 2500 };
-var noise = new Option<double>("--weight-noise") { Description = "Noise on the weights while they learn.", DefaultValueFactory = _ => 0.01 };
+var steps = new Option<int>("--steps") { Description = "Optimiser steps.", DefaultValueFactory = _ => 1500 };
+var noise = new Option<double>("--weight-noise") { Description = "Noise on the weights while they learn.", DefaultValueFactory = _ => 0.015 };
 var threads = new Option<int>("--threads") { Description = "Threads of torch.", DefaultValueFactory = _ => 1 };
 
 var data = new Command("data", "Write the sample federation's data and prompt template.") { samples, seed };

@@ -30,9 +30,9 @@ public sealed record HeldOutScore(int Examples, double? Loss, double ExactMatch,
             [.. Shown(evaluation.Answers).Select(answer => new SampleAnswer(Question(answer.Example), answer.Example.Output, answer.Text))]);
     }
 
-    /// <summary>The same ones before and after: from different instructions, as far as there are.</summary>
+    /// <summary>The same ones before and after, evenly spaced: a file sorted by task then shows one of each.</summary>
     private static IEnumerable<Answer> Shown(IReadOnlyList<Answer> answers) =>
-        answers.DistinctBy(answer => answer.Example.Instruction).Concat(answers).Distinct().Take(ShownAnswers);
+        Enumerable.Range(0, Math.Min(ShownAnswers, answers.Count)).Select(k => answers[(2 * k + 1) * answers.Count / (2 * ShownAnswers)]);
 
     private static string Question(InstructionExample example) =>
         string.IsNullOrEmpty(example.Input) ? example.Instruction : $"{example.Instruction} {example.Input}";
