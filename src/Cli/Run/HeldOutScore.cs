@@ -22,7 +22,7 @@ public sealed record HeldOutScore(int Examples, double? Loss, double ExactMatch,
         using var model = CausalLanguageModel.Load(folder);
         using var weights = model.BaseWeights();
         var template = plan.Prompt is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        var encoder = new ExampleEncoder(Tokenizer.Load(folder), template, Math.Min(plan.MaximumTokens, model.MaxLength));
+        var encoder = new ExampleEncoder(model.LoadTokenizer(), template, Math.Min(plan.MaximumTokens, model.MaxLength));
         var evaluator = new Evaluator(model, encoder, InstructionExample.Load(plan.HeldOut), plan.MaximumNewTokens);
         var evaluation = evaluator.Evaluate(weights, progress, cancel);
         return new HeldOutScore(
