@@ -70,7 +70,7 @@ public static class FedKSeedCommand
     private static string Describe(Exception failure) => failure switch
     {
         OperationCanceledException => "stopped.",
-        FailureException or InvalidEntryException or CheckpointException or IOException or UnauthorizedAccessException => failure.Message,
+        FailureException or InvalidEntryException or CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException => failure.Message,
         _ => $"{failure.Message} ({failure.GetType().Name}; --verbose shows where)",
     };
 }

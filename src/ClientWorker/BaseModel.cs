@@ -19,7 +19,7 @@ public sealed class BaseModel : IDisposable
         Model = CausalLanguageModel.Load(worker.ModelFolder);
         Digest = Model.Checkpoint.Digest();
         var template = worker.PromptFile is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        Encoder = new ExampleEncoder(Tokenizer.Load(worker.ModelFolder), template, Math.Min(worker.MaximumTokens, Model.MaxLength));
+        Encoder = ExampleEncoder.Load(worker.ModelFolder, template, Math.Min(worker.MaximumTokens, Model.MaxLength), worker.ChatForm);
         _degreeOfParallelism = Math.Max(worker.Parallelism, worker.TorchThreads);
     }
 

@@ -1,3 +1,4 @@
+using FedKSeed.LanguageModels.Data;
 using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
@@ -16,7 +17,7 @@ public class InstructionDataTests
 
             {"instruction": "Greet", "output": "hello"}
             """);
-        Assert.Equal([new InstructionExample("Add", "1 2", "3"), new InstructionExample("Greet", null, "hello")], InstructionExample.Load(path));
+        Assert.Equal([new InstructionExample("Add", "1 2", "3"), new InstructionExample("Greet", null, "hello")], DataFile.Load(path));
     }
 
     [Fact]
@@ -24,7 +25,7 @@ public class InstructionDataTests
     {
         using TemporaryFolder folder = new();
         string path = folder.Write("data.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 1, \"output\": \"b\"}\nnonsense\n{\"instruction\": \"a\"}\n[1]\n");
-        string message = Assert.Throws<InvalidDataException>(() => InstructionExample.Load(path)).Message;
+        string message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path)).Message;
         Assert.Contains($"{path}:2: \"instruction\" must be a string", message, StringComparison.Ordinal);
         Assert.Contains($"{path}:3: ", message, StringComparison.Ordinal);
         Assert.Contains($"{path}:4: \"output\" is missing", message, StringComparison.Ordinal);
@@ -36,7 +37,7 @@ public class InstructionDataTests
     public void A_file_without_examples_is_refused()
     {
         using TemporaryFolder folder = new();
-        Assert.Throws<InvalidDataException>(() => InstructionExample.Load(folder.Write("data.jsonl", "\n\n")));
+        Assert.Throws<InvalidDataException>(() => DataFile.Load(folder.Write("data.jsonl", "\n\n")));
     }
 
     [Fact]
