@@ -52,7 +52,7 @@ public sealed class EvaluatorTests : IDisposable
     public void A_tokenizer_with_more_ids_than_the_model_is_refused()
     {
         ExampleEncoder foreign = new(Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel")), PromptTemplate.Alpaca, 64);
-        Assert.Throws<ArgumentException>(() => new Evaluator(_model, foreign, [new("a", null, "b")], MaxNewTokens));
+        Assert.Throws<ArgumentException>(() => new Evaluator(_model, foreign, [new InstructionExample("a", null, "b")], MaxNewTokens));
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class EvaluatorTests : IDisposable
     {
         using CancellationTokenSource cancelled = new();
         cancelled.Cancel();
-        Evaluator evaluator = new(_model, Encoder, [new("a", null, "b")], MaxNewTokens);
+        Evaluator evaluator = new(_model, Encoder, [new InstructionExample("a", null, "b")], MaxNewTokens);
         Assert.Throws<OperationCanceledException>(() => evaluator.Evaluate(_weights, cancellation: cancelled.Token));
     }
 

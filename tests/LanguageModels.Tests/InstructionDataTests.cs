@@ -64,8 +64,8 @@ public class InstructionDataTests
     {
         Tokenizer withEnd = TokenizerWithEnd();
         ExampleEncoder encoder = new(withEnd, Short, 100);
-        TokenSequence sequence = Assert.Single(encoder.Encode([new("Say", "hi", "hello there")]).Sequences);
-        int[] prompt = encoder.Prompt(new("Say", "hi", "")), answer = [.. withEnd.Encode("hello there"), 0];
+        TokenSequence sequence = Assert.Single(encoder.Encode([new InstructionExample("Say", "hi", "hello there")]).Sequences);
+        int[] prompt = encoder.Prompt(new InstructionExample("Say", "hi", "")), answer = [.. withEnd.Encode("hello there"), 0];
         Assert.Equal("Say|hi>", withEnd.Decode(prompt));
         Assert.Equal([.. prompt, .. answer], sequence.Ids);
         Assert.Equal([.. prompt.Select(_ => TokenSequence.Ignored), .. answer], sequence.Labels);
@@ -75,7 +75,8 @@ public class InstructionDataTests
     public void What_is_too_long_is_cut_counted_and_dropped_if_no_answer_is_left()
     {
         ExampleEncoder encoder = new(Tokenizer, Short, 8);
-        EncodedExamples encoded = encoder.Encode([new("a", null, "b"), new("a", null, "xxxxxxxxxxxx"), new("xxxxxxxxxxxx", null, "b")]);
+        EncodedExamples encoded = encoder.Encode([
+            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"), new InstructionExample("xxxxxxxxxxxx", null, "b")]);
         Assert.Equal((2, 2, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped));
         Assert.Equal(8, encoded.Sequences[1].Ids.Length);
     }

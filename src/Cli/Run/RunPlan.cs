@@ -113,7 +113,7 @@ public sealed record RunPlan
         var faults = (Federation with { BaseModelDigest = new string('0', 64) }).Faults().Select(RunOptionNames.InWordsOfOptions).ToList();
         Require(EvaluationLimit is >= 0, "--evaluation-limit must be 0, for all examples, or more.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
-        faults.AddRange(ModelFaults());
+        faults.AddRange(ModelFaults(Model));
         if (Prompt is not null)
             faults.AddRange(UsageException.FaultsOf("--prompt", Prompt, path => PromptTemplate.Load(path)));
         if (!Directory.Exists(Data))
@@ -133,13 +133,14 @@ public sealed record RunPlan
         }
     }
 
-    private IEnumerable<string> ModelFaults()
+    /// <summary>What is wrong with a folder that is to be a model's.</summary>
+    internal static IEnumerable<string> ModelFaults(string model)
     {
-        if (!Directory.Exists(Model))
-            return [$"--model: there is no folder '{Path.GetFullPath(Model)}'."];
-        var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(Model, file)))
-            .Select(file => $"--model: '{Path.GetFullPath(Model)}' is not a model folder: {file} is missing.");
-        return missing.Concat(UsageException.FaultsOf("--model", Model, folder =>
+        if (!Directory.Exists(model))
+            return [$"--model: there is no folder '{Path.GetFullPath(model)}'."];
+        var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(model, file)))
+            .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.");
+        return missing.Concat(UsageException.FaultsOf("--model", model, folder =>
         {
             using var checkpoint = Checkpoint.Open(folder);
         }));
