@@ -1,5 +1,5 @@
+using System.Collections;
 using System.Text.Json;
-using Parquet.Schema;
 using Parquet.Serialization;
 
 namespace FedKSeed.LanguageModels.Data;
@@ -10,7 +10,7 @@ internal static class ParquetSource
     public static IEnumerable<RawRecord> Read(string path)
     {
         DeserializationResult<Dictionary<string, object>> table = Table(path);
-        return table.Data.Select((row, i) => new RawRecord($"{path}: row {i + 1}", JsonSerializer.SerializeToElement(Flat(row, table.Schema.Fields))));
+        return table.Data.Select((row, i) => new RawRecord($"{path}: row {i + 1}", JsonSerializer.SerializeToElement(Plain(row))));
     }
 
     private static DeserializationResult<Dictionary<string, object>> Table(string path)
@@ -28,12 +28,14 @@ internal static class ParquetSource
         }
     }
 
-    // The library gives a list of plain values as a list of lists of one value each.
-    private static Dictionary<string, object?> Flat(Dictionary<string, object> row, IReadOnlyList<Field> fields)
+    // Strings within lists come as memory of characters, which JSON would write one by one.
+    private static object? Plain(object? cell) => cell switch
     {
-        HashSet<string> plain = [.. fields.OfType<ListField>().Where(list => list.Item is DataField).Select(list => list.Name)];
-        return row.ToDictionary(cell => cell.Key, cell => plain.Contains(cell.Key) && cell.Value is System.Collections.IList items
-            ? items.Cast<object?>().Select(item => item is System.Collections.IList { Count: 1 } single ? single[0] : item).ToArray()
-            : cell.Value)!;
-    }
+        ReadOnlyMemory<char> text => text.ToString(),
+        string text => text,
+        byte[] bytes => bytes,
+        IDictionary<string, object> fields => fields.ToDictionary(field => field.Key, field => Plain(field.Value)),
+        IList items => items.Cast<object?>().Select(Plain).ToArray(),
+        _ => cell,
+    };
 }
