@@ -43,8 +43,8 @@ public sealed class PartitionVerbTests : IDisposable
         foreach (var (name, count) in new[] { ("task1", 3), ("task2", 5) })
             File.WriteAllText(Path.Combine(tasks, name + ".json"), JsonSerializer.Serialize(new
             {
-                Definition = new[] { "Repeat." },
-                Instances = Enumerable.Range(0, count).Select(i => new { input = $"{name} {i}", output = new[] { $"{name} {i}" } }),
+                Definition = "Repeat.",
+                Instances = Enumerable.Range(0, count).Select(i => new { input = $"{name} {i}", output = $"{name} {i}" }),
             }));
 
         var run = await CommandRun.Of("partition", "--data", tasks, "--by", "file", "--to", Target("a"));

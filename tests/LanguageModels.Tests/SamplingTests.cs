@@ -60,7 +60,8 @@ public sealed class SamplingTests : IDisposable
         const int rows = 250, batches = 16, cells = 12;
         double[] probabilities = FirstTokenProbabilities(temperature: 0.7);
         int[] likeliest = [.. Enumerable.Range(0, probabilities.Length).OrderByDescending(id => probabilities[id]).Take(cells)];
-        int[][] prompts = [.. Enumerable.Repeat(new[] { 3, 1, 4 }, rows)];
+        int[] prompt = [3, 1, 4];
+        int[][] prompts = [.. Enumerable.Repeat(prompt, rows)];
         int[] counts = new int[probabilities.Length];
         for (int batch = 0; batch < batches; batch++)
         {
@@ -80,7 +81,8 @@ public sealed class SamplingTests : IDisposable
     [Fact]
     public void Top_k_and_top_p_keep_the_likeliest_tokens_and_their_proportions()
     {
-        float[] logits = [.. new[] { 0.05, 0.4, 0.15, 0.3, 0.1 }.Select(p => (float)Math.Log(p))];
+        double[] probabilities = [0.05, 0.4, 0.15, 0.3, 0.1];
+        float[] logits = [.. probabilities.Select(p => (float)Math.Log(p))];
         Assert.Equal(["1: 0.57", "3: 0.43"], Drawn(new Sampling { TopK = 2 }));
         Assert.Equal(["1: 0.47", "2: 0.18", "3: 0.35"], Drawn(new Sampling { TopP = 0.75 }));
         Assert.Equal(["1: 0.57", "3: 0.43"], Drawn(new Sampling { TopP = 0.65 }));
