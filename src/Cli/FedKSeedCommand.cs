@@ -17,7 +17,8 @@ public static class FedKSeedCommand
     /// <summary>What a verb gets to end in after Ctrl-C or SIGTERM.</summary>
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(20);
 
-    public static async Task<int> InvokeAsync(string[] arguments, TextWriter output, TextWriter errors)
+    /// <param name="input">What interactive verbs read; null for the process's own.</param>
+    public static async Task<int> InvokeAsync(string[] arguments, TextWriter output, TextWriter errors, TextReader? input = null)
     {
         var root = new RootCommand("Federated full-parameter tuning of language models: seeds and scalars on the wire, nothing else.")
         {
@@ -25,7 +26,7 @@ public static class FedKSeedCommand
         };
         var run = new RunVerb();
         var runCommand = run.Create(Verbose);
-        foreach (var verb in new[] { runCommand, ReplayVerb.Create(), VerifyVerb.Create() })
+        foreach (var verb in new[] { runCommand, ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(input ?? Console.In) })
             root.Subcommands.Add(verb);
 
         var parsed = root.Parse(arguments);
@@ -70,7 +71,7 @@ public static class FedKSeedCommand
     private static string Describe(Exception failure) => failure switch
     {
         OperationCanceledException => "stopped.",
-        FailureException or InvalidEntryException or CheckpointException or IOException or UnauthorizedAccessException => failure.Message,
+        FailureException or InvalidEntryException or CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException => failure.Message,
         _ => $"{failure.Message} ({failure.GetType().Name}; --verbose shows where)",
     };
 }

@@ -19,7 +19,7 @@ public sealed class BaseModel : IDisposable
         Model = CausalLanguageModel.Load(worker.ModelFolder, ComputeTypes.Parse(worker.ComputeType));
         Digest = Model.Checkpoint.Digest();
         var template = worker.PromptFile is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        Encoder = new ExampleEncoder(Model.LoadTokenizer(), template, Math.Min(worker.MaximumTokens, Model.MaxLength));
+        Encoder = ExampleEncoder.Load(Model, template, worker.MaximumTokens, worker.ChatForm);
         _degreeOfParallelism = Math.Max(worker.Parallelism, worker.TorchThreads);
     }
 

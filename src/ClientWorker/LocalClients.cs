@@ -1,4 +1,5 @@
 using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -22,7 +23,7 @@ public sealed partial class LocalClients
         {
             try
             {
-                var encoded = model.Encoder.Encode(InstructionExample.Load(client.Data));
+                var encoded = model.Encoder.Encode(DataFile.Load(client.Data, options.Value.Format));
                 if (encoded.Truncated > 0)
                     Cut(log, client.Name, encoded.Truncated, model.Encoder.MaxLength, encoded.Dropped);
                 if (encoded.Sequences.Count == 0)

@@ -1,5 +1,6 @@
 using FedKSeed.Contracts;
 using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
 using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;
@@ -11,16 +12,14 @@ public sealed class VersionScoring
     private readonly Evaluator _evaluator;
     private (ModelVersion Version, Evaluation Evaluation)? _last;
 
-    public VersionScoring(BaseModel model, IOptions<EvaluatorOptions> options)
+    public VersionScoring(BaseModel model, IOptions<EvaluatorOptions> options, IOptions<WorkerOptions> worker)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        var examples = InstructionExample.Load(options.Value.Data!);
-        // Evenly spaced: a file sorted by task would otherwise be scored on its first tasks alone.
-        if (options.Value.Limit > 0 && options.Value.Limit < examples.Count)
-            examples = [.. Enumerable.Range(0, options.Value.Limit).Select(k => examples[(int)((long)k * examples.Count / options.Value.Limit)])];
+        ArgumentNullException.ThrowIfNull(worker);
+        var examples = DataFile.Load(options.Value.Data!, worker.Value.Format);
         _model = model;
-        _evaluator = new Evaluator(model.Model, model.Encoder, examples, options.Value.MaximumNewTokens);
+        _evaluator = new Evaluator(model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
     }
 
     public async Task<Evaluation> ScoreAsync(ModelVersion version, CancellationToken cancel)

@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
 
 namespace FedKSeed.ClientWorker;
 
@@ -11,6 +13,12 @@ public sealed class WorkerOptions
 
     /// <summary>Prompt template as JSON; Alpaca's when absent. The same for every client of a federation, and for its evaluator.</summary>
     public string? PromptFile { get; set; }
+
+    /// <summary>How conversations are written; the model's own form when absent. The same for every client of a federation, and for its evaluator.</summary>
+    public ChatForm? ChatForm { get; set; }
+
+    /// <summary>The form of the data files; told from each file when absent.</summary>
+    public DataFormat? Format { get; set; }
 
     /// <summary>Clients whose assignments this process works off; none for one that only evaluates.</summary>
     public IReadOnlyList<ClientOptions> Clients { get; set; } = [];
@@ -44,7 +52,7 @@ public sealed class ClientOptions
     [Required, RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
     public string Name { get; set; } = "";
 
-    /// <summary>Instruction JSONL.</summary>
+    /// <summary>Instruction data: JSON lines, JSON or Parquet.</summary>
     [Required]
     public string Data { get; set; } = "";
 }
@@ -52,7 +60,7 @@ public sealed class ClientOptions
 /// <summary>Section "Evaluator". A process evaluates when <see cref="Data"/> is set.</summary>
 public sealed class EvaluatorOptions
 {
-    /// <summary>Held-out instruction JSONL.</summary>
+    /// <summary>Held-out instruction data.</summary>
     public string? Data { get; set; }
 
     /// <summary>Examples of it that a version is scored on; 0 for all.</summary>

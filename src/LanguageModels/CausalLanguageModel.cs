@@ -83,24 +83,32 @@ public sealed class CausalLanguageModel : IDisposable
     /// </summary>
     /// <returns>The new tokens of each prompt, the end token left out.</returns>
     public int[][] Generate(
-        ModelWeights weights, IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends, CancellationToken cancellation = default)
+        ModelWeights weights, IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends, CancellationToken cancellation = default) =>
+        Generate(weights, prompts, new GenerationSettings(maxNewTokens, ends), written: null, cancellation);
+
+    /// <summary>Continues every prompt, with its most likely tokens or with drawn ones.</summary>
+    /// <param name="written">Gets the row and the token of every new token as soon as it is there.</param>
+    /// <inheritdoc cref="Generate(ModelWeights, IReadOnlyList{int[]}, int, IReadOnlyCollection{int}, CancellationToken)"/>
+    public int[][] Generate(
+        ModelWeights weights, IReadOnlyList<int[]> prompts, GenerationSettings settings, Action<int, int>? written = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
-        ArgumentOutOfRangeException.ThrowIfLessThan(maxNewTokens, 1);
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentOutOfRangeException.ThrowIfLessThan(settings.MaxNewTokens, 1, nameof(settings));
         if (prompts.Count == 0)
             return [];
         if (prompts.Any(prompt => prompt.Length == 0))
             throw new ArgumentException("A prompt needs at least one token.", nameof(prompts));
-        int capacity = prompts.Max(prompt => prompt.Length) + maxNewTokens;
+        int capacity = prompts.Max(prompt => prompt.Length) + settings.MaxNewTokens;
         CheckLength(capacity);
         foreach (int[] prompt in prompts)
             CheckIds(Array.ConvertAll(prompt, id => (long)id));
         using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity, weights.Type);
-        GreedyTexts texts = new(prompts, maxNewTokens, ends);
+        GrowingTexts texts = new(prompts, settings.MaxNewTokens, settings.Ends);
         for (int first = 0, next = prompts.Min(prompt => prompt.Length); !texts.AllEnded; (first, next) = (next, next + 1))
         {
             cancellation.ThrowIfCancellationRequested();
-            texts.Take(next, NextTokens(weights, texts.Columns(first, next), prompts.Count, next - first, cache));
+            texts.Take(next, NextTokens(weights, texts, first, next, prompts.Count, cache, settings.Sampling), written);
         }
         return texts.New();
     }
@@ -142,13 +150,20 @@ public sealed class CausalLanguageModel : IDisposable
         return losses.view(weights.Sets, -1).mean([1], type: ScalarType.Float64).data<double>().ToArray(); // [S]
     }
 
-    private long[] NextTokens(ModelWeights weights, long[] ids, int rows, int length, KeyValueCache cache)
+    /// <summary>Runs columns [first, next) of the texts through the model; gives each row's next token.</summary>
+    private int[] NextTokens(ModelWeights weights, GrowingTexts texts, int first, int next, int rows, KeyValueCache cache, Sampling? sampling)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = inference_mode();
+        int length = next - first;
         Tensor last = arange(length - 1, (long)rows * length, length, ScalarType.Int64);
-        DecoderInput input = new() { Rows = rows, Length = length, Ids = tensor(ids), Positions = last };
-        return _decoder.Logits(weights, input, cache).argmax(-1).data<long>().ToArray();
+        DecoderInput input = new() { Rows = rows, Length = length, Ids = tensor(texts.Columns(first, next)), Positions = last };
+        Tensor logits = _decoder.Logits(weights, input, cache); // [1, B, V]
+        if (sampling is null)
+            return Array.ConvertAll(logits.argmax(-1).data<long>().ToArray(), id => (int)id);
+        float[] values = logits.to(ScalarType.Float32).data<float>().ToArray();
+        return [.. Enumerable.Range(0, rows).Select(row =>
+            texts.Writes(row, next) ? sampling.Draw(values.AsSpan(row * VocabularySize, VocabularySize), row, texts.Written(row)) : 0)];
     }
 
     private DecoderInput Input(TokenBatch batch)

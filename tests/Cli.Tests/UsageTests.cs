@@ -54,6 +54,9 @@ public sealed class UsageTests
     [InlineData("run")]
     [InlineData("replay")]
     [InlineData("verify")]
+    [InlineData("partition")]
+    [InlineData("evaluate")]
+    [InlineData("generate")]
     public async Task Every_verb_explains_itself(string verb)
     {
         var run = await CommandRun.Of(verb, "--help");

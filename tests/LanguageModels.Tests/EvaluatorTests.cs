@@ -49,10 +49,34 @@ public sealed class EvaluatorTests : IDisposable
     }
 
     [Fact]
+    public void Perplexity_is_e_to_the_loss() =>
+        Assert.Equal(Math.Exp(1.25), new Evaluation(1.25, 0, 0, []).Perplexity, 1e-12);
+
+    [Fact]
+    public void The_nearest_of_several_wanted_answers_counts()
+    {
+        InstructionExample example = new("?", null, "a b c") { Alternatives = ["d e"] };
+        Assert.True(new Answer(example, " d e\n").IsExact);
+        Assert.Equal(1, new Answer(example, "d e").RougeL, 1e-12);
+        Assert.Equal(RougeL.F1("a b", "a b c"), new Answer(example, "a b").RougeL, 1e-12);
+        Assert.False(new Answer(example, "a b").IsExact);
+    }
+
+    [Fact]
+    public void Prompts_without_room_for_an_answer_are_counted_and_score_the_loss_alone()
+    {
+        InstructionExample tooLong = new(new string('x', _model.MaxLength + 5), null, "b");
+        Evaluator evaluator = new(_model, Encoder, [tooLong, new InstructionExample("a", null, "b"), tooLong], MaxNewTokens);
+        Assert.Equal((2, 2, 2), (evaluator.Unasked, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped));
+        Assert.Equal("a", Assert.Single(evaluator.Evaluate(_weights, cancellation: TestContext.Current.CancellationToken).Answers).Example.Question);
+        Assert.Throws<InvalidDataException>(() => new Evaluator(_model, Encoder, [tooLong], MaxNewTokens));
+    }
+
+    [Fact]
     public void A_tokenizer_with_more_ids_than_the_model_is_refused()
     {
         ExampleEncoder foreign = new(Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel")), PromptTemplate.Alpaca, 64);
-        Assert.Throws<ArgumentException>(() => new Evaluator(_model, foreign, [new("a", null, "b")], MaxNewTokens));
+        Assert.Throws<ArgumentException>(() => new Evaluator(_model, foreign, [new InstructionExample("a", null, "b")], MaxNewTokens));
     }
 
     [Fact]
@@ -60,7 +84,7 @@ public sealed class EvaluatorTests : IDisposable
     {
         using CancellationTokenSource cancelled = new();
         cancelled.Cancel();
-        Evaluator evaluator = new(_model, Encoder, [new("a", null, "b")], MaxNewTokens);
+        Evaluator evaluator = new(_model, Encoder, [new InstructionExample("a", null, "b")], MaxNewTokens);
         Assert.Throws<OperationCanceledException>(() => evaluator.Evaluate(_weights, cancellation: cancelled.Token));
     }
 

@@ -1,3 +1,4 @@
+using FedKSeed.LanguageModels.Data;
 using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
@@ -16,7 +17,7 @@ public class InstructionDataTests
 
             {"instruction": "Greet", "output": "hello"}
             """);
-        Assert.Equal([new InstructionExample("Add", "1 2", "3"), new InstructionExample("Greet", null, "hello")], InstructionExample.Load(path));
+        Assert.Equal([new InstructionExample("Add", "1 2", "3"), new InstructionExample("Greet", null, "hello")], DataFile.Load(path));
     }
 
     [Fact]
@@ -24,7 +25,7 @@ public class InstructionDataTests
     {
         using TemporaryFolder folder = new();
         string path = folder.Write("data.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 1, \"output\": \"b\"}\nnonsense\n{\"instruction\": \"a\"}\n[1]\n");
-        string message = Assert.Throws<InvalidDataException>(() => InstructionExample.Load(path)).Message;
+        string message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path)).Message;
         Assert.Contains($"{path}:2: \"instruction\" must be a string", message, StringComparison.Ordinal);
         Assert.Contains($"{path}:3: ", message, StringComparison.Ordinal);
         Assert.Contains($"{path}:4: \"output\" is missing", message, StringComparison.Ordinal);
@@ -36,7 +37,7 @@ public class InstructionDataTests
     public void A_file_without_examples_is_refused()
     {
         using TemporaryFolder folder = new();
-        Assert.Throws<InvalidDataException>(() => InstructionExample.Load(folder.Write("data.jsonl", "\n\n")));
+        Assert.Throws<InvalidDataException>(() => DataFile.Load(folder.Write("data.jsonl", "\n\n")));
     }
 
     [Fact]
@@ -63,8 +64,8 @@ public class InstructionDataTests
     {
         Tokenizer withEnd = TokenizerWithEnd();
         ExampleEncoder encoder = new(withEnd, Short, 100);
-        TokenSequence sequence = Assert.Single(encoder.Encode([new("Say", "hi", "hello there")]).Sequences);
-        int[] prompt = encoder.Prompt(new("Say", "hi", "")), answer = [.. withEnd.Encode("hello there"), 0];
+        TokenSequence sequence = Assert.Single(encoder.Encode([new InstructionExample("Say", "hi", "hello there")]).Sequences);
+        int[] prompt = encoder.Prompt(new InstructionExample("Say", "hi", "")), answer = [.. withEnd.Encode("hello there"), 0];
         Assert.Equal("Say|hi>", withEnd.Decode(prompt));
         Assert.Equal([.. prompt, .. answer], sequence.Ids);
         Assert.Equal([.. prompt.Select(_ => TokenSequence.Ignored), .. answer], sequence.Labels);
@@ -74,7 +75,8 @@ public class InstructionDataTests
     public void What_is_too_long_is_cut_counted_and_dropped_if_no_answer_is_left()
     {
         ExampleEncoder encoder = new(Tokenizer, Short, 8);
-        EncodedExamples encoded = encoder.Encode([new("a", null, "b"), new("a", null, "xxxxxxxxxxxx"), new("xxxxxxxxxxxx", null, "b")]);
+        EncodedExamples encoded = encoder.Encode([
+            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"), new InstructionExample("xxxxxxxxxxxx", null, "b")]);
         Assert.Equal((2, 2, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped));
         Assert.Equal(8, encoded.Sequences[1].Ids.Length);
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using FedKSeed.Cli.Run;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace FedKSeed.Cli.Display;
 
@@ -8,6 +9,8 @@ namespace FedKSeed.Cli.Display;
 public sealed class Screen
 {
     private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(250);
+
+    private const int UnlimitedWidth = 1000;
 
     private readonly IAnsiConsole _console;
     private readonly bool _isLive;
@@ -75,7 +78,16 @@ public sealed class Screen
 
     public void Show(RunSummary summary) => _console.Write(SummaryDisplay.Of(summary, _isLive ? _console.Profile.Width : 100));
 
-    private void Line(string text) => _console.Profile.Out.Writer.WriteLine(text);
+    /// <summary>Shows a table; where nobody looks it is as wide as it needs.</summary>
+    public void Show(IRenderable table)
+    {
+        if (!_isLive)
+            _console.Profile.Width = UnlimitedWidth;
+        _console.Write(table);
+    }
+
+    /// <summary>A line of text, as it is.</summary>
+    public void Line(string text) => _console.Profile.Out.Writer.WriteLine(text);
 
     private sealed class Share(ProgressTask task) : IProgress<double>
     {

@@ -60,6 +60,8 @@ public static class FederationRun
             ["RoundService:ClientTimeout"] = "00:02:00",
             ["Worker:ModelFolder"] = plan.Model,
             ["Worker:PromptFile"] = plan.Prompt,
+            ["Worker:ChatForm"] = Text(plan.ChatForm),
+            ["Worker:Format"] = Text(plan.Format),
             ["Worker:Parallelism"] = Text(plan.Threads),
             ["Worker:MaximumTokens"] = Text(plan.MaximumTokens),
             ["Evaluator:Data"] = plan.HeldOut,

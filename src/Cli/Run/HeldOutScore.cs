@@ -1,4 +1,5 @@
 using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Run;
@@ -22,18 +23,15 @@ public sealed record HeldOutScore(int Examples, double? Loss, double ExactMatch,
         using var model = CausalLanguageModel.Load(folder);
         using var weights = model.BaseWeights();
         var template = plan.Prompt is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        var encoder = new ExampleEncoder(model.LoadTokenizer(), template, Math.Min(plan.MaximumTokens, model.MaxLength));
-        var evaluator = new Evaluator(model, encoder, InstructionExample.Load(plan.HeldOut), plan.MaximumNewTokens);
+        var encoder = ExampleEncoder.Load(model, template, plan.MaximumTokens, plan.ChatForm);
+        var evaluator = new Evaluator(model, encoder, DataFile.Load(plan.HeldOut, plan.Format), plan.MaximumNewTokens);
         var evaluation = evaluator.Evaluate(weights, progress, cancel);
         return new HeldOutScore(
             evaluation.Answers.Count, double.IsFinite(evaluation.Loss) ? evaluation.Loss : null, evaluation.ExactMatch, evaluation.RougeL,
-            [.. Shown(evaluation.Answers).Select(answer => new SampleAnswer(Question(answer.Example), answer.Example.Output, answer.Text))]);
+            [.. Shown(evaluation.Answers).Select(answer => new SampleAnswer(answer.Example.Question, answer.Example.Output, answer.Text))]);
     }
 
     /// <summary>The same ones before and after, evenly spaced: a file sorted by task then shows one of each.</summary>
     private static IEnumerable<Answer> Shown(IReadOnlyList<Answer> answers) =>
         Enumerable.Range(0, Math.Min(ShownAnswers, answers.Count)).Select(k => answers[(2 * k + 1) * answers.Count / (2 * ShownAnswers)]);
-
-    private static string Question(InstructionExample example) =>
-        string.IsNullOrEmpty(example.Input) ? example.Instruction : $"{example.Instruction} {example.Input}";
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using FedKSeed.Federation;
 using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
 using FedKSeed.Perturbation;
 
 namespace FedKSeed.Cli.Run;
@@ -13,11 +14,17 @@ public sealed record RunPlan
     /// <summary>Hugging Face folder of the base model.</summary>
     public string Model { get; init; } = Path.Combine(SamplesFolder, "model");
 
-    /// <summary>Folder with client-*.jsonl and held-out.jsonl.</summary>
+    /// <summary>Folder with a data file for each client, client-*, and one that is held out, held-out.</summary>
     public string Data { get; init; } = Path.Combine(SamplesFolder, "data");
 
     /// <summary>Prompt template; null for Alpaca's.</summary>
     public string? Prompt { get; init; } = DefaultPrompt;
+
+    /// <summary>Form of the data files; null to tell from each file.</summary>
+    public DataFormat? Format { get; init; }
+
+    /// <summary>How conversations are written; null for the model's own form.</summary>
+    public ChatForm? ChatForm { get; init; }
 
     /// <summary>Held-out examples that a version on the way is scored on; 0 for all. Before and after, all are used.</summary>
     public int EvaluationLimit { get; init; } = 128;
@@ -52,12 +59,18 @@ public sealed record RunPlan
     };
 
     [JsonIgnore]
-    public string HeldOut => Path.Combine(Data, "held-out.jsonl");
+    public string HeldOut => DataFile.Extensions.Select(extension => Path.Combine(Data, "held-out" + extension)).FirstOrDefault(File.Exists)
+        ?? Path.Combine(Data, "held-out.jsonl");
 
     /// <summary>Data file of each client, by the client's name: that of the file.</summary>
     public IReadOnlyDictionary<string, string> ClientFiles() =>
         new SortedDictionary<string, string>(
-            Directory.EnumerateFiles(Data, "client-*.jsonl").ToDictionary(path => Path.GetFileNameWithoutExtension(path)), StringComparer.Ordinal);
+            AllClientFiles().GroupBy(ClientName).ToDictionary(files => files.Key, files => files.First()), StringComparer.Ordinal);
+
+    private IEnumerable<string> AllClientFiles() =>
+        DataFile.Extensions.SelectMany(extension => Directory.EnumerateFiles(Data, "client-*" + extension));
+
+    private static string ClientName(string path) => Path.GetFileNameWithoutExtension(path);
 
     public static RunPlan Read(string path)
     {
@@ -100,15 +113,17 @@ public sealed record RunPlan
         var faults = (Federation with { BaseModelDigest = new string('0', 64) }).Faults().Select(RunOptionNames.InWordsOfOptions).ToList();
         Require(EvaluationLimit is >= 0, "--evaluation-limit must be 0, for all examples, or more.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
-        faults.AddRange(ModelFaults());
+        faults.AddRange(ModelFaults(Model));
         if (Prompt is not null)
-            faults.AddRange(FaultsOfReading(Prompt, "--prompt", path => PromptTemplate.Load(path)));
+            faults.AddRange(UsageException.FaultsOf("--prompt", Prompt, path => PromptTemplate.Load(path)));
         if (!Directory.Exists(Data))
             return [.. faults, $"--data: there is no folder '{Path.GetFullPath(Data)}'."];
         var clients = ClientFiles();
-        Require(clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*.jsonl.");
+        Require(clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*.jsonl, .json or .parquet.");
+        faults.AddRange(AllClientFiles().GroupBy(ClientName).Where(files => files.Skip(1).Any())
+            .Select(files => $"--data: {files.Key} has several files: {string.Join(", ", files.Select(Path.GetFileName))}."));
         foreach (var file in clients.Values.Append(HeldOut))
-            faults.AddRange(FaultsOfReading(file, "--data", path => InstructionExample.Load(path)));
+            faults.AddRange(UsageException.FaultsOf("--data", file, path => DataFile.Load(path, Format)));
         return faults;
 
         void Require(bool condition, string otherwise)
@@ -118,28 +133,16 @@ public sealed record RunPlan
         }
     }
 
-    private IEnumerable<string> ModelFaults()
+    /// <summary>What is wrong with a folder that is to be a model's.</summary>
+    internal static IEnumerable<string> ModelFaults(string model)
     {
-        if (!Directory.Exists(Model))
-            return [$"--model: there is no folder '{Path.GetFullPath(Model)}'."];
-        var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(Model, file)))
-            .Select(file => $"--model: '{Path.GetFullPath(Model)}' is not a model folder: {file} is missing.");
-        return missing.Concat(FaultsOfReading(Model, "--model", folder =>
+        if (!Directory.Exists(model))
+            return [$"--model: there is no folder '{Path.GetFullPath(model)}'."];
+        var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(model, file)))
+            .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.");
+        return missing.Concat(UsageException.FaultsOf("--model", model, folder =>
         {
             using var checkpoint = Checkpoint.Open(folder);
         }));
-    }
-
-    private static IEnumerable<string> FaultsOfReading(string path, string option, Action<string> read)
-    {
-        try
-        {
-            read(path);
-            return [];
-        }
-        catch (Exception fault) when (fault is InvalidDataException or CheckpointException or IOException or UnauthorizedAccessException)
-        {
-            return fault.Message.Split(Environment.NewLine).Select(line => $"{option}: {line}");
-        }
     }
 }

@@ -1,7 +1,12 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
 
 namespace FedKSeed.Cli.Verbs;
 
@@ -22,6 +27,50 @@ internal static class CommonOptions
     };
 
     public static Option<bool> Json() => new("--json") { Description = "Print the result as one line of JSON." };
+
+    public static Option<DirectoryInfo> Model() => new("--model") { Description = "Model, a Hugging Face folder.", HelpName = "DIR", Required = true };
+
+    public static Option<FileInfo?> Template(string name, string alias)
+    {
+        var option = new Option<FileInfo?>(name) { Description = "Prompt template. [default: Alpaca's]", HelpName = "FILE" };
+        option.Aliases.Add(alias);
+        return option;
+    }
+
+    public static Option<DataFormat?> Format() =>
+        Word("--format", DataFormats.All, "Form of the data. [default: told from its first records]", DataFormats.Parse);
+
+    public static Option<ChatForm?> ChatForm(string otherwise) =>
+        Word("--chat-form", ChatForms.All, $"How conversations are written. [default: {otherwise}]", ChatForms.Parse);
+
+    /// <summary>One of a few words; another one is an error that names them.</summary>
+    public static Option<T?> Word<T>(string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse) where T : struct =>
+        new(name)
+        {
+            HelpName = string.Join('|', words),
+            Description = description,
+            CustomParser = argument => parse(argument.Tokens[0].Value)
+                ?? WithError<T?>(argument, $"{name} must be {string.Join(" or ", words)}, not '{argument.Tokens[0].Value}'."),
+        };
+
+    /// <summary>A number within bounds, both included; the bounds are part of the error.</summary>
+    public static Option<T?> Number<T>(string name, string description, T least, T most) where T : struct, INumber<T> =>
+        new(name)
+        {
+            HelpName = "N",
+            Description = description,
+            CustomParser = argument => T.TryParse(argument.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
+                ? value
+                : WithError<T?>(argument, $"{name} must be {(T.IsInteger(least) && typeof(T) != typeof(double) ? "a whole number" : "a number")} between {Text(least)} and {Text(most)}, not '{argument.Tokens[0].Value}'."),
+        };
+
+    private static string Text<T>(T value) where T : INumber<T> => value.ToString(null, CultureInfo.InvariantCulture);
+
+    private static T WithError<T>(ArgumentResult argument, string message)
+    {
+        argument.AddError(message);
+        return default!;
+    }
 
     public static void RequireFile(FileInfo file, string option)
     {

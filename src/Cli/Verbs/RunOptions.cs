@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Numerics;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation;
+using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
 
 namespace FedKSeed.Cli.Verbs;
 
@@ -18,8 +20,10 @@ internal sealed class RunOptions
     {
         var settings = Defaults.Federation;
         Text("--model", "DIR", $"Base model, a Hugging Face folder. [default: {Defaults.Model}]", (plan, value) => plan with { Model = value });
-        Text("--data", "DIR", $"Folder with client-*.jsonl and held-out.jsonl. [default: {Defaults.Data}]", (plan, value) => plan with { Data = value });
+        Text("--data", "DIR", $"Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: {Defaults.Data}]", (plan, value) => plan with { Data = value });
         Text("--prompt", "FILE", $"Prompt template. [default: {Defaults.Prompt ?? "Alpaca's"}]", (plan, value) => plan with { Prompt = value });
+        Word("--format", DataFormats.All, "Form of the data. [default: told from each file]", DataFormats.Parse, (plan, value) => plan with { Format = value });
+        Word("--chat-form", ChatForms.All, "How conversations are written. [default: the model's own]", ChatForms.Parse, (plan, value) => plan with { ChatForm = value });
         Setting<int>("--rounds", $"Rounds. [default: {settings.Rounds}]", (set, value) => set with { Rounds = value });
         Setting<int>("--steps", $"Zeroth-order steps of a client in a round. [default: {settings.StepsPerRound}]", (set, value) => set with { StepsPerRound = value });
         Setting<int>("--batch", $"Examples of a step. [default: {settings.BatchSize}]", (set, value) => set with { BatchSize = value });
@@ -76,6 +80,10 @@ internal sealed class RunOptions
         Parsed<T>(
             name, "N", typeof(T) == typeof(float) || typeof(T) == typeof(double) ? "a number" : "a whole number", description,
             (plan, value) => plan with { Federation = change(plan.Federation, value) });
+
+    private void Word<T>(string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change)
+        where T : struct, Enum =>
+        Option(name, string.Join('|', words), string.Join(" or ", words), description, parse, change);
 
     private void Choice<T>(string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : struct, Enum
     {

@@ -1,7 +1,7 @@
 namespace FedKSeed.LanguageModels;
 
 /// <summary>The texts of a generation as they grow, column by column: a prompt's token where there is one, a new one behind it.</summary>
-internal sealed class GreedyTexts
+internal sealed class GrowingTexts
 {
     private readonly IReadOnlyList<int[]> _prompts;
     private readonly int _maxNewTokens;
@@ -9,7 +9,7 @@ internal sealed class GreedyTexts
     private readonly List<int>[] _new;
     private readonly bool[] _ended;
 
-    public GreedyTexts(IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends)
+    public GrowingTexts(IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends)
     {
         (_prompts, _maxNewTokens, _ends) = (prompts, maxNewTokens, ends);
         _new = [.. prompts.Select(_ => new List<int>())];
@@ -32,18 +32,28 @@ internal sealed class GreedyTexts
         return ids;
     }
 
-    /// <summary>Takes what the model writes in a column, in the rows whose prompt is over and whose end is not yet reached.</summary>
-    public void Take(int column, long[] predicted)
+    /// <summary>Whether a row writes in a column: its prompt is over and its end is not yet reached.</summary>
+    public bool Writes(int row, int column) => column >= _prompts[row].Length && !_ended[row];
+
+    /// <summary>Tokens that a row has written.</summary>
+    public int Written(int row) => _new[row].Count;
+
+    /// <summary>Takes what the model writes in a column, in the rows that write there.</summary>
+    /// <param name="written">Gets the row and the token of every new one, if anybody wants to know.</param>
+    public void Take(int column, int[] predicted, Action<int, int>? written)
     {
         for (int row = 0; row < _prompts.Count; row++)
         {
-            if (column < _prompts[row].Length || _ended[row])
+            if (!Writes(row, column))
                 continue;
-            int token = (int)predicted[row];
+            int token = predicted[row];
             if (_ends.Contains(token))
+            {
                 _ended[row] = true;
-            else
-                _new[row].Add(token);
+                continue;
+            }
+            _new[row].Add(token);
+            written?.Invoke(row, token);
             _ended[row] |= _new[row].Count == _maxNewTokens;
         }
     }

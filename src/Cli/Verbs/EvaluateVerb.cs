@@ -1,0 +1,112 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using FedKSeed.Cli.Display;
+using FedKSeed.Cli.Run;
+using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
+using Spectre.Console;
+using TorchSharp;
+
+namespace FedKSeed.Cli.Verbs;
+
+/// <summary>fedkseed evaluate: how well a model folder does on a data file.</summary>
+internal static class EvaluateVerb
+{
+    private const int DefaultMaxTokens = 1024, DefaultMaxNewTokens = 128;
+
+    public static Command Create(Option<bool> verbose)
+    {
+        var model = CommonOptions.Model();
+        var data = new Option<FileInfo>("--data") { Description = "Examples: JSON lines, JSON or Parquet.", HelpName = "FILE", Required = true };
+        var prompt = CommonOptions.Template("--prompt", "--template");
+        var format = CommonOptions.Format();
+        var chatForm = CommonOptions.ChatForm("the model's own");
+        var limit = CommonOptions.Number("--limit", "Examples to score, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
+        var maxTokens = CommonOptions.Number("--max-tokens", $"Longer examples are cut off here. [default: {DefaultMaxTokens}]", 8, 1_000_000);
+        var maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 100_000);
+        var threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
+        var json = CommonOptions.Json();
+        var verb = new Command("evaluate", "Score a model on a data file: loss, perplexity, exact match, ROUGE-L.")
+        {
+            model, data, prompt, format, chatForm, limit, maxTokens, maxNewTokens, threads, json,
+        };
+        verb.SetAction((parsed, cancel) =>
+        {
+            var request = new Request(
+                parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(prompt), parsed.GetValue(format),
+                parsed.GetValue(chatForm), parsed.GetValue(limit) ?? 0, parsed.GetValue(maxTokens) ?? DefaultMaxTokens,
+                parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(threads) ?? Environment.ProcessorCount);
+            var isJson = parsed.GetValue(json);
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
+            var scores = Execute(request, screen, cancel);
+            if (isJson)
+                parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(scores, CommonOptions.JsonFormat));
+            else
+                screen.Show(Table(scores));
+            return Task.FromResult(ExitCode.Done);
+        });
+        return verb;
+    }
+
+    private sealed record Request(
+        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens, int MaxNewTokens, int Threads);
+
+    /// <param name="Loss">Nats a token; null when not finite.</param>
+    /// <param name="Truncated">Examples that were cut for the loss.</param>
+    /// <param name="Dropped">Those of them that had no answer left.</param>
+    /// <param name="Unasked">Examples whose prompt leaves no room for an answer: exact match and ROUGE-L leave them out.</param>
+    /// <param name="Seconds">What scoring took, loading left out.</param>
+    private sealed record Scores(
+        string Model, string Format, int Examples, double? Loss, double? Perplexity, double ExactMatch, double RougeL,
+        int Truncated, int Dropped, int Unasked, double Seconds);
+
+    private static Scores Execute(Request request, Screen screen, CancellationToken cancel)
+    {
+        var faults = RunPlan.ModelFaults(request.Model.FullName).ToList();
+        DataFile? data = null;
+        var template = PromptTemplate.Alpaca;
+        faults.AddRange(UsageException.FaultsOf("--data", request.Data.FullName, path => data = DataFile.Read(path, request.Format)));
+        if (request.Prompt is { } file)
+            faults.AddRange(UsageException.FaultsOf("--prompt", file.FullName, path => template = PromptTemplate.Load(path)));
+        if (faults.Count > 0)
+            throw new UsageException(faults);
+
+        torch.set_num_threads(request.Threads);
+        var time = TimeProvider.System;
+        using var model = CausalLanguageModel.Load(request.Model.FullName);
+        using var weights = model.BaseWeights();
+        var encoder = ExampleEncoder.Load(model, template, request.MaxTokens, request.ChatForm);
+        var examples = EvenlySpaced.Of([.. data!.Records.Select(record => record.Example)], request.Limit);
+        var evaluator = new Evaluator(model, encoder, examples, request.MaxNewTokens);
+        var started = time.GetTimestamp();
+        var evaluation = screen.During(
+            $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})", progress => evaluator.Evaluate(weights, progress, cancel));
+        return new Scores(
+            request.Model.FullName, DataFormats.Name(data.Format), examples.Count, Finite(evaluation.Loss), Finite(evaluation.Perplexity),
+            evaluation.ExactMatch, evaluation.RougeL, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped, evaluator.Unasked,
+            time.GetElapsedTime(started).TotalSeconds);
+    }
+
+    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
+
+    private static Table Table(Scores scores)
+    {
+        var table = new Table().Border(TableBorder.None).HideHeaders().AddColumn("").AddColumn(new TableColumn("").RightAligned());
+        Row("loss", scores.Loss?.ToString("F4", CultureInfo.InvariantCulture) ?? "not finite");
+        Row("perplexity", scores.Perplexity?.ToString("G5", CultureInfo.InvariantCulture) ?? "not finite");
+        Row("exact match", Quantity.Share(scores.ExactMatch));
+        Row("ROUGE-L", Quantity.Share(scores.RougeL));
+        Row("examples", Whole(scores.Examples));
+        if (scores.Truncated > 0)
+            Row("cut off", $"{Whole(scores.Truncated)} ({Whole(scores.Dropped)} without an answer left)");
+        if (scores.Unasked > 0)
+            Row("prompt too long", Whole(scores.Unasked));
+        Row("seconds", scores.Seconds.ToString("F1", CultureInfo.InvariantCulture));
+        return table;
+
+        void Row(string name, string value) => table.AddRow(name, value);
+    }
+
+    private static string Whole(int value) => value.ToString(CultureInfo.InvariantCulture);
+}

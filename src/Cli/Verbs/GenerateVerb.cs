@@ -1,0 +1,191 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using FedKSeed.Cli.Run;
+using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
+using TorchSharp;
+
+namespace FedKSeed.Cli.Verbs;
+
+/// <summary>fedkseed generate: what a model says to a text, an instruction, a data file, or line by line to a person.</summary>
+internal sealed class GenerateVerb
+{
+    private const int DefaultMaxNewTokens = 128;
+
+    // Examples of a data file that are answered side by side.
+    private const int BatchRows = 16;
+
+    private readonly Option<DirectoryInfo> _model = CommonOptions.Model();
+    private readonly Option<string?> _promptText = new("--prompt-text") { Description = "A text to go on with, as it is.", HelpName = "TEXT" };
+    private readonly Option<string?> _instruction = new("--instruction") { Description = "An instruction, put into the template or chat form.", HelpName = "TEXT" };
+    private readonly Option<string?> _input = new("--input") { Description = "What the instruction is about.", HelpName = "TEXT" };
+    private readonly Option<FileInfo?> _data = new("--data") { Description = "Examples to answer; prints one line of JSON for each.", HelpName = "FILE" };
+    private readonly Option<DataFormat?> _format = CommonOptions.Format();
+    private readonly Option<int?> _limit = CommonOptions.Number("--limit", "Examples of the file, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
+    private readonly Option<FileInfo?> _template = CommonOptions.Template("--template", "--prompt");
+    private readonly Option<ChatForm?> _chatForm = CommonOptions.ChatForm("instructions go into the template; conversations into the model's own form");
+    private readonly Option<int?> _maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 1_000_000);
+    private readonly Option<double?> _temperature = CommonOptions.Number(
+        "--temperature", "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or --top-k]", 0.0, 100.0);
+    private readonly Option<double?> _topP = CommonOptions.Number("--top-p", "Draw from the likeliest tokens that make up this share. [default: 1]", 1e-6, 1.0);
+    private readonly Option<int?> _topK = CommonOptions.Number("--top-k", "Draw from as many of the likeliest tokens; 0 for all. [default: 0]", 0, int.MaxValue);
+    private readonly Option<ulong?> _seed = CommonOptions.Number("--seed", "The same seed draws the same tokens. [default: 0]", 0UL, ulong.MaxValue);
+    private readonly Option<bool> _raw = new("--raw") { Description = "Lines of standard input are texts to go on with, not instructions." };
+    private readonly Option<int?> _threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
+
+    public static Command Create(TextReader input) => new GenerateVerb().Verb(input);
+
+    private Command Verb(TextReader input)
+    {
+        var verb = new Command("generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
+        {
+            _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm, _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _threads,
+        };
+        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, input, cancel));
+        return verb;
+    }
+
+    private async Task<int> ExecuteAsync(ParseResult parsed, TextReader input, CancellationToken cancel)
+    {
+        var faults = Faults(parsed).Concat(RunPlan.ModelFaults(parsed.GetRequiredValue(_model).FullName)).ToList();
+        var template = PromptTemplate.Alpaca;
+        IReadOnlyList<Example> data = [];
+        if (parsed.GetValue(_template) is { } file)
+            faults.AddRange(UsageException.FaultsOf("--template", file.FullName, path => template = PromptTemplate.Load(path)));
+        if (parsed.GetValue(_data) is { } examples)
+            faults.AddRange(UsageException.FaultsOf("--data", examples.FullName, path => data = DataFile.Load(path, parsed.GetValue(_format))));
+        if (faults.Count > 0)
+            throw new UsageException(faults);
+
+        torch.set_num_threads(parsed.GetValue(_threads) ?? Environment.ProcessorCount);
+        var folder = parsed.GetRequiredValue(_model).FullName;
+        using var model = CausalLanguageModel.Load(folder);
+        using var weights = model.BaseWeights();
+        var encoder = ExampleEncoder.Load(model, template, model.MaxLength, parsed.GetValue(_chatForm));
+        var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);
+        if (data.Count > 0)
+            writer.Answer(EvenlySpaced.Of(data, parsed.GetValue(_limit) ?? 0), cancel);
+        else if (parsed.GetValue(_promptText) is { } text)
+            writer.Stream(new CompletionExample(text, ""), 0, cancel);
+        else if (parsed.GetValue(_instruction) is { } instruction)
+            writer.Stream(Asked(parsed, instruction, parsed.GetValue(_input)), 0, cancel);
+        else
+            await ConverseAsync(parsed, writer, input, cancel);
+        return ExitCode.Done;
+    }
+
+    private IEnumerable<string> Faults(ParseResult parsed)
+    {
+        Option[] sources = [_promptText, _instruction, _data];
+        var given = sources.Where(IsGiven).Select(option => option.Name).ToArray();
+        if (given.Length > 1)
+            yield return $"{string.Join(" and ", given)} exclude each other.";
+        if (IsGiven(_input) && !IsGiven(_instruction))
+            yield return "--input goes with --instruction.";
+        foreach (var option in new Option[] { _format, _limit }.Where(option => IsGiven(option) && !IsGiven(_data)))
+            yield return $"{option.Name} goes with --data.";
+        if (parsed.GetValue(_raw) && given.Length > 0)
+            yield return $"--raw is about lines of standard input, and {given[0]} is given.";
+        foreach (var option in new[] { _promptText, _instruction }.Where(option => IsGiven(option) && string.IsNullOrWhiteSpace(parsed.GetValue(option))))
+            yield return $"{option.Name} is empty.";
+
+        bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
+    }
+
+    private GenerationSettings Settings(ParseResult parsed, ExampleEncoder encoder)
+    {
+        var isDrawn = parsed.GetValue(_topP) is not null || parsed.GetValue(_topK) is not null;
+        var temperature = parsed.GetValue(_temperature) ?? (isDrawn ? 1 : 0);
+        var sampling = temperature == 0 ? null : new Sampling
+        {
+            Temperature = temperature,
+            TopP = parsed.GetValue(_topP) ?? 1,
+            TopK = parsed.GetValue(_topK) ?? 0,
+            Seed = parsed.GetValue(_seed) ?? 0,
+        };
+        return new GenerationSettings(parsed.GetValue(_maxNewTokens) ?? DefaultMaxNewTokens, encoder.Ends, sampling);
+    }
+
+    private Example Asked(ParseResult parsed, string instruction, string? input) =>
+        parsed.GetValue(_chatForm) is null
+            ? new InstructionExample(instruction, input, "")
+            : new ChatExample(null, [new ChatTurn(string.IsNullOrEmpty(input) ? instruction : $"{instruction}\n\n{input}", "")]);
+
+    /// <summary>Line by line until the end of the input; Ctrl-C ends an answer with the process, as it does while a line is awaited.</summary>
+    private async Task ConverseAsync(ParseResult parsed, Writer writer, TextReader input, CancellationToken cancel)
+    {
+        var isTerminal = !Console.IsInputRedirected && !Console.IsErrorRedirected && input == Console.In;
+        for (var number = 0; ; number++)
+        {
+            if (isTerminal)
+                parsed.InvocationConfiguration.Error.Write("> ");
+            string? line;
+            try
+            {
+                // A console's ReadLineAsync blocks; the thread that is left waiting ends with the process.
+                line = await Task.Run(input.ReadLine, cancel).WaitAsync(cancel);
+            }
+            catch (OperationCanceledException)
+            {
+                line = null;
+            }
+            if (line is null)
+                return;
+            if (!string.IsNullOrWhiteSpace(line))
+                writer.Stream(parsed.GetValue(_raw) ? new CompletionExample(line, "") : Asked(parsed, line, null), number, cancel);
+        }
+    }
+
+    private sealed class Writer(CausalLanguageModel model, ModelWeights weights, ExampleEncoder encoder, GenerationSettings settings, TextWriter output)
+    {
+        /// <summary>Writes an answer as it comes, and ends its line however it ends.</summary>
+        /// <param name="number">Of the text, for what is drawn.</param>
+        public void Stream(Example example, int number, CancellationToken cancel)
+        {
+            var prompt = encoder.Prompt(example);
+            var text = new StreamedText(encoder.Tokenizer);
+            try
+            {
+                model.Generate(weights, [prompt], SettingsFor([prompt], number), (_, token) => Write(text.Add(token)), cancel);
+                Write(text.End());
+            }
+            finally
+            {
+                output.WriteLine();
+            }
+        }
+
+        /// <summary>A line of JSON for each example, in their order, some at a time.</summary>
+        public void Answer(IReadOnlyList<Example> examples, CancellationToken cancel)
+        {
+            foreach (var (first, batch) in examples.Chunk(BatchRows).Select((batch, i) => (i * BatchRows, batch)))
+            {
+                int[][] prompts = [.. batch.Select(encoder.Prompt)];
+                var answers = model.Generate(weights, prompts, SettingsFor(prompts, first), written: null, cancel);
+                foreach (var (example, answer) in batch.Zip(answers))
+                    output.WriteLine(JsonSerializer.Serialize(
+                        new { question = example.Question, answer = encoder.Tokenizer.Decode(answer), wanted = example.Output }, CommonOptions.JsonFormat));
+                output.Flush();
+            }
+        }
+
+        private GenerationSettings SettingsFor(int[][] prompts, int first)
+        {
+            var longest = prompts.Max(prompt => prompt.Length);
+            var room = model.MaxLength - longest;
+            return room < 1
+                ? throw new FailureException(string.Create(
+                    CultureInfo.InvariantCulture, $"a prompt of {longest} tokens leaves no room for an answer: the model takes {model.MaxLength} in all."))
+                : settings with { MaxNewTokens = Math.Min(settings.MaxNewTokens, room), Sampling = settings.Sampling is { } drawn ? drawn with { FirstText = first } : null };
+        }
+
+        private void Write(string text)
+        {
+            if (text.Length == 0)
+                return;
+            output.Write(text);
+            output.Flush();
+        }
+    }
+}
