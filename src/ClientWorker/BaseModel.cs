@@ -16,10 +16,10 @@ public sealed class BaseModel : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         var worker = options.Value;
         torch.set_num_threads(worker.TorchThreads);
-        Model = CausalLanguageModel.Load(worker.ModelFolder);
+        Model = CausalLanguageModel.Load(worker.ModelFolder, ComputeTypes.Parse(worker.ComputeType));
         Digest = Model.Checkpoint.Digest();
         var template = worker.PromptFile is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        Encoder = ExampleEncoder.Load(worker.ModelFolder, template, Math.Min(worker.MaximumTokens, Model.MaxLength), worker.ChatForm);
+        Encoder = ExampleEncoder.Load(Model, template, worker.MaximumTokens, worker.ChatForm);
         _degreeOfParallelism = Math.Max(worker.Parallelism, worker.TorchThreads);
     }
 

@@ -31,6 +31,10 @@ public sealed class WorkerOptions
     [Range(1, 256)]
     public int TorchThreads { get; set; } = 1;
 
+    /// <summary>What the model computes in: float32, bfloat16 or float16. Two workers of one federation may differ: their scalars differ as their rounding does.</summary>
+    [RegularExpression("^(float32|bfloat16|float16)$", ErrorMessage = "{0} must be float32, bfloat16 or float16.")]
+    public string ComputeType { get; set; } = "float32";
+
     /// <summary>Longer examples are cut off here, in tokens.</summary>
     [Range(8, 1_000_000)]
     public int MaximumTokens { get; set; } = 512;

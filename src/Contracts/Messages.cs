@@ -160,6 +160,9 @@ public sealed record SeedsAssigned
 
     /// <summary>ε.</summary>
     public required float Epsilon { get; init; }
+
+    /// <summary>A scalar beyond this would be refused: a step that gives one is skipped, like one whose loss is not finite.</summary>
+    public required double MaximumScalar { get; init; }
 }
 
 /// <summary>A client's report on an assignment. Nothing else about its data ever leaves a worker.</summary>
@@ -179,7 +182,7 @@ public sealed record ScalarsReported
     /// <summary>Projected gradient of each step that gave one, in the order of the steps; little-endian float32.</summary>
     public required byte[] Scalars { get; init; }
 
-    /// <summary>Positions, ascending, of the steps whose loss was not finite.</summary>
+    /// <summary>Positions, ascending, of the steps that gave none: their loss was not finite, or the scalar beyond the limit.</summary>
     public required IReadOnlyList<int> SkippedSteps { get; init; }
 }
 

@@ -6,20 +6,23 @@ namespace FedKSeed.LanguageModels;
 
 /// <summary>
 /// A language model of a Hugging Face folder: its architecture and its base weights w0, memory-mapped. It holds no
-/// weights of its own to run with: <see cref="BaseWeights"/> and <see cref="Rebuild"/> make those. Float32 throughout. Safe
-/// for use from several threads at once, with as many torch threads as the process has set (<c>torch.set_num_threads</c>).
+/// weights of its own to run with: <see cref="BaseWeights"/> and <see cref="Rebuild"/> make those. Safe for use from several threads at once, with as many torch threads as the process has set (<c>torch.set_num_threads</c>).
 /// </summary>
 public sealed class CausalLanguageModel : IDisposable
 {
-    // Pieces of a tensor that are rebuilt at once begin at a multiple of a Philox block.
-    private const int MaxPiece = 1 << 28;
+    // Elements of a tensor that are read at once: a multiple of a Philox block, and little beside the weights.
+    private const int MaxPiece = 1 << 20;
 
     private readonly Decoder _decoder;
 
-    private CausalLanguageModel(Checkpoint checkpoint, Decoder decoder) => (Checkpoint, _decoder) = (checkpoint, decoder);
+    private CausalLanguageModel(Checkpoint checkpoint, Decoder decoder, ComputeType type) =>
+        (Checkpoint, _decoder, ComputeType) = (checkpoint, decoder, type);
 
     /// <summary>The base model w0.</summary>
     public Checkpoint Checkpoint { get; }
+
+    /// <summary>What versions are kept and computed with in.</summary>
+    public ComputeType ComputeType { get; }
 
     public int VocabularySize => _decoder.VocabularySize;
 
@@ -27,16 +30,18 @@ public sealed class CausalLanguageModel : IDisposable
     public int MaxLength => _decoder.MaxLength;
 
     /// <summary>Reads config.json and maps the safetensors files.</summary>
+    /// <param name="folder">The Hugging Face folder.</param>
+    /// <param name="type">What to compute in; the checkpoint's own type does not matter.</param>
     /// <exception cref="InvalidDataException">A file is missing, or architecture or tensors are not supported; the message names them.</exception>
     /// <exception cref="CheckpointException">A safetensors file is missing or broken.</exception>
-    public static CausalLanguageModel Load(string folder)
+    public static CausalLanguageModel Load(string folder, ComputeType type = ComputeType.F32)
     {
         Decoder decoder = Decoder.Create(ModelConfig.Load(folder));
         Checkpoint checkpoint = Checkpoint.Open(folder);
         try
         {
             decoder.Layout.Bind(checkpoint);
-            return new CausalLanguageModel(checkpoint, decoder);
+            return new CausalLanguageModel(checkpoint, decoder, type);
         }
         catch
         {
@@ -45,12 +50,21 @@ public sealed class CausalLanguageModel : IDisposable
         }
     }
 
+    /// <summary>The tokenizer of the model's folder.</summary>
+    /// <exception cref="InvalidDataException">A file is missing or not supported, or gives ids that the embedding has no row for; the message names it.</exception>
+    public Tokenizer LoadTokenizer()
+    {
+        Tokenizer tokenizer = Tokenizer.Load(Checkpoint.Folder);
+        if (tokenizer.VocabularySize > VocabularySize)
+            throw new InvalidDataException(
+                $"{Checkpoint.Folder}: the tokenizer gives ids up to {tokenizer.VocabularySize - 1}, but vocab_size in {ModelConfig.FileName} and the embedding end at {VocabularySize - 1}.");
+        return tokenizer;
+    }
+
     /// <summary>The weights of version 0.</summary>
     public ModelWeights BaseWeights() => Fill((_, _, _) => { });
 
-    /// <summary>
-    /// The weights of a version (SPEC 6). They are computed with in float32, so the last rounding, to the checkpoint's type, is left out.
-    /// </summary>
+    /// <summary>The weights of a version (SPEC 6). The last rounding is to the compute type, not to the checkpoint's.</summary>
     /// <param name="rebuilder">The version's accumulators.</param>
     /// <param name="degreeOfParallelism">Threads to use; the result does not depend on it.</param>
     public ModelWeights Rebuild(Rebuilder rebuilder, int degreeOfParallelism = 1)
@@ -89,7 +103,7 @@ public sealed class CausalLanguageModel : IDisposable
         CheckLength(capacity);
         foreach (int[] prompt in prompts)
             CheckIds(Array.ConvertAll(prompt, id => (long)id));
-        using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity);
+        using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity, weights.Type);
         GrowingTexts texts = new(prompts, settings.MaxNewTokens, settings.Ends);
         for (int first = 0, next = prompts.Min(prompt => prompt.Length); !texts.AllEnded; (first, next) = (next, next + 1))
         {
@@ -103,12 +117,26 @@ public sealed class CausalLanguageModel : IDisposable
 
     internal Decoder Decoder => _decoder;
 
+    /// <summary>The weights of version 0, as the compute type has them, in float32: for a trainer to move.</summary>
+    internal ModelWeights WideBaseWeights()
+    {
+        ModelWeights weights = BaseWeights();
+        if (ComputeType == ComputeType.F32)
+            return weights;
+        using (weights)
+        {
+            ModelWeights wide = new(_decoder.Layout, ComputeType.F32);
+            wide.CopyFrom(weights);
+            return wide;
+        }
+    }
+
     /// <summary>Logits at the label positions of the batch, [S, M, V], row-major: for tests against a reference.</summary>
     internal float[] Logits(ModelWeights weights, TokenBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = inference_mode();
-        return _decoder.Logits(weights, Input(batch)).data<float>().ToArray();
+        return _decoder.Logits(weights, Input(batch)).to(ScalarType.Float32).data<float>().ToArray();
     }
 
     /// <summary>The loss of each weight set.</summary>
@@ -116,7 +144,7 @@ public sealed class CausalLanguageModel : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = inference_mode();
-        Tensor logits = _decoder.Logits(weights, Input(batch)); // [S, M, V]
+        Tensor logits = _decoder.Logits(weights, Input(batch)).AtLeastFloat32(); // [S, M, V]
         Tensor targets = tensor(batch.Targets).expand(weights.Sets, batch.Targets.Length).reshape(-1); // [S·M]
         Tensor losses = nn.functional.cross_entropy(logits.view(-1, VocabularySize), targets, reduction: nn.Reduction.None); // [S·M]
         return losses.view(weights.Sets, -1).mean([1], type: ScalarType.Float64).data<double>().ToArray(); // [S]
@@ -165,17 +193,18 @@ public sealed class CausalLanguageModel : IDisposable
 
     private ModelWeights Fill(Change change)
     {
-        ModelWeights weights = new(_decoder.Layout);
-        foreach (Parameter parameter in _decoder.Layout.Parameters)
+        ModelWeights weights = new(_decoder.Layout, ComputeType);
+        float[] wide = weights.Buffer.IsFloat32 ? [] : new float[MaxPiece];
+        foreach (PlacedTensor tensor in _decoder.Layout.Parameters.SelectMany(parameter => _decoder.Layout.Tensors(parameter).ToArray()))
         {
-            foreach (PlacedTensor tensor in _decoder.Layout.Tensors(parameter))
+            for (long first = 0; first < tensor.Count; first += MaxPiece)
             {
-                for (long first = 0; first < tensor.Count; first += MaxPiece)
-                {
-                    Span<float> piece = weights.Span(tensor.Offset + first, (int)Math.Min(tensor.Count - first, MaxPiece));
-                    tensor.Source.Read(first, piece);
-                    change(tensor.Ordinal, first, piece);
-                }
+                int count = (int)Math.Min(tensor.Count - first, MaxPiece);
+                Span<float> piece = weights.Buffer.IsFloat32 ? weights.Buffer.Floats(tensor.Offset + first, count) : wide.AsSpan(0, count);
+                tensor.Source.Read(first, piece);
+                change(tensor.Ordinal, first, piece);
+                if (!weights.Buffer.IsFloat32)
+                    weights.Buffer.Write(tensor.Offset + first, piece);
             }
         }
         return weights;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
@@ -55,17 +54,30 @@ internal abstract class Decoder
     public abstract Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null);
 
     /// <summary>Room for the keys and values of <paramref name="capacity"/> tokens in each of <paramref name="rows"/> texts.</summary>
-    public abstract KeyValueCache NewCache(int rows, int capacity);
+    public abstract KeyValueCache NewCache(int rows, int capacity, ComputeType type);
+
+    /// <summary>x [S, N, in] by a weight stored [out, in] and, where there is one, a bias: [S, N, out].</summary>
+    protected static Tensor Linear(IWeights weights, Tensor x, Parameter weight, Parameter? bias)
+    {
+        Tensor product = bmm(x, weights.Transposed(weight));
+        return bias is null ? product : product.add_(weights.Vector(bias));
+    }
 
     /// <exception cref="InvalidDataException">The architecture or its configuration is not supported; the message names it.</exception>
     public static Decoder Create(ModelConfig config)
     {
-        string architecture = config.Choice("model_type", absent: null, "llama");
+        string architecture = config.Choice("model_type", absent: null, [.. Architectures.Keys]);
         config.ThrowIfFaulty(); // the fields of another architecture would only add to the confusion
-        return architecture switch
-        {
-            "llama" => new Llama(LlamaConfig.Read(config)),
-            _ => throw new UnreachableException(architecture),
-        };
+        return Architectures[architecture](config);
     }
+
+    /// <summary>By the name that config.json gives as model_type.</summary>
+    private static readonly SortedDictionary<string, Func<ModelConfig, Decoder>> Architectures = new(StringComparer.Ordinal)
+    {
+        ["gpt2"] = config => new Gpt2(Gpt2Config.Read(config)),
+        ["llama"] = config => new Llama(LlamaConfig.OfLlama(config)),
+        ["mistral"] = config => new Llama(LlamaConfig.OfMistral(config)),
+        ["qwen2"] = config => new Llama(LlamaConfig.OfQwen2(config)),
+        ["qwen3"] = config => new Llama(LlamaConfig.OfQwen3(config)),
+    };
 }

@@ -8,9 +8,9 @@ internal sealed class KeyValueCache : IDisposable
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
 
-    public KeyValueCache(int layers, long rows, long heads, long capacity, long headSize)
+    public KeyValueCache(int layers, long rows, long heads, long capacity, long headSize, ComputeType type)
     {
-        Tensor Allocate() => empty([rows, heads, capacity, headSize], ScalarType.Float32).DetachFromDisposeScope();
+        Tensor Allocate() => empty([rows, heads, capacity, headSize], type.Scalar()).DetachFromDisposeScope();
         _keys = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
         _values = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
     }

@@ -7,6 +7,9 @@ internal sealed class ModelConfig
 {
     public const string FileName = "config.json";
 
+    // Above any width or vocabulary there is, and low enough for the product of two to be a size.
+    private const int MaxInteger = 1 << 24;
+
     private readonly string _name;
     private readonly JsonElement _json;
     private readonly List<string> _faults;
@@ -30,7 +33,11 @@ internal sealed class ModelConfig
         }
     }
 
+    /// <summary>Whether a field is there, and not null.</summary>
     public bool Has(string field) => Find(field) is not null;
+
+    /// <summary>Whether a field is there, and null: where the absent field has a default, that may mean something else.</summary>
+    public bool IsNull(string field) => _json.TryGetProperty(field, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
 
     /// <summary>An object within this one, whose fields are named with a dot; null where it is absent.</summary>
     public ModelConfig? Section(string field) =>
@@ -38,11 +45,11 @@ internal sealed class ModelConfig
         : value.ValueKind == JsonValueKind.Object ? new ModelConfig($"{_name}: {field}", value, _faults)
         : Fault<ModelConfig?>(field, "must be an object", null);
 
-    /// <summary>A positive integer; without a default it must be there.</summary>
-    public int Integer(string field, int? absent = null) =>
+    /// <summary>An integer from 1 to <paramref name="most"/>; without a default it must be there.</summary>
+    public int Integer(string field, int? absent = null, int most = MaxInteger) =>
         Find(field) is not { } value ? absent ?? Fault(field, "is missing", 1)
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number > 0 ? number
-        : Fault(field, $"must be a positive integer, it is {value}", 1);
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number > 0 && number <= most ? number
+        : Fault(field, $"must be a positive integer, at most {most}, it is {value}", 1);
 
     /// <summary>A positive number; without a default it must be there.</summary>
     public double Number(string field, double? absent = null) =>
@@ -61,6 +68,16 @@ internal sealed class ModelConfig
         string? found = Find(field)?.ToString() ?? absent;
         return found is not null && supported.Contains(found) ? found
             : Fault(field, $"is {found ?? "missing"}; supported: {string.Join(", ", supported!)}", supported[0]);
+    }
+
+    /// <summary>A list of so many words, each one of a few; null where it is absent.</summary>
+    public IReadOnlyList<string>? Choices(string field, int count, params string[] supported)
+    {
+        if (Find(field) is not { } value)
+            return null;
+        string[] found = value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(word => word.ToString())] : [];
+        return found.Length == count && found.All(supported.Contains) ? found
+            : Fault<string[]?>(field, $"must be a list of {count}, each one of {string.Join(", ", supported)}", null);
     }
 
     /// <summary>Notes that a field holds what is not supported.</summary>

@@ -3,30 +3,32 @@ using static TorchSharp.torch;
 namespace FedKSeed.LanguageModels;
 
 /// <summary>
-/// All weights of one version of a model, float32, in one flat buffer. Made by <see cref="CausalLanguageModel"/>. Reading
+/// All weights of one version of a model in one flat buffer of a compute type. Made by <see cref="CausalLanguageModel"/>. Reading
 /// is safe from several threads at once: one instance serves every worker of a process that starts from its version.
 /// </summary>
 public sealed class ModelWeights : IWeights, IDisposable
 {
-    private readonly Tensor _flat;
     private readonly WeightViews[] _views;
-    private readonly nint _address;
 
-    internal ModelWeights(WeightLayout layout)
+    internal ModelWeights(WeightLayout layout, ComputeType type)
     {
         Layout = layout;
-        _flat = zeros(layout.Length, ScalarType.Float32).DetachFromDisposeScope();
-        _address = _flat.storage<float>().data_ptr();
-        _views = [.. layout.Parameters.Select(parameter => new WeightViews(_flat, parameter, parameter.Offset, sets: 1))];
+        Buffer = new WeightBuffer(layout.Length, type);
+        _views = [.. layout.Parameters.Select(parameter => new WeightViews(Buffer, parameter, parameter.Offset, sets: 1))];
     }
+
+    /// <summary>What the weights are kept and computed with in.</summary>
+    public ComputeType Type => Buffer.Type;
 
     internal WeightLayout Layout { get; }
 
+    internal WeightBuffer Buffer { get; }
+
     int IWeights.Sets => 1;
 
-    Tensor IWeights.Vector(Parameter parameter) => _views[parameter.Index].Rows;
+    Tensor IWeights.Vector(Parameter parameter) => _views[parameter.Index].Transposed;
 
-    Tensor IWeights.Table(Parameter parameter) => _views[parameter.Index].Rows;
+    Tensor IWeights.Matrix(Parameter parameter) => _views[parameter.Index].Matrix;
 
     Tensor IWeights.Transposed(Parameter parameter) => _views[parameter.Index].Transposed;
 
@@ -38,8 +40,11 @@ public sealed class ModelWeights : IWeights, IDisposable
         {
             foreach (PlacedTensor tensor in Layout.Tensors(parameter))
             {
-                if (tensor.Source.Name == tensorName)
-                    return Span(tensor.Offset, checked((int)tensor.Count)).ToArray();
+                if (tensor.Source.Name != tensorName)
+                    continue;
+                float[] values = new float[tensor.Count];
+                Buffer.Read(tensor.Offset, values);
+                return values;
             }
         }
         throw new KeyNotFoundException($"The model has no tensor {tensorName}.");
@@ -49,25 +54,14 @@ public sealed class ModelWeights : IWeights, IDisposable
     {
         foreach (WeightViews views in _views)
             views.Dispose();
-        _flat.Dispose();
+        Buffer.Dispose();
     }
 
-    /// <summary>The buffer's memory, which libtorch does not move while this instance lives.</summary>
-    internal unsafe Span<float> Span(long offset, int length)
-    {
-        ObjectDisposedException.ThrowIf(_flat.IsInvalid, this);
-        return new Span<float>((float*)_address + offset, length);
-    }
-
+    /// <summary>Takes the weights of another version: of the same type, or of any where this one is float32.</summary>
     internal void CopyFrom(ModelWeights other)
     {
         if (!ReferenceEquals(other.Layout, Layout))
             throw new ArgumentException("The weights belong to another model.", nameof(other));
-        for (long done = 0; done < Layout.Length;)
-        {
-            int count = (int)Math.Min(Layout.Length - done, 1 << 28);
-            other.Span(done, count).CopyTo(Span(done, count));
-            done += count;
-        }
+        Buffer.CopyFrom(other.Buffer);
     }
 }

@@ -5,19 +5,20 @@ namespace FedKSeed.LanguageModels;
 
 /// <summary>
 /// w + ε·z and w − ε·z side by side, written parameter by parameter into one scratch buffer as the forward pass asks for
-/// them; w itself is never perturbed. The update that the step before left pending is folded into the same read of w. Not
-/// thread-safe: each worker has its own.
+/// them, rounded once from float32 to the compute type; w itself is float32, so that small updates do not vanish, and is
+/// never perturbed. The update that the step before left pending is folded into the same read of w. Not thread-safe: each worker has its own.
 /// </summary>
 internal sealed class PerturbedWeights : IWeights, IDisposable
 {
-    // Spans are limited to 2³¹ elements; a piece must begin at a multiple of a Philox block.
-    private const int MaxPiece = 1 << 28;
+    // A piece must begin at a multiple of a Philox block. Spans are limited to 2³¹ elements; what is still to be rounded
+    // to the compute type stays in the second-level cache.
+    private const int MaxPiece = 1 << 28, MaxRoundedPiece = 1 << 14;
 
     private readonly ModelWeights _weights;
     private readonly SeedPool _pool;
-    private readonly Tensor _scratch;
-    private readonly nint _scratchAddress;
+    private readonly WeightBuffer _scratch;
     private readonly WeightViews[] _views;
+    private readonly float[] _plus = [], _minus = []; // before the rounding, where there is one
 
     private int _seed;
     private float _epsilon;
@@ -26,21 +27,27 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
     private float _pendingStep;
     private readonly bool[] _isPending;
 
-    public PerturbedWeights(ModelWeights weights, SeedPool pool)
+    /// <param name="weights">w, float32.</param>
+    /// <param name="pool">Where the directions come from.</param>
+    /// <param name="type">What the forward pass computes in.</param>
+    public PerturbedWeights(ModelWeights weights, SeedPool pool, ComputeType type)
     {
         (_weights, _pool) = (weights, pool);
         IReadOnlyList<Parameter> parameters = weights.Layout.Parameters;
-        _scratch = empty(2 * parameters.Max(parameter => parameter.Count), ScalarType.Float32).DetachFromDisposeScope();
-        _scratchAddress = _scratch.storage<float>().data_ptr();
+        _scratch = new WeightBuffer(2 * parameters.Max(parameter => parameter.Count), type);
+        if (!_scratch.IsFloat32)
+            (_plus, _minus) = (new float[MaxRoundedPiece], new float[MaxRoundedPiece]);
         _views = [.. parameters.Select(parameter => new WeightViews(_scratch, parameter, offset: 0, sets: 2))];
         _isPending = new bool[parameters.Count];
     }
 
     public int Sets => 2;
 
-    public Tensor Vector(Parameter parameter) => Write(parameter).Rows;
+    public ComputeType Type => _scratch.Type;
 
-    public Tensor Table(Parameter parameter) => Write(parameter).Rows;
+    public Tensor Vector(Parameter parameter) => Write(parameter).Transposed;
+
+    public Tensor Matrix(Parameter parameter) => Write(parameter).Matrix;
 
     public Tensor Transposed(Parameter parameter) => Write(parameter).Transposed;
 
@@ -67,7 +74,7 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
                 {
                     int count = (int)Math.Min(tensor.Count - first, MaxPiece);
                     Direction direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
-                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Span(tensor.Offset + first, count));
+                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count));
                 }
             }
             _isPending[parameter.Index] = false;
@@ -86,10 +93,11 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
 
     private WeightViews Write(Parameter parameter)
     {
+        int piece = _scratch.IsFloat32 ? MaxPiece : MaxRoundedPiece;
         foreach (PlacedTensor tensor in _weights.Layout.Tensors(parameter))
         {
-            for (long first = 0; first < tensor.Count; first += MaxPiece)
-                Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, MaxPiece));
+            for (long first = 0; first < tensor.Count; first += piece)
+                Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, piece));
         }
         _isPending[parameter.Index] = false;
         return _views[parameter.Index];
@@ -98,8 +106,9 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
     private void Write(Parameter parameter, PlacedTensor tensor, long first, int count)
     {
         long at = tensor.Offset - parameter.Offset + first;
-        Span<float> weights = _weights.Span(tensor.Offset + first, count);
-        Span<float> plus = Scratch(at, count), minus = Scratch(parameter.Count + at, count);
+        Span<float> weights = _weights.Buffer.Floats(tensor.Offset + first, count);
+        Span<float> plus = _scratch.IsFloat32 ? _scratch.Floats(at, count) : _plus.AsSpan(0, count);
+        Span<float> minus = _scratch.IsFloat32 ? _scratch.Floats(parameter.Count + at, count) : _minus.AsSpan(0, count);
         Direction direction = _pool.Direction(_seed, tensor.Ordinal);
         if (_isPending[parameter.Index])
         {
@@ -110,7 +119,9 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
         {
             Perturbation.Perturb.BothSigns(direction, _epsilon, first, weights, plus, minus);
         }
+        if (_scratch.IsFloat32)
+            return;
+        _scratch.Write(at, plus);
+        _scratch.Write(parameter.Count + at, minus);
     }
-
-    private unsafe Span<float> Scratch(long offset, int length) => new((float*)_scratchAddress + offset, length);
 }

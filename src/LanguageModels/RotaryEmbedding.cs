@@ -1,62 +1,112 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
 
-/// <summary>
-/// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b
-/// are the halves of a head. A table of all positions, so immutable.
-/// </summary>
+/// <summary>How quickly each pair of a head's elements turns, and how a context longer than the trained one is reached.</summary>
+internal sealed record RotaryConfig
+{
+    /// <summary>d, even.</summary>
+    public required int HeadSize { get; init; }
+
+    /// <summary>θ, the base of the frequencies.</summary>
+    public required double Theta { get; init; }
+
+    /// <summary>Longest context of the training, in tokens.</summary>
+    public required int TrainedLength { get; init; }
+
+    /// <summary>How many times longer a context can be reached: 1 but for the scalings "linear" and "dynamic".</summary>
+    public double Factor { get; init; } = 1;
+
+    /// <summary>Whether θ grows with the text once it is longer than <see cref="TrainedLength"/>; else positions shrink by <see cref="Factor"/>.</summary>
+    public bool IsDynamic { get; init; }
+
+    /// <summary>Llama 3.1's scaling, which keeps the quick rotations; null for the others.</summary>
+    public Stretch? Stretch { get; init; }
+
+    /// <summary>Frequencies [d/2], radians a position, for a text of so many tokens.</summary>
+    public float[] Frequencies(long length)
+    {
+        double theta = Theta;
+        if (IsDynamic && length > TrainedLength)
+            theta *= Math.Pow(Factor * length / TrainedLength - (Factor - 1), HeadSize / (HeadSize - 2.0));
+        using DisposeScope scope = NewDisposeScope();
+        Tensor exponents = arange(0, HeadSize, 2, ScalarType.Float32) / HeadSize; // [d/2]
+        float[] frequencies = pow((float)theta, exponents).reciprocal().data<float>().ToArray();
+        return Stretch is not null ? Array.ConvertAll(frequencies, Stretch.Apply)
+            : IsDynamic ? frequencies
+            : Array.ConvertAll(frequencies, frequency => frequency / (float)Factor);
+    }
+}
+
+/// <summary>Llama 3.1's longer context: slow rotations are slowed down by a factor, quick ones kept, those between blended.</summary>
+/// <param name="Factor">How much slower the slow ones become.</param>
+/// <param name="SlowTurns">Rotations with fewer turns than this in the shorter context are slow.</param>
+/// <param name="QuickTurns">Rotations with more turns than this are quick.</param>
+/// <param name="Context">The shorter context, in tokens.</param>
+internal sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, float Context)
+{
+    /// <summary>Rounded at every operation as in the reference, in float32: angles of far positions show every bit.</summary>
+    public float Apply(float frequency)
+    {
+        float wavelength = 1 / frequency * (2 * MathF.PI); // tokens a turn
+        if (wavelength < Context / QuickTurns)
+            return frequency;
+        if (wavelength > Context / SlowTurns)
+            return frequency / Factor;
+        float keep = (1 / wavelength * Context - SlowTurns) / (QuickTurns - SlowTurns);
+        return (1 - keep) * frequency / Factor + keep * frequency;
+    }
+}
+
+/// <summary>Cosines and sines of consecutive positions, [T, 1, d] each; of the sines the first half negated.</summary>
+internal readonly record struct Rotation(Tensor Cos, Tensor Sin)
+{
+    /// <summary>
+    /// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b
+    /// are the halves of a head; x [B, T, heads, d].
+    /// </summary>
+    public Tensor Apply(Tensor x)
+    {
+        Tensor turned = x.roll(Cos.shape[2] / 2, -1); // (b, a)
+        return (x * Cos).addcmul_(turned, Sin, 1);
+    }
+}
+
+/// <summary>The rotations of all positions, so immutable.</summary>
 internal sealed class RotaryEmbedding
 {
-    private readonly Tensor _cos; // [positions, 1, d]
-    private readonly Tensor _sin; // [positions, 1, d], the first half negated
-    private readonly int _headSize;
+    private readonly RotaryConfig _config;
+    private readonly Rotation _table;
 
-    /// <param name="inverseFrequencies">[d/2], radians a position.</param>
-    /// <param name="positions">Rows of the table.</param>
-    public RotaryEmbedding(float[] inverseFrequencies, int positions)
+    /// <param name="config">What turns how quickly.</param>
+    /// <param name="positions">Longest text, in tokens.</param>
+    public RotaryEmbedding(RotaryConfig config, int positions)
     {
-        int half = inverseFrequencies.Length;
-        _headSize = 2 * half;
-        float[] cos = new float[positions * _headSize], sin = new float[positions * _headSize];
-        for (int t = 0; t < positions; t++)
-        {
-            for (int i = 0; i < half; i++)
-            {
-                float angle = t * inverseFrequencies[i];
-                int at = t * _headSize + i;
-                cos[at] = cos[at + half] = MathF.Cos(angle);
-                sin[at] = -MathF.Sin(angle);
-                sin[at + half] = MathF.Sin(angle);
-            }
-        }
-        _cos = tensor(cos, [positions, 1, _headSize]).DetachFromDisposeScope();
-        _sin = tensor(sin, [positions, 1, _headSize]).DetachFromDisposeScope();
+        _config = config;
+        int rows = config.IsDynamic ? Math.Min(positions, config.TrainedLength) : positions;
+        using DisposeScope scope = NewDisposeScope();
+        Rotation table = Table(config.Frequencies(rows), 0, rows);
+        _table = new Rotation(table.Cos.DetachFromDisposeScope(), table.Sin.DetachFromDisposeScope());
     }
 
-    /// <summary>1/θ^(2i/d), as the reference computes it.</summary>
-    public static float[] InverseFrequencies(int headSize, double theta) =>
-        [.. Enumerable.Range(0, headSize / 2).Select(i => (float)(1.0 / Math.Pow(theta, 2.0 * i / headSize)))];
-
-    /// <summary>Llama 3.1's longer context: slow rotations are slowed down by a factor, quick ones kept, those between blended.</summary>
-    /// <param name="frequencies">Those of the shorter context.</param>
-    /// <param name="factor">How much slower the slow ones become.</param>
-    /// <param name="slowTurns">Rotations with fewer turns than this in the shorter context are slow.</param>
-    /// <param name="quickTurns">Rotations with more turns than this are quick.</param>
-    /// <param name="context">The shorter context, in tokens.</param>
-    public static float[] Stretch(float[] frequencies, double factor, double slowTurns, double quickTurns, double context) =>
-        Array.ConvertAll(frequencies, frequency =>
-        {
-            double turns = context * frequency / (2 * Math.PI);
-            double keep = Math.Clamp((turns - slowTurns) / (quickTurns - slowTurns), 0, 1);
-            return (float)(frequency * (keep + (1 - keep) / factor));
-        });
-
-    /// <summary>Turns x [B, T, heads, d], whose first token is at position <paramref name="start"/>.</summary>
-    public Tensor Apply(Tensor x, long start)
+    /// <summary>Rotations of the positions from <paramref name="start"/> on, in a type; good until the caller's dispose scope ends.</summary>
+    public Rotation At(long start, long length, ScalarType type)
     {
-        long length = x.shape[1];
-        Tensor turned = x.roll(_headSize / 2, -1); // (b, a)
-        return (x * _cos.narrow(0, start, length)).addcmul_(turned, _sin.narrow(0, start, length), 1);
+        // Beyond the trained length a dynamic scaling is another table for every length: as in the reference, what a
+        // cache holds keeps the rotation it had.
+        Rotation float32 = start + length > _table.Cos.shape[0]
+            ? Table(_config.Frequencies(start + length), start, length)
+            : new Rotation(_table.Cos.narrow(0, start, length), _table.Sin.narrow(0, start, length));
+        return new Rotation(float32.Cos.to(type), float32.Sin.to(type));
+    }
+
+    // In float32 by libtorch's own functions, whatever the compute type: the reference's very bits.
+    private static Rotation Table(float[] frequencies, long start, long length)
+    {
+        Tensor positions = arange(start, start + length, ScalarType.Float32); // [T]
+        Tensor angles = outer(positions, tensor(frequencies)); // [T, d/2]
+        Tensor cos = angles.cos(), sin = angles.sin(); // [T, d/2]
+        return new Rotation(cat([cos, cos], -1).unsqueeze(1), cat([-sin, sin], -1).unsqueeze(1));
     }
 }

@@ -32,13 +32,16 @@ public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template
     public IReadOnlyCollection<int> Ends =>
         Chat is { } form && TurnEnd(ChatForms.EndOfTurn(form)) is { } end ? [.. Tokenizer.Special.Ends.Append(end).Distinct()] : Tokenizer.Special.Ends;
 
-    /// <summary>The encoder for a model folder, with its tokenizer and, unless another is named, its chat form.</summary>
-    /// <exception cref="InvalidDataException">The tokenizer's files are missing, broken or not supported.</exception>
-    public static ExampleEncoder Load(string folder, PromptTemplate template, int maxLength, ChatForm? chat = null)
+    /// <summary>The encoder for a model, with the tokenizer of its folder and, unless another is named, its chat form.</summary>
+    /// <exception cref="InvalidDataException">The tokenizer's files are missing, broken, not supported, or those of another model.</exception>
+    public static ExampleEncoder Load(CausalLanguageModel model, PromptTemplate template, int maxLength, ChatForm? chat = null)
     {
-        Tokenizer tokenizer = Tokenizer.Load(folder);
-        return new ExampleEncoder(tokenizer, template, maxLength) { Chat = chat ?? ChatForms.Detect(folder, tokenizer) };
+        ArgumentNullException.ThrowIfNull(model);
+        return Load(model.Checkpoint.Folder, model.LoadTokenizer(), template, Math.Min(maxLength, model.MaxLength), chat);
     }
+
+    internal static ExampleEncoder Load(string folder, Tokenizer tokenizer, PromptTemplate template, int maxLength, ChatForm? chat = null) =>
+        new(tokenizer, template, maxLength) { Chat = chat ?? ChatForms.Detect(folder, tokenizer) };
 
     /// <summary>The tokens before the answer, whole; of a conversation, those before its last answer.</summary>
     /// <exception cref="InvalidDataException">The example is a conversation and the model has no chat form.</exception>

@@ -1,38 +1,29 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Microsoft.ML.Tokenizers;
 
 namespace FedKSeed.LanguageModels;
 
 /// <summary>
-/// Text to token ids and back: byte-level BPE as a Hugging Face tokenizer.json describes it. The merges are
-/// Microsoft.ML.Tokenizers' work; what is here is what that library leaves out: reading tokenizer.json, its
-/// pre-tokenizers, <c>ignore_merges</c> and added tokens. Safe for use from several threads.
+/// Text to token ids and back, as the tokenizer of a Hugging Face folder has them: BPE of bytes or, as in SentencePiece, of
+/// characters that fall back to bytes (tokenizer.json), or a SentencePiece model (tokenizer.model). Safe for use from several threads.
 /// </summary>
 public sealed class Tokenizer
 {
-    private readonly BpeTokenizer _merges;
-    private readonly IReadOnlyList<Regex> _splits;
-    private readonly bool _prefixSpace;
-    private readonly bool _wholeWordsFirst;
+    private readonly BpeEncoder _encoder;
+    private readonly IReadOnlyList<Func<List<string>, List<string>>> _decoders;
     private readonly Regex? _addedTokenPattern;
     private readonly Dictionary<string, AddedToken> _addedTokens;
-    private readonly Dictionary<string, int> _vocabulary;
     private readonly Dictionary<int, string> _tokens;
     private readonly Dictionary<int, AddedToken> _addedById;
 
     internal Tokenizer(TokenizerFile file, SpecialTokens special)
     {
-        _vocabulary = file.Vocabulary;
+        _encoder = file.Encoder;
+        _decoders = file.Decoders;
         _tokens = file.Vocabulary.ToDictionary(entry => entry.Value, entry => entry.Key);
         _addedTokens = file.AddedTokens.ToDictionary(token => token.Content, StringComparer.Ordinal);
         _addedById = file.AddedTokens.ToDictionary(token => token.Id);
         _addedTokenPattern = file.AddedTokens.Count == 0 ? null : AddedToken.Pattern(file.AddedTokens);
-        _splits = file.Splits;
-        _prefixSpace = file.AddPrefixSpace;
-        _wholeWordsFirst = file.IgnoreMerges;
-        _merges = BpeTokenizer.Create(new BpeOptions(file.Vocabulary) { Merges = file.Merges });
         Special = special;
         VocabularySize = Math.Max(_tokens.Keys.Max(), _addedById.Keys.DefaultIfEmpty(-1).Max()) + 1;
     }
@@ -43,22 +34,23 @@ public sealed class Tokenizer
     /// <summary>One more than the largest id this tokenizer can give.</summary>
     public int VocabularySize { get; }
 
-    /// <summary>Reads tokenizer.json of a model folder, and the files beside it that name its special tokens.</summary>
+    /// <summary>Reads tokenizer.json of a model folder, else tokenizer.model, and the files beside it that name its special tokens.</summary>
     /// <exception cref="InvalidDataException">A file is missing or asks for what is not supported; the message names it.</exception>
     public static Tokenizer Load(string folder)
     {
-        string path = Path.Combine(folder, "tokenizer.json");
+        string path = Path.Combine(folder, TokenizerFile.Name);
         if (!File.Exists(path))
-            throw new InvalidDataException($"{folder}: tokenizer.json is missing.");
+            path = Path.Combine(folder, TokenizerFile.SentencePieceName);
+        if (!File.Exists(path))
+            throw new InvalidDataException($"{folder}: {TokenizerFile.Name} is missing, and there is no {TokenizerFile.SentencePieceName} either.");
         try
         {
-            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
-            TokenizerFile file = TokenizerFile.Read(json.RootElement);
+            TokenizerFile file = Read(path);
             return new Tokenizer(file, SpecialTokens.Read(folder, file));
         }
-        catch (Exception e) when (
-            e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or NotSupportedException)
+        catch (Exception e) when (e is not (OutOfMemoryException or InvalidDataException))
         {
+            // Broken JSON, absent fields, wrong kinds of them, broken expressions, broken protobuf: all of it is the file's fault.
             throw new InvalidDataException($"{path}: {e.Message}", e);
         }
     }
@@ -73,12 +65,12 @@ public sealed class Tokenizer
         {
             foreach (Match match in _addedTokenPattern.Matches(text))
             {
-                EncodeText(text[at..match.Index], ids);
+                EncodeBetween(text, at, match.Index, ids);
                 ids.Add(_addedTokens[match.Groups[1].Value].Id);
                 at = match.Index + match.Length;
             }
         }
-        EncodeText(text[at..], ids);
+        EncodeBetween(text, at, text.Length, ids);
         return [.. ids];
     }
 
@@ -86,64 +78,34 @@ public sealed class Tokenizer
     public string Decode(IEnumerable<int> ids, bool skipSpecialTokens = true)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        List<byte> bytes = [];
+        List<string> tokens = [];
         foreach (int id in ids)
         {
             if (_addedById.TryGetValue(id, out AddedToken? added))
             {
                 if (!(skipSpecialTokens && added.Special))
-                    bytes.AddRange(Encoding.UTF8.GetBytes(added.Content));
+                    tokens.Add(added.Content);
             }
             else if (_tokens.TryGetValue(id, out string? token))
             {
-                ByteAlphabet.AppendBytes(token, bytes);
+                tokens.Add(token);
             }
         }
-        return Encoding.UTF8.GetString([.. bytes]);
+        return string.Concat(_decoders.Aggregate(tokens, (some, decode) => decode(some)));
     }
 
-    private void EncodeText(string text, List<int> ids)
+    private static TokenizerFile Read(string path)
     {
-        if (text.Length == 0)
-            return;
-        if (_prefixSpace && !char.IsWhiteSpace(text[0]))
-            text = " " + text;
-        foreach (string piece in Split(text, 0))
-        {
-            string word = ByteAlphabet.FromText(piece);
-            if (_wholeWordsFirst && _vocabulary.TryGetValue(word, out int id))
-                ids.Add(id);
-            else
-                ids.AddRange(_merges.EncodeToIds(word, considerPreTokenization: false, considerNormalization: false));
-        }
+        byte[] bytes = File.ReadAllBytes(path);
+        if (Path.GetFileName(path) == TokenizerFile.SentencePieceName)
+            return TokenizerFile.Of(SentencePieceModel.Read(bytes));
+        using JsonDocument json = JsonDocument.Parse(bytes);
+        return TokenizerFile.Read(json.RootElement);
     }
 
-    // Every split in turn cuts the pieces of the one before it; matches and the text between them are both pieces.
-    private IEnumerable<string> Split(string text, int level)
+    private void EncodeBetween(string text, int from, int to, List<int> ids)
     {
-        if (level == _splits.Count)
-        {
-            yield return text;
-            yield break;
-        }
-        int at = 0;
-        foreach (Match match in _splits[level].Matches(text))
-        {
-            if (match.Length == 0)
-                continue;
-            if (match.Index > at)
-            {
-                foreach (string piece in Split(text[at..match.Index], level + 1))
-                    yield return piece;
-            }
-            foreach (string piece in Split(match.Value, level + 1))
-                yield return piece;
-            at = match.Index + match.Length;
-        }
-        if (at < text.Length)
-        {
-            foreach (string piece in Split(text[at..], level + 1))
-                yield return piece;
-        }
+        if (from < to)
+            _encoder.Encode(text[from..to], isFirst: from == 0, ids);
     }
 }

@@ -13,46 +13,97 @@ internal sealed record AddedToken(int Id, string Content, bool Special, bool Str
         RegexOptions.CultureInvariant);
 }
 
-/// <summary>What this library uses of a tokenizer.json; whatever it does not support is an error that names the field.</summary>
+/// <summary>What this library uses of a tokenizer's files; whatever it does not support is an error that names the field.</summary>
 internal sealed record TokenizerFile
 {
+    /// <summary>A Hugging Face tokenizer.</summary>
+    public const string Name = "tokenizer.json";
+
+    /// <summary>A SentencePiece model, for want of <see cref="Name"/>.</summary>
+    public const string SentencePieceName = "tokenizer.model";
+
     // The split that "ByteLevel" with use_regex means: GPT-2's.
     private const string ByteLevelPattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
     public required Dictionary<string, int> Vocabulary { get; init; }
-
-    /// <summary>"left right", most important first.</summary>
-    public required IReadOnlyList<string> Merges { get; init; }
     public required IReadOnlyList<AddedToken> AddedTokens { get; init; }
 
-    /// <summary>Applied one after the other.</summary>
-    public required IReadOnlyList<Regex> Splits { get; init; }
-    public required bool AddPrefixSpace { get; init; }
-
-    /// <summary>A piece that is in the vocabulary as a whole is one token, whatever the merges say.</summary>
-    public required bool IgnoreMerges { get; init; }
-
-    /// <summary>The token that the post-processor puts before every text, if any.</summary>
+    /// <summary>The token that stands before every text, if any.</summary>
     public required string? LeadingToken { get; init; }
 
+    public required BpeEncoder Encoder { get; init; }
+
+    /// <summary>Applied one after the other to the tokens of a text.</summary>
+    public required IReadOnlyList<Func<List<string>, List<string>>> Decoders { get; init; }
+
+    /// <summary>tokenizer.json.</summary>
     public static TokenizerFile Read(JsonElement root)
     {
         JsonElement model = root.GetProperty("model");
         Require(Text(model, "type") is null or "BPE", "model.type", Text(model, "type"), "BPE");
-        Require(!Flag(model, "byte_fallback"), "model.byte_fallback", "true", "false: byte-level BPE");
         foreach (string field in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
             Require(string.IsNullOrEmpty(Text(model, field)), $"model.{field}", Text(model, field), "null");
-        Require(Object(root, "normalizer") is null, "normalizer", Object(root, "normalizer")?.ToString(), "null");
-        (List<Regex> splits, bool prefixSpace) = ReadPreTokenizer(root);
+        BpeSettings settings = ReadModel(root, model);
         return new TokenizerFile
         {
-            Vocabulary = model.GetProperty("vocab").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetInt32()),
-            Merges = [.. model.GetProperty("merges").EnumerateArray().Select(ReadMerge)],
+            Vocabulary = settings.Vocabulary,
             AddedTokens = Object(root, "added_tokens") is { } tokens ? [.. tokens.EnumerateArray().Select(ReadAddedToken)] : [],
-            Splits = splits,
-            AddPrefixSpace = prefixSpace,
-            IgnoreMerges = Flag(model, "ignore_merges"),
             LeadingToken = ReadLeadingToken(root),
+            Encoder = new BpeEncoder(settings),
+            Decoders = settings.IsByteLevel ? [TokenDecoder.ByteLevel] : [.. Steps(root, "decoder", "decoders").Select(ReadDecoder)],
+        };
+    }
+
+    /// <summary>tokenizer.model; its control tokens are found in texts, as in the reference's own reader.</summary>
+    public static TokenizerFile Of(SentencePieceModel model)
+    {
+        (string Text, int Id, PieceType Type)[] pieces = [.. model.Pieces.Select((piece, id) => (piece.Text, id, piece.Type))];
+        bool hasBytes = pieces.Any(piece => piece.Type == PieceType.Byte);
+        Func<string, string>[] prefix = model.HasDummyPrefix ? [text => " " + text] : [];
+        BpeSettings settings = new()
+        {
+            Vocabulary = model.Vocabulary(),
+            Merges = model.Merges(),
+            Normalizers = [.. prefix, text => text.Replace(' ', TokenDecoder.SentencePieceSpace)],
+            Splitters = [],
+            IsByteLevel = false,
+            IgnoreMerges = false,
+            ByteFallback = hasBytes,
+            UnknownId = pieces.Where(piece => piece.Type == PieceType.Unknown).Select(piece => (int?)piece.Id).FirstOrDefault(),
+            FuseUnknown = true,
+        };
+        return new TokenizerFile
+        {
+            Vocabulary = settings.Vocabulary,
+            AddedTokens = [.. pieces.Where(piece => piece.Type is PieceType.Unknown or PieceType.Control or PieceType.UserDefined)
+                .Select(piece => new AddedToken(piece.Id, piece.Text, Special: piece.Type != PieceType.UserDefined, StripLeft: false, StripRight: false))],
+            LeadingToken = model.BeginningId >= 0 && model.BeginningId < pieces.Length ? pieces[model.BeginningId].Text : null,
+            Encoder = new BpeEncoder(settings),
+            Decoders = TokenDecoder.SentencePiece(model.HasDummyPrefix),
+        };
+    }
+
+    private static BpeSettings ReadModel(JsonElement root, JsonElement model)
+    {
+        Dictionary<string, int> vocabulary = model.GetProperty("vocab").EnumerateObject()
+            .ToDictionary(entry => entry.Name, entry => entry.Value.GetInt32(), StringComparer.Ordinal);
+        JsonElement[] steps = Steps(root, "pre_tokenizer", "pretokenizers");
+        bool byteLevel = steps.Any(step => Text(step, "type") == "ByteLevel");
+        string? unknown = Text(model, "unk_token");
+        bool byteFallback = Flag(model, "byte_fallback");
+        string[] merges = [.. model.GetProperty("merges").EnumerateArray().Select(ReadMerge)];
+        Require(!byteFallback || !merges.Any(merge => merge.Contains("<0x", StringComparison.Ordinal)), "model.merges", "merging bytes", "merges of characters");
+        return new BpeSettings
+        {
+            Vocabulary = vocabulary,
+            Merges = merges,
+            Normalizers = [.. Steps(root, "normalizer", "normalizers").Select(ReadNormalizer)],
+            Splitters = [.. steps.SelectMany(ReadSplitters)],
+            IsByteLevel = byteLevel,
+            IgnoreMerges = Flag(model, "ignore_merges"),
+            ByteFallback = byteFallback,
+            UnknownId = unknown is not null && vocabulary.TryGetValue(unknown, out int id) ? id : null,
+            FuseUnknown = Flag(model, "fuse_unk"),
         };
     }
 
@@ -67,53 +118,93 @@ internal sealed record TokenizerFile
         return new AddedToken(id, content, Flag(token, "special"), Flag(token, "lstrip"), Flag(token, "rstrip"));
     }
 
-    private static (List<Regex> Splits, bool AddPrefixSpace) ReadPreTokenizer(JsonElement root)
+    private static Func<string, string> ReadNormalizer(JsonElement step)
     {
-        List<Regex> splits = [];
-        bool byteLevel = false, prefixSpace = false;
-        JsonElement? top = Object(root, "pre_tokenizer");
-        JsonElement[] steps = top is not { } only ? []
-            : Text(only, "type") == "Sequence" ? [.. only.GetProperty("pretokenizers").EnumerateArray()]
-            : [only];
-        foreach (JsonElement step in steps)
+        switch (Text(step, "type"))
         {
-            string? type = Text(step, "type");
-            Require(type is "ByteLevel" or "Split", "pre_tokenizer", type, "ByteLevel, Split");
-            if (type == "Split")
-            {
-                splits.Add(ReadSplit(step));
-                continue;
-            }
-            byteLevel = true;
-            prefixSpace = Flag(step, "add_prefix_space");
-            if (Flag(step, "use_regex", absent: true))
-                splits.Add(Compile(ByteLevelPattern));
+            case "Prepend":
+                string prefix = step.GetProperty("prepend").GetString()!;
+                return text => text.Length == 0 ? text : prefix + text;
+            case "Replace":
+                Regex pattern = ReadPattern(step);
+                string content = step.GetProperty("content").GetString()!;
+                return text => pattern.Replace(text, _ => content);
+            case "NFC":
+                return NormalizationFormC.Normalize;
+            default:
+                throw Unsupported("normalizer", Text(step, "type"), "Prepend, Replace, NFC, Sequence");
         }
-        Require(byteLevel, "pre_tokenizer", "one without ByteLevel", "ByteLevel, alone or after Splits");
-        return (splits, prefixSpace);
     }
 
-    private static Regex ReadSplit(JsonElement step)
+    private static IEnumerable<Splitter> ReadSplitters(JsonElement step)
     {
-        Require(Text(step, "behavior") == "Isolated", "pre_tokenizer.behavior", Text(step, "behavior"), "Isolated");
-        Require(!Flag(step, "invert"), "pre_tokenizer.invert", "true", "false");
-        JsonElement pattern = step.GetProperty("pattern");
-        return Compile(Text(pattern, "Regex") ?? Regex.Escape(pattern.GetProperty("String").GetString()!));
+        switch (Text(step, "type"))
+        {
+            case "Split":
+                Require(Text(step, "behavior") == "Isolated", "pre_tokenizer.behavior", Text(step, "behavior"), "Isolated");
+                Require(!Flag(step, "invert"), "pre_tokenizer.invert", "true", "false");
+                return [Splitters.Isolate(ReadPattern(step))];
+            case "ByteLevel":
+                Splitter[] prefix = Flag(step, "add_prefix_space") ? [Splitters.PrefixSpace] : [];
+                Splitter[] split = Flag(step, "use_regex", absent: true) ? [Splitters.Isolate(Compile(ByteLevelPattern))] : [];
+                return [.. prefix, .. split];
+            case "Metaspace":
+                (char space, string scheme) = ReadMetaspace(step);
+                return [Splitters.Metaspace(space, scheme, Flag(step, "split", absent: true))];
+            default:
+                throw Unsupported("pre_tokenizer", Text(step, "type"), "ByteLevel, Split, Metaspace, Sequence");
+        }
     }
+
+    private static Func<List<string>, List<string>> ReadDecoder(JsonElement step)
+    {
+        switch (Text(step, "type"))
+        {
+            case "Replace":
+                string? from = Text(step.GetProperty("pattern"), "String");
+                Require(from is not null, "decoder.pattern", "an expression", "a string");
+                return TokenDecoder.Replace(from!, step.GetProperty("content").GetString()!);
+            case "ByteFallback":
+                return TokenDecoder.ByteFallback;
+            case "Fuse":
+                return TokenDecoder.Fuse;
+            case "Strip":
+                return TokenDecoder.Strip(step.GetProperty("content").GetString()!.Single(), step.GetProperty("start").GetInt32(), step.GetProperty("stop").GetInt32());
+            case "Metaspace":
+                (char space, string scheme) = ReadMetaspace(step);
+                return TokenDecoder.Metaspace(space, scheme);
+            default:
+                throw Unsupported("decoder", Text(step, "type"), "ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace, Sequence");
+        }
+    }
+
+    // The older form has add_prefix_space, true where it is absent.
+    private static (char Space, string Scheme) ReadMetaspace(JsonElement step) =>
+        (step.GetProperty("replacement").GetString()!.Single(),
+        Text(step, "prepend_scheme") ?? (Flag(step, "add_prefix_space", absent: true) ? "always" : "never"));
 
     // Llama 3 and its like put their first token before every text by a template; the newer form is a sequence of processors.
     private static string? ReadLeadingToken(JsonElement root)
     {
-        if (Object(root, "post_processor") is not { } top)
-            return null;
-        JsonElement[] processors = Text(top, "type") == "Sequence" ? [.. top.GetProperty("processors").EnumerateArray()] : [top];
-        foreach (JsonElement processor in processors.Where(processor => Text(processor, "type") == "TemplateProcessing"))
+        foreach (JsonElement processor in Steps(root, "post_processor", "processors").Where(step => Text(step, "type") == "TemplateProcessing"))
         {
             JsonElement first = processor.GetProperty("single").EnumerateArray().FirstOrDefault();
             if (first.ValueKind == JsonValueKind.Object && Object(first, "SpecialToken") is { } special)
                 return special.GetProperty("id").GetString();
         }
         return null;
+    }
+
+    // A field holds nothing, one step, or a sequence of steps.
+    private static JsonElement[] Steps(JsonElement root, string field, string sequence) =>
+        Object(root, field) is not { } top ? []
+        : Text(top, "type") == "Sequence" ? [.. top.GetProperty(sequence).EnumerateArray()]
+        : [top];
+
+    private static Regex ReadPattern(JsonElement step)
+    {
+        JsonElement pattern = step.GetProperty("pattern");
+        return Compile(Text(pattern, "Regex") ?? Regex.Escape(pattern.GetProperty("String").GetString()!));
     }
 
     private static Regex Compile(string pattern) => new(pattern, RegexOptions.CultureInvariant | RegexOptions.Compiled);
@@ -128,6 +219,9 @@ internal sealed record TokenizerFile
     private static void Require(bool condition, string field, string? found, string supported)
     {
         if (!condition)
-            throw new NotSupportedException($"{field} is {found ?? "absent"}; supported: {supported}.");
+            throw Unsupported(field, found, supported);
     }
+
+    private static NotSupportedException Unsupported(string field, string? found, string supported) =>
+        new($"{field} is {found ?? "absent"}; supported: {supported}.");
 }

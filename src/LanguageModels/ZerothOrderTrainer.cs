@@ -13,8 +13,8 @@ public readonly record struct StepResult(double LossPlus, double LossMinus, floa
 }
 
 /// <summary>
-/// Zeroth-order local training (SPEC 4) on a private copy of the weights: each step runs both signs in one forward pass
-/// and moves the weights along one seed's direction. The move itself is put off until the next step reads the weights, or
+/// Zeroth-order local training (SPEC 4) on a private copy of the weights, float32 whatever the model computes in: each step
+/// runs both signs in one forward pass and moves the weights along one seed's direction. The move itself is put off until the next step reads the weights, or
 /// <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
 /// </summary>
 public sealed class ZerothOrderTrainer : IDisposable
@@ -29,13 +29,13 @@ public sealed class ZerothOrderTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pool);
         (_model, Pool) = (model, pool);
-        _weights = model.BaseWeights();
-        _perturbed = new PerturbedWeights(_weights, pool);
+        _weights = model.WideBaseWeights();
+        _perturbed = new PerturbedWeights(_weights, pool, model.ComputeType);
     }
 
     public SeedPool Pool { get; }
 
-    /// <summary>The weights after all steps so far. They are the trainer's own and change with its next step.</summary>
+    /// <summary>The weights after all steps so far, float32. They are the trainer's own and change with its next step.</summary>
     public ModelWeights Weights
     {
         get

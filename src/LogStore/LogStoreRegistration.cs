@@ -32,8 +32,12 @@ public static class LogStoreRegistration
             return ConnectionMultiplexer.Connect(configuration);
         });
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
-            services.GetRequiredService<IConnectionMultiplexer>(), builder.Configuration["Federation:Name"] ?? new FederationSettings().Name));
+            services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
         builder.Services.TryAddSingleton<FederationBook>();
+        builder.Services.TryAddSingleton(services => new RedisPresence(
+            services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
         return builder;
     }
+
+    private static string Name(IHostApplicationBuilder builder) => builder.Configuration["Federation:Name"] ?? new FederationSettings().Name;
 }

@@ -89,6 +89,7 @@ public sealed class Checkpoint : IDisposable
                 cancellation.ThrowIfCancellationRequested();
                 int count = (int)Math.Min(tensor.ByteCount - done, DigestChunk);
                 hash.AppendData(tensor.Bytes(done, count));
+                tensor.Release(done, count);
                 done += count;
             }
         }

@@ -3,6 +3,9 @@ namespace FedKSeed.Perturbation;
 /// <summary>One tensor of an open <see cref="Checkpoint"/>. Readable from any thread until the checkpoint is disposed.</summary>
 public sealed class CheckpointTensor
 {
+    // Elements that are widened before their pages are let go.
+    private const int MaxPiece = 1 << 20;
+
     private readonly SafetensorsFile _file;
     private readonly SafetensorsEntry _entry;
 
@@ -31,20 +34,26 @@ public sealed class CheckpointTensor
     /// <summary>Reads a range of elements as float32, which is exact for F32, F16 and BF16.</summary>
     /// <param name="firstElement">Row-major flat index of the first.</param>
     /// <param name="target">Takes as many elements as it is long.</param>
-    public void Read(long firstElement, Span<float> target) =>
-        Type.Widen(Bytes(firstElement * Type.Size(), checked(target.Length * Type.Size())), target);
+    public void Read(long firstElement, Span<float> target)
+    {
+        for (int done = 0; done < target.Length;)
+        {
+            int count = Math.Min(target.Length - done, MaxPiece);
+            long firstByte = (firstElement + done) * Type.Size();
+            Type.Widen(Bytes(firstByte, count * Type.Size()), target.Slice(done, count));
+            Release(firstByte, count * Type.Size());
+            done += count;
+        }
+    }
+
+    /// <summary>Says that bytes will not be used again soon: they leave this process's memory, not the file.</summary>
+    public void Release(long firstByte, long count) => _file.Release(_entry.Begin + firstByte, count);
 
     /// <summary>All elements as float32.</summary>
     public float[] ToArray()
     {
         var values = new float[ElementCount];
-        for (int done = 0; done < values.Length;)
-        {
-            int count = Math.Min(values.Length - done, 1 << 20);
-            Read(done, values.AsSpan(done, count));
-            done += count;
-        }
-
+        Read(0, values);
         return values;
     }
 }

@@ -1,10 +1,13 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 
 namespace FedKSeed.Perturbation;
 
 /// <summary>One memory-mapped safetensors file.</summary>
-internal sealed unsafe class SafetensorsFile : IDisposable
+internal sealed unsafe partial class SafetensorsFile : IDisposable
 {
+    private const int MadviseDontNeed = 4; // MADV_DONTNEED of Linux
+
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
     private readonly byte* _data;
@@ -38,6 +41,21 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         return new(_data + begin, count);
     }
 
+    /// <summary>
+    /// Says that bytes will not be used again soon, so that reading a whole model does not hold a second copy of it in this process's
+    /// memory. Used again, they come from the file. Only Linux is told; elsewhere the system finds out when memory gets short.
+    /// </summary>
+    public void Release(long begin, long count)
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        // Whole pages only: the ones at the ends may be others' too.
+        nint page = Environment.SystemPageSize;
+        nint first = ((nint)_data + (nint)begin + page - 1) / page * page, end = ((nint)_data + (nint)(begin + count)) / page * page;
+        if (first < end)
+            _ = Madvise(first, end - first, MadviseDontNeed); // a hint: where it is refused nothing is lost
+    }
+
     public void Dispose()
     {
         if (_view.SafeMemoryMappedViewHandle.IsClosed)
@@ -46,4 +64,8 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         _view.Dispose();
         _map.Dispose();
     }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Madvise(nint address, nint length, int advice);
 }

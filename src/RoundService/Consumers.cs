@@ -1,19 +1,18 @@
 using FedKSeed.Contracts;
+using FedKSeed.LogStore;
 using MassTransit;
 
 namespace FedKSeed.RoundService;
 
 /// <summary>Notes who is alive.</summary>
-public sealed class ClientAnnouncedConsumer(Presence presence, WakeUp wakeUp, FederationName federation) : IConsumer<ClientAnnounced>
+public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeUp, FederationName federation) : IConsumer<ClientAnnounced>
 {
-    public Task Consume(ConsumeContext<ClientAnnounced> context)
+    public async Task Consume(ConsumeContext<ClientAnnounced> context)
     {
-        if (context.Message.Federation == federation.Value)
-        {
-            presence.Heard(context.Message.Client);
-            wakeUp.Now();
-        }
-        return Task.CompletedTask;
+        if (context.Message.Federation != federation.Value)
+            return;
+        await presence.HeardAsync(context.Message.Client);
+        wakeUp.Now();
     }
 }
 

@@ -1,6 +1,7 @@
 using FedKSeed.LogStore;
 using MassTransit;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 
 namespace FedKSeed.RoundService;
 
@@ -12,7 +13,6 @@ public static class RoundServiceRegistration
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddFederationBook();
         builder.Services.AddOptions<RoundServiceOptions>().BindConfiguration("RoundService").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<Presence>();
         builder.Services.AddSingleton<WakeUp>();
         builder.Services.AddHostedService<RoundClock>();
         builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
@@ -33,7 +33,8 @@ public static class RoundServiceRegistration
         // Alive: the process answers. Ready: the bus is connected and the log is readable.
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
-        app.MapGet("/federation", async (FederationBook book, Presence presence, CancellationToken cancel) =>
-            FederationStatus.Of(await book.RefreshAsync(cancel), presence.Alive()));
+        app.MapGet("/federation", async (
+            FederationBook book, RedisPresence presence, IOptions<RoundServiceOptions> options, CancellationToken cancel) =>
+            FederationStatus.Of(await book.RefreshAsync(cancel), await presence.AliveAsync(options.Value.ClientTimeout)));
     }
 }

@@ -37,6 +37,7 @@ public static class OutgoingMessages
         BatchSize = settings.BatchSize,
         LearningRate = assignment.LearningRate,
         Epsilon = settings.Epsilon,
+        MaximumScalar = settings.MaximumScalar,
     };
 
     /// <summary>A message as a report that the book can judge.</summary>

@@ -112,6 +112,6 @@ public sealed class ChatFormTests : IDisposable
         foreach (string token in special)
             added.Add(JsonSerializer.SerializeToNode(new { id = next++, content = token, special = true }));
         _folder.Write("tokenizer.json", file.ToJsonString());
-        return ExampleEncoder.Load(_folder.Path, PromptTemplate.Alpaca, 1000);
+        return ExampleEncoder.Load(_folder.Path, Tokenizer.Load(_folder.Path), PromptTemplate.Alpaca, 1000);
     }
 }

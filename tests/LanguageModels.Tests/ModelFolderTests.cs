@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using FedKSeed.Perturbation;
+using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -26,7 +27,7 @@ public class ModelFolderTests
     public void Another_architecture_is_refused_by_name()
     {
         using TemporaryFolder folder = Changed(config => config["model_type"] = "mamba");
-        AssertRefused<InvalidDataException>(folder, "model_type is mamba; supported: llama");
+        AssertRefused<InvalidDataException>(folder, "model_type is mamba; supported: gpt2, llama, mistral, qwen2, qwen3");
     }
 
     [Fact]
@@ -35,11 +36,11 @@ public class ModelFolderTests
         using TemporaryFolder folder = Changed(config =>
         {
             config["hidden_act"] = "gelu";
-            config["attention_bias"] = true;
+            config["num_hidden_layers"] = int.MaxValue;
             config.Remove("intermediate_size");
             config["rope_parameters"]!["rope_type"] = "yarn";
         });
-        AssertRefused<InvalidDataException>(folder, "hidden_act is gelu", "attention_bias is true", "intermediate_size is missing", "rope_type is yarn");
+        AssertRefused<InvalidDataException>(folder, "hidden_act is gelu", "num_hidden_layers must be a positive integer, at most 1024, it is 2147483647", "intermediate_size is missing", "rope_type is yarn");
     }
 
     [Fact]
@@ -80,6 +81,16 @@ public class ModelFolderTests
         using ModelWeights weights = model.BaseWeights();
         Assert.Contains("outside the model's vocabulary of 320", Assert.Throws<ArgumentException>(() => model.Loss(weights, new TokenBatch([new([320, 1], [-100, 1])]))).Message, StringComparison.Ordinal);
         Assert.Contains("longer than the 16", Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_tokenizer_whose_ids_exceed_the_embedding_is_refused()
+    {
+        using TemporaryFolder folder = Changed(_ => { });
+        File.Copy(Vectors.Path("tokenizers", "bytelevel", "tokenizer.json"), Path.Combine(folder.Path, "tokenizer.json"));
+        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
+        InvalidDataException error = Assert.Throws<InvalidDataException>(model.LoadTokenizer);
+        Assert.Contains("the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319", error.Message, StringComparison.Ordinal);
     }
 
     private static TemporaryFolder Changed(Action<JsonObject> change)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using CsCheck;
@@ -10,29 +11,26 @@ public class TokenizerTests
     [Theory]
     [InlineData("bytelevel")]
     [InlineData("split-bytelevel")]
+    [InlineData("sentencepiece-bpe")]
     public void Every_text_gets_the_ids_of_the_reference_and_comes_back(string name)
     {
         Tokenizer tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", name));
         List<string> wrong = [];
         foreach (JsonElement known in Vectors.Json("tokenizers", name, "encodings.json").EnumerateArray())
-        {
-            string text = known.GetProperty("text").GetString()!;
-            int[] ids = [.. known.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
-            if (!tokenizer.Encode(text).SequenceEqual(ids))
-                wrong.Add($"'{text}': {string.Join(' ', tokenizer.Encode(text))} instead of {string.Join(' ', ids)}");
-            if (tokenizer.Decode(ids) != known.GetProperty("decoded").GetString())
-                wrong.Add($"'{text}' decoded: '{tokenizer.Decode(ids)}'");
-        }
-        Assert.Empty(wrong);
+            Compare(tokenizer, known, wrong);
+        Assert.True(wrong.Count == 0, string.Join("\n", wrong));
     }
 
     [Theory]
     [InlineData("bytelevel")]
     [InlineData("split-bytelevel")]
+    [InlineData("sentencepiece-bpe")]
     public void Any_text_comes_back_from_its_ids(string name)
     {
         Tokenizer tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", name));
         Gen<string> text = Gen.OneOf(Gen.String, Gen.Char[" \t\nabcAB'12.é日"].Array[0, 30].Select(some => new string(some))).Select(some => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(some)));
+        // Before the text behind a special token SentencePiece's prefix is not taken off again, and its sign for a space is one.
+        text = text.Where(some => name != "sentencepiece-bpe" || !some.AsSpan().ContainsAny('<', '▁'));
         text.Sample(some => tokenizer.Decode(tokenizer.Encode(some), skipSpecialTokens: false) == some, iter: 2000);
     }
 
@@ -49,8 +47,10 @@ public class TokenizerTests
     [Fact]
     public void Another_kind_of_tokenizer_is_refused_by_the_name_of_the_field()
     {
-        InvalidDataException error = Assert.Throws<InvalidDataException>(() => Tokenizer.Load(Vectors.Path("tokenizers", "sentencepiece-bpe")));
-        Assert.Contains("model.byte_fallback", error.Message, StringComparison.Ordinal);
+        using TemporaryFolder folder = new();
+        folder.Write("tokenizer.json", """{"model": {"type": "WordPiece", "vocab": {}}}""");
+        InvalidDataException error = Assert.Throws<InvalidDataException>(() => Tokenizer.Load(folder.Path));
+        Assert.Contains("tokenizer.json: model.type is WordPiece; supported: BPE", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -58,6 +58,40 @@ public class TokenizerTests
     {
         InvalidDataException error = Assert.Throws<InvalidDataException>(() => Tokenizer.Load(Vectors.Path("tokenizers")));
         Assert.Contains("tokenizer.json is missing", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_SentencePiece_model_gives_the_ids_and_texts_of_its_own_library()
+    {
+        Tokenizer tokenizer = Tokenizer.Load(SentencePieceFolder());
+        List<string> wrong = [];
+        foreach (JsonElement known in JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Path.Combine(SentencePieceFolder(), "known_answers.json"))).EnumerateArray())
+            Compare(tokenizer, known, wrong);
+        Assert.True(wrong.Count == 0, string.Join("\n", wrong));
+        Assert.Equal((1, 2), (tokenizer.Special.Beginning, tokenizer.Encode("</s>").Single()));
+    }
+
+    [Theory]
+    [InlineData("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}""", "a b", "▁a▁b", "a<s>b", "▁a<s>b")]
+    [InlineData("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}""", "a  b", "▁a|▁|▁b", "a<s>b", "▁a<s>▁b")]
+    [InlineData("""{"type": "Metaspace", "replacement": "▁", "add_prefix_space": true}""", " a", "▁a", "<s> b", "<s>▁b")]
+    [InlineData("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never"}""", "a b", "a|▁b", "a<s>b", "a<s>b")]
+    public void Metaspace_writes_spaces_and_cuts_words_as_its_fields_say(string metaspace, string plain, string words, string special, string pieces)
+    {
+        using TemporaryFolder folder = new();
+        const string vocabulary = """{"<unk>": 0, "<s>": 1, "▁": 2, "a": 3, "b": 4, "▁a": 5, "▁b": 6, "▁a▁b": 7, "▁▁": 8}""";
+        folder.Write("tokenizer.json", $$"""
+            {"model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "vocab": {{vocabulary}}, "merges": ["▁ ▁", "▁ a", "▁ b", "▁a ▁b"]},
+             "added_tokens": [{"id": 1, "content": "<s>", "special": true}], "pre_tokenizer": {{metaspace}}, "decoder": {{metaspace}}}
+            """);
+        Tokenizer tokenizer = Tokenizer.Load(folder.Path);
+        Dictionary<string, int> ids = JsonSerializer.Deserialize<Dictionary<string, int>>(vocabulary)!;
+        Assert.Equal(words.Split('|').Select(word => ids[word]), tokenizer.Encode(plain));
+        Assert.Equal(pieces.Replace("<s>", "|<s>|", StringComparison.Ordinal).Trim('|').Split('|').Select(piece => ids[piece]), tokenizer.Encode(special));
+        // The reference drops every space of the first token, should it hold several words.
+        string decoded = words == "▁a▁b" ? "ab" : plain.Trim();
+        Assert.Equal(decoded, tokenizer.Decode(tokenizer.Encode(plain)).Trim());
+        Assert.Equal([.. tokenizer.Encode("a"), 0, 4], tokenizer.Encode("axyb")); // neighbouring unknown characters are one
     }
 
     [Fact]
@@ -71,4 +105,17 @@ public class TokenizerTests
         Assert.Equal(0, special.Beginning);
         Assert.Equal([1, 7], special.Ends);
     }
+
+    private static void Compare(Tokenizer tokenizer, JsonElement known, List<string> wrong)
+    {
+        string text = known.GetProperty("text").GetString()!;
+        int[] ids = [.. known.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
+        if (!tokenizer.Encode(text).SequenceEqual(ids))
+            wrong.Add($"'{text}': {string.Join(' ', tokenizer.Encode(text))} instead of {string.Join(' ', ids)}");
+        if (tokenizer.Decode(ids) != known.GetProperty("decoded").GetString())
+            wrong.Add($"'{text}' decoded: '{tokenizer.Decode(ids)}'");
+    }
+
+    private static string SentencePieceFolder([CallerFilePath] string thisFile = "") =>
+        Path.Combine(Path.GetDirectoryName(thisFile)!, "SentencePiece");
 }

@@ -23,7 +23,7 @@ public sealed record HeldOutScore(int Examples, double? Loss, double ExactMatch,
         using var model = CausalLanguageModel.Load(folder);
         using var weights = model.BaseWeights();
         var template = plan.Prompt is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        var encoder = ExampleEncoder.Load(folder, template, Math.Min(plan.MaximumTokens, model.MaxLength), plan.ChatForm);
+        var encoder = ExampleEncoder.Load(model, template, plan.MaximumTokens, plan.ChatForm);
         var evaluator = new Evaluator(model, encoder, DataFile.Load(plan.HeldOut, plan.Format), plan.MaximumNewTokens);
         var evaluation = evaluator.Evaluate(weights, progress, cancel);
         return new HeldOutScore(

@@ -76,7 +76,7 @@ internal static class EvaluateVerb
         var time = TimeProvider.System;
         using var model = CausalLanguageModel.Load(request.Model.FullName);
         using var weights = model.BaseWeights();
-        var encoder = ExampleEncoder.Load(request.Model.FullName, template, Math.Min(request.MaxTokens, model.MaxLength), request.ChatForm);
+        var encoder = ExampleEncoder.Load(model, template, request.MaxTokens, request.ChatForm);
         var examples = EvenlySpaced.Of([.. data!.Records.Select(record => record.Example)], request.Limit);
         var evaluator = new Evaluator(model, encoder, examples, request.MaxNewTokens);
         var started = time.GetTimestamp();

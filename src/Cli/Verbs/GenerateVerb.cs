@@ -62,7 +62,7 @@ internal sealed class GenerateVerb
         var folder = parsed.GetRequiredValue(_model).FullName;
         using var model = CausalLanguageModel.Load(folder);
         using var weights = model.BaseWeights();
-        var encoder = ExampleEncoder.Load(folder, template, model.MaxLength, parsed.GetValue(_chatForm));
+        var encoder = ExampleEncoder.Load(model, template, model.MaxLength, parsed.GetValue(_chatForm));
         var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);
         if (data.Count > 0)
             writer.Answer(EvenlySpaced.Of(data, parsed.GetValue(_limit) ?? 0), cancel);

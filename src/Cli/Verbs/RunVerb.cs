@@ -73,7 +73,7 @@ internal sealed class RunVerb
             parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(summary, CommonOptions.JsonFormat));
         else
             screen.Show(summary);
-        return summary.Reason == FederationEnd.Completed ? ExitCode.Done : ExitCode.Failed;
+        return summary.Reason == FederationEnd.Diverged ? ExitCode.Failed : ExitCode.Done;
     }
 
     private static async Task<RunSummary> ExecuteAsync(
