@@ -1,3 +1,8 @@
+using FedKSeed.Cli.Run;
+using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Data;
+using FedKSeed.Tests;
+
 namespace FedKSeed.Cli.Tests;
 
 public sealed class UsageTests
@@ -37,6 +42,25 @@ public sealed class UsageTests
             "client-1.jsonl:2:", "client-1.jsonl:3:", "held-out.jsonl:1:", "config.json is missing", "tokenizer.json is missing", "neither model.safetensors",
         })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void Clients_may_have_their_data_in_different_forms_and_files_but_each_in_one()
+    {
+        var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;
+        File.WriteAllText(Path.Combine(folder, "client-1.json"), """[{"instruction": "a", "response": "b"}]""");
+        File.WriteAllText(Path.Combine(folder, "client-2.jsonl"), """{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}""");
+        File.WriteAllText(Path.Combine(folder, "held-out.json"), """{"Definition": "a", "Instances": [{"input": "b", "output": ["c"]}]}""");
+        var plan = new RunPlan { Data = folder, Model = Path.Combine(Vectors.Folder, "..", "..", "samples", "model"), Prompt = null };
+
+        Assert.Equal(["client-1.json", "client-2.jsonl"], plan.ClientFiles().Values.Select(Path.GetFileName));
+        Assert.StartsWith("--chat-form is needed, one of chatml, llama2, llama3", Assert.Single(plan.Faults()), StringComparison.Ordinal);
+        Assert.Empty((plan with { ChatForm = ChatForm.ChatMl }).Faults());
+        Assert.Contains((plan with { Format = DataFormat.Dolly }).Faults(), fault => fault.Contains("client-2.jsonl:1: \"instruction\" is missing", StringComparison.Ordinal));
+
+        File.WriteAllText(Path.Combine(folder, "client-1.jsonl"), """{"instruction": "a", "response": "b"}""");
+        Assert.Contains("--data: client-1 has several files: client-1.jsonl, client-1.json.", plan.Faults());
         Directory.Delete(folder, recursive: true);
     }
 

@@ -122,8 +122,13 @@ public sealed record RunPlan
         Require(clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*.jsonl, .json or .parquet.");
         faults.AddRange(AllClientFiles().GroupBy(ClientName).Where(files => files.Skip(1).Any())
             .Select(files => $"--data: {files.Key} has several files: {string.Join(", ", files.Select(Path.GetFileName))}."));
+        var hasConversations = false;
         foreach (var file in clients.Values.Append(HeldOut))
-            faults.AddRange(UsageException.FaultsOf("--data", file, path => DataFile.Load(path, Format)));
+            faults.AddRange(UsageException.FaultsOf("--data", file, path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
+        if (hasConversations && ChatForm is null && File.Exists(Path.Combine(Model, "tokenizer.json")))
+            faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
+                ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
+                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files name no known form.")));
         return faults;
 
         void Require(bool condition, string otherwise)

@@ -29,7 +29,10 @@ internal static class PartitionVerb
     {
         var data = new Option<string[]>("--data")
         {
-            Description = "Data files, or a folder of them: JSON lines, JSON or Parquet.", HelpName = "FILE", Required = true, AllowMultipleArgumentsPerToken = true,
+            Description = "Data files, or a folder of them: JSON lines, JSON or Parquet.",
+            HelpName = "FILE",
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
         };
         var clients = CommonOptions.Number("--clients", "Clients. [default with --by file: one a file]", 1, MaxClients);
         var target = new Option<DirectoryInfo>("--to") { Description = "Folder for client-*.jsonl and held-out.jsonl.", HelpName = "DIR", Required = true };
