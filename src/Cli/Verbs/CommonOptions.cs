@@ -68,7 +68,10 @@ internal static class CommonOptions
             Description = description,
             CustomParser = argument => T.TryParse(argument.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
                 ? value
-                : WithError<T?>(argument, $"{name} must be {(T.IsInteger(least) && typeof(T) != typeof(double) ? "a whole number" : "a number")} between {Text(least)} and {Text(most)}, not '{argument.Tokens[0].Value}'."),
+                : WithError<T?>(
+                    argument,
+                    $"{name} must be {(typeof(T) == typeof(double) ? "a number" : "a whole number")} between {Text(least)} and {Text(most)}, "
+                        + $"not '{argument.Tokens[0].Value}'."),
         };
 
     private static string Text<T>(T value) where T : INumber<T> => value.ToString(null, CultureInfo.InvariantCulture);
