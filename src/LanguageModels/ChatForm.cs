@@ -73,8 +73,10 @@ public static class ChatForms
         string? system = i == 0 ? chat.System : null;
         return form switch
         {
-            ChatForm.ChatMl => Exchange(form, i, (i == 0 ? "" : "\n") + ChatMl("system", system) + ChatMl("user", turn.User) + "<|im_start|>assistant\n", turn.Assistant),
-            ChatForm.Llama3 => Exchange(form, i, Llama3("system", system) + Llama3("user", turn.User) + Header("assistant"), turn.Assistant.Trim()),
+            ChatForm.ChatMl => Exchange(
+                form, i, (i == 0 ? "" : "\n") + ChatMl("system", system) + ChatMl("user", turn.User) + "<|im_start|>assistant\n", turn.Assistant),
+            ChatForm.Llama3 => Exchange(
+                form, i, Llama3("system", system) + Llama3("user", turn.User) + Header("assistant"), turn.Assistant.Trim()),
             _ => Exchange(form, 0, $"[INST] {Llama2System(system)}{turn.User.Trim()} [/INST]", $" {turn.Assistant.Trim()} "),
         };
     });

@@ -68,7 +68,8 @@ public sealed class Evaluator
             throw new InvalidDataException($"No prompt leaves room for an answer of {maxNewTokens} tokens: the model takes {model.MaxLength} in all.");
         // Neighbours of like length waste the least on padding and on waiting.
         _batches = [.. Batches(Encoded.Sequences.OrderBy(sequence => sequence.Ids.Length), IsFull).Select(some => new TokenBatch(some))];
-        _promptBatches = [.. Batches(asked.OrderBy(i => _prompts[i].Length), some => some.Count * (_prompts[some[^1]].Length + maxNewTokens) > MaxTokens)];
+        _promptBatches = [.. Batches(
+            asked.OrderBy(i => _prompts[i].Length), some => some.Count * (_prompts[some[^1]].Length + maxNewTokens) > MaxTokens)];
     }
 
     /// <summary>The examples in tokens: how many were too long.</summary>

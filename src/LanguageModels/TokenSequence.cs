@@ -29,8 +29,9 @@ public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template
     public ChatForm? Chat { get; init; }
 
     /// <summary>Every token that ends an answer.</summary>
-    public IReadOnlyCollection<int> Ends =>
-        Chat is { } form && TurnEnd(ChatForms.EndOfTurn(form)) is { } end ? [.. Tokenizer.Special.Ends.Append(end).Distinct()] : Tokenizer.Special.Ends;
+    public IReadOnlyCollection<int> Ends => Chat is { } form && TurnEnd(ChatForms.EndOfTurn(form)) is { } end
+        ? [.. Tokenizer.Special.Ends.Append(end).Distinct()]
+        : Tokenizer.Special.Ends;
 
     /// <summary>The encoder for a model, with the tokenizer of its folder and, unless another is named, its chat form.</summary>
     /// <exception cref="InvalidDataException">The tokenizer's files are missing, broken, not supported, or those of another model.</exception>
@@ -89,8 +90,10 @@ public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template
 
     private IEnumerable<Exchange> Exchanges(Example example) => example switch
     {
-        InstructionExample instruction => [new Exchange(Template.Prompt(instruction), example.Output, Begins: true, EndOfTurn: null, Continues: false)],
-        CompletionExample completion => [new Exchange(completion.Prompt, example.Output, Begins: true, EndOfTurn: null, Continues: true)],
+        InstructionExample instruction =>
+            [new Exchange(Template.Prompt(instruction), example.Output, Begins: true, EndOfTurn: null, Continues: false)],
+        CompletionExample completion =>
+            [new Exchange(completion.Prompt, example.Output, Begins: true, EndOfTurn: null, Continues: true)],
         ChatExample chat => ChatForms.Exchanges(
             Chat ?? throw new InvalidDataException($"The model's files name no known chat form; name one of {string.Join(", ", ChatForms.All)}."), chat),
         _ => throw new UnreachableException(example.GetType().Name),

@@ -32,6 +32,23 @@ public sealed class ModelVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task A_narrower_type_gives_nearly_the_same_loss()
+    {
+        async Task<double> Loss(string type)
+        {
+            var run = await CommandRun.Of(
+                "evaluate", "--model", Sample("model"), "--data", Sample("data", "held-out.jsonl"), "--prompt", Sample("prompt.json"),
+                "--limit", "8", "--max-new-tokens", "2", "--threads", "1", "--dtype", type, "--json");
+            Assert.Equal((0, ""), (run.ExitCode, run.Errors.Replace("Scoring 8 examples (alpaca)\n", "", StringComparison.Ordinal)));
+            return JsonDocument.Parse(run.Output).RootElement.GetProperty("loss").GetDouble();
+        }
+
+        var (wide, narrow) = (await Loss("float32"), await Loss("bfloat16"));
+        Assert.NotEqual(wide, narrow);
+        Assert.Equal(wide, narrow, 0.03 * wide);
+    }
+
+    [Fact]
     public async Task What_was_cut_off_is_counted()
     {
         var data = Write("long.jsonl", $$"""

@@ -43,6 +43,13 @@ internal static class CommonOptions
     public static Option<ChatForm?> ChatForm(string otherwise) =>
         Word("--chat-form", ChatForms.All, $"How conversations are written. [default: {otherwise}]", ChatForms.Parse);
 
+    public static Option<ComputeType?> DataType()
+    {
+        var types = Enum.GetValues<ComputeType>().ToDictionary(type => type.Name());
+        return Word<ComputeType>(
+            "--dtype", types.Keys, "What the model is kept and computed with in. [default: float32]", name => types.TryGetValue(name, out var type) ? type : null);
+    }
+
     /// <summary>One of a few words; another one is an error that names them.</summary>
     public static Option<T?> Word<T>(string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse) where T : struct =>
         new(name)
@@ -61,7 +68,10 @@ internal static class CommonOptions
             Description = description,
             CustomParser = argument => T.TryParse(argument.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
                 ? value
-                : WithError<T?>(argument, $"{name} must be {(T.IsInteger(least) && typeof(T) != typeof(double) ? "a whole number" : "a number")} between {Text(least)} and {Text(most)}, not '{argument.Tokens[0].Value}'."),
+                : WithError<T?>(
+                    argument,
+                    $"{name} must be {(typeof(T) == typeof(double) ? "a number" : "a whole number")} between {Text(least)} and {Text(most)}, "
+                        + $"not '{argument.Tokens[0].Value}'."),
         };
 
     private static string Text<T>(T value) where T : INumber<T> => value.ToString(null, CultureInfo.InvariantCulture);

@@ -26,17 +26,19 @@ internal static class EvaluateVerb
         var maxTokens = CommonOptions.Number("--max-tokens", $"Longer examples are cut off here. [default: {DefaultMaxTokens}]", 8, 1_000_000);
         var maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 100_000);
         var threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
+        var dataType = CommonOptions.DataType();
         var json = CommonOptions.Json();
         var verb = new Command("evaluate", "Score a model on a data file: loss, perplexity, exact match, ROUGE-L.")
         {
-            model, data, prompt, format, chatForm, limit, maxTokens, maxNewTokens, threads, json,
+            model, data, prompt, format, chatForm, limit, maxTokens, maxNewTokens, dataType, threads, json,
         };
         verb.SetAction((parsed, cancel) =>
         {
             var request = new Request(
                 parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(prompt), parsed.GetValue(format),
                 parsed.GetValue(chatForm), parsed.GetValue(limit) ?? 0, parsed.GetValue(maxTokens) ?? DefaultMaxTokens,
-                parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(threads) ?? Environment.ProcessorCount);
+                parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(dataType) ?? ComputeType.F32,
+                parsed.GetValue(threads) ?? Environment.ProcessorCount);
             var isJson = parsed.GetValue(json);
             var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
             var scores = Execute(request, screen, cancel);
@@ -50,7 +52,8 @@ internal static class EvaluateVerb
     }
 
     private sealed record Request(
-        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens, int MaxNewTokens, int Threads);
+        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens, int MaxNewTokens,
+        ComputeType DataType, int Threads);
 
     /// <param name="Loss">Nats a token; null when not finite.</param>
     /// <param name="Truncated">Examples that were cut for the loss.</param>
@@ -74,7 +77,7 @@ internal static class EvaluateVerb
 
         torch.set_num_threads(request.Threads);
         var time = TimeProvider.System;
-        using var model = CausalLanguageModel.Load(request.Model.FullName);
+        using var model = CausalLanguageModel.Load(request.Model.FullName, request.DataType);
         using var weights = model.BaseWeights();
         var encoder = ExampleEncoder.Load(model, template, request.MaxTokens, request.ChatForm);
         var examples = EvenlySpaced.Of([.. data!.Records.Select(record => record.Example)], request.Limit);

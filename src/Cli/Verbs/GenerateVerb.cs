@@ -27,11 +27,14 @@ internal sealed class GenerateVerb
     private readonly Option<ChatForm?> _chatForm = CommonOptions.ChatForm("instructions go into the template; conversations into the model's own form");
     private readonly Option<int?> _maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 1_000_000);
     private readonly Option<double?> _temperature = CommonOptions.Number(
-        "--temperature", "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or --top-k]", 0.0, 100.0);
+        "--temperature",
+        "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or --top-k]",
+        0.0, 100.0);
     private readonly Option<double?> _topP = CommonOptions.Number("--top-p", "Draw from the likeliest tokens that make up this share. [default: 1]", 1e-6, 1.0);
     private readonly Option<int?> _topK = CommonOptions.Number("--top-k", "Draw from as many of the likeliest tokens; 0 for all. [default: 0]", 0, int.MaxValue);
     private readonly Option<ulong?> _seed = CommonOptions.Number("--seed", "The same seed draws the same tokens. [default: 0]", 0UL, ulong.MaxValue);
     private readonly Option<bool> _raw = new("--raw") { Description = "Lines of standard input are texts to go on with, not instructions." };
+    private readonly Option<ComputeType?> _dataType = CommonOptions.DataType();
     private readonly Option<int?> _threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
 
     public static Command Create(TextReader input) => new GenerateVerb().Verb(input);
@@ -40,7 +43,8 @@ internal sealed class GenerateVerb
     {
         var verb = new Command("generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
-            _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm, _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _threads,
+            _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm,
+            _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _threads,
         };
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, input, cancel));
         return verb;
@@ -60,7 +64,7 @@ internal sealed class GenerateVerb
 
         torch.set_num_threads(parsed.GetValue(_threads) ?? Environment.ProcessorCount);
         var folder = parsed.GetRequiredValue(_model).FullName;
-        using var model = CausalLanguageModel.Load(folder);
+        using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32);
         using var weights = model.BaseWeights();
         var encoder = ExampleEncoder.Load(model, template, model.MaxLength, parsed.GetValue(_chatForm));
         var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);
@@ -177,7 +181,11 @@ internal sealed class GenerateVerb
             return room < 1
                 ? throw new FailureException(string.Create(
                     CultureInfo.InvariantCulture, $"a prompt of {longest} tokens leaves no room for an answer: the model takes {model.MaxLength} in all."))
-                : settings with { MaxNewTokens = Math.Min(settings.MaxNewTokens, room), Sampling = settings.Sampling is { } drawn ? drawn with { FirstText = first } : null };
+                : settings with
+                {
+                    MaxNewTokens = Math.Min(settings.MaxNewTokens, room),
+                    Sampling = settings.Sampling is { } drawn ? drawn with { FirstText = first } : null,
+                };
         }
 
         private void Write(string text)

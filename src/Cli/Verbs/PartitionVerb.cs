@@ -97,7 +97,9 @@ internal static class PartitionVerb
         var owners = partition.Owners([.. items.Select(item => item.Kind)]);
         var parts = Write(request.Target, items, owners, partition, cancel);
         if (parts.Where(part => part.File is null).Select(part => part.Name).ToArray() is { Length: > 0 } empty)
-            errors.WriteLine($"fedkseed: nothing is left for {string.Join(", ", empty)}: no file is written. A larger --alpha, fewer --clients or another --seed may help.");
+            errors.WriteLine(
+                $"fedkseed: nothing is left for {string.Join(", ", empty)}: no file is written. "
+                    + "A larger --alpha, fewer --clients or another --seed may help.");
         return (parts, kinds);
     }
 
@@ -111,7 +113,7 @@ internal static class PartitionVerb
             yield return "--field goes with --by dirichlet.";
         foreach (var path in request.Data.Where(path => !File.Exists(path) && !Directory.Exists(path)))
             yield return $"--data: there is no file or folder '{Path.GetFullPath(path)}'.";
-        if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == request.Target.TrimEnd('/')).ToArray() is { Length: > 0 } own)
+        if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == Path.TrimEndingDirectorySeparator(request.Target)).ToArray() is { Length: > 0 } own)
             yield return $"--to: '{request.Target}' holds the data itself: {string.Join(", ", own.Select(Path.GetFileName))}.";
         else if (!request.Force && Directory.Exists(request.Target) && Directory.EnumerateFileSystemEntries(request.Target).Any())
             yield return $"--to: '{request.Target}' is not empty; --force replaces the client and held-out files in it.";
@@ -135,7 +137,8 @@ internal static class PartitionVerb
         return lacking == 0
             ? data.Records.Select(record => new Item(record.Json, ValueOf(record.Json, field)!))
             : throw new InvalidDataException(
-                $"{path}: {lacking} of {data.Records.Count} records have no text or number in \"{field}\"; the first has the fields {string.Join(", ", data.Records[0].Json.EnumerateObject().Select(each => each.Name))}. --field names another.");
+                $"{path}: {lacking} of {data.Records.Count} records have no text or number in \"{field}\"; the first has the fields "
+                    + $"{string.Join(", ", data.Records[0].Json.EnumerateObject().Select(each => each.Name))}. --field names another.");
     }
 
     private static string? ValueOf(JsonElement record, string field) =>
@@ -167,7 +170,8 @@ internal static class PartitionVerb
     {
         var file = items.Length == 0 ? null : name + ".jsonl";
         if (file is not null)
-            File.WriteAllText(Path.Combine(folder, file), string.Concat(items.Select(item => JsonSerializer.Serialize(item.Json, CommonOptions.JsonFormat) + "\n")));
+            File.WriteAllText(
+                Path.Combine(folder, file), string.Concat(items.Select(item => JsonSerializer.Serialize(item.Json, CommonOptions.JsonFormat) + "\n")));
         return new Part(name, file, items.Length, items.CountBy(item => item.Kind).OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary());
     }
 
@@ -175,7 +179,9 @@ internal static class PartitionVerb
     {
         var shown = kinds.Count <= MaxShownKinds
             ? kinds
-            : [.. kinds.OrderByDescending(kind => parts.Sum(part => part.Kinds.GetValueOrDefault(kind))).ThenBy(kind => kind, StringComparer.Ordinal).Take(MaxShownKinds)];
+            : [.. kinds.OrderByDescending(kind => parts.Sum(part => part.Kinds.GetValueOrDefault(kind)))
+                .ThenBy(kind => kind, StringComparer.Ordinal)
+                .Take(MaxShownKinds)];
         var table = new Table().Border(TableBorder.Simple).AddColumn("").AddColumn(Right("examples")).AddColumn(Right("kinds"));
         foreach (var kind in shown)
             table.AddColumn(Right(kind));
@@ -186,7 +192,8 @@ internal static class PartitionVerb
             var counts = shown.Select(kind => part.Kinds.GetValueOrDefault(kind)).ToList();
             if (kinds.Count > shown.Count)
                 counts.Add(part.Examples - counts.Sum());
-            table.AddRow([Markup.Escape(part.Name), .. counts.Prepend(part.Kinds.Count).Prepend(part.Examples).Select(count => count.ToString(CultureInfo.InvariantCulture))]);
+            int[] row = [part.Examples, part.Kinds.Count, .. counts];
+            table.AddRow([Markup.Escape(part.Name), .. row.Select(count => count.ToString(CultureInfo.InvariantCulture))]);
         }
         return table;
     }

@@ -49,7 +49,10 @@ public sealed record DataFile(DataFormat Format, IReadOnlyList<DataRecord> Recor
             }
         }
         if (form is null && first.Length > 0)
-            faults.Insert(0, $"{raw.First(record => record.Fault is null).Place}: the fields {FieldsOf(first[0])} are of no known form. Known are: {DataFormats.Describe()}.");
+        {
+            string place = raw.First(record => record.Fault is null).Place;
+            faults.Insert(0, $"{place}: the fields {FieldsOf(first[0])} are of no known form. Known are: {DataFormats.Describe()}.");
+        }
         if (faults.Count > 0)
             throw new InvalidDataException(string.Join(Environment.NewLine, faults));
         return records.Count > 0 ? new DataFile(form!.Value, records) : throw new InvalidDataException($"{path}: there is no example in it.");

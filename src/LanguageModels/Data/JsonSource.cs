@@ -19,7 +19,9 @@ internal static class JsonSource
         if (first is null)
             return [];
         // A list is a document unless it is closed on the first line and more follows: then it is a wrong line among lines.
-        bool isDocument = first.AsSpan().TrimStart() is ['[', ..] ? !IsWhole(first) || IsOnlyLine(path) : !IsWhole(first) && IsWhole(File.ReadAllBytes(path));
+        bool isDocument = first.AsSpan().TrimStart() is ['[', ..]
+            ? !IsWhole(first) || IsOnlyLine(path)
+            : !IsWhole(first) && IsWhole(File.ReadAllBytes(path));
         return isDocument ? Document(path) : Lines(path);
     }
 

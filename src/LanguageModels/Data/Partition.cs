@@ -82,10 +82,12 @@ public sealed record Partition(PartitionBy By, int Clients, double Alpha, double
 
     private int[][] Groups(IReadOnlyList<string> kinds)
     {
-        IEnumerable<int> all = Enumerable.Range(0, kinds.Count);
-        return By == PartitionBy.Even
-            ? [[.. all]]
-            : [.. all.GroupBy(i => kinds[i], StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group => group.ToArray())];
+        int[] all = [.. Enumerable.Range(0, kinds.Count)];
+        if (By == PartitionBy.Even)
+            return [all];
+        return [.. all.GroupBy(i => kinds[i], StringComparer.Ordinal)
+            .OrderBy(group => group.Key, StringComparer.Ordinal)
+            .Select(group => group.ToArray())];
     }
 
     /// <summary>The client of each file, in the order of the files.</summary>

@@ -47,9 +47,10 @@ internal static class RecordParser
         JsonElement value = Value(record, field);
         if (value.ValueKind == JsonValueKind.String)
             return [value.GetString()!];
-        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() == 0 || value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String))
-            throw new FormatException($"\"{field}\" must be a string or a list of strings.");
-        return [.. value.EnumerateArray().Select(item => item.GetString()!)];
+        JsonElement[] items = value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : [];
+        return items.Length > 0 && items.All(item => item.ValueKind == JsonValueKind.String)
+            ? [.. items.Select(item => item.GetString()!)]
+            : throw new FormatException($"\"{field}\" must be a string or a list of strings.");
     }
 
     public static JsonElement Value(JsonElement record, string field) =>
