@@ -43,8 +43,15 @@ public static class FederationBus
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
         var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
         builder.Services.AddSingleton(federation);
-        // A service is ready when its queues are: nothing may be published before.
-        builder.Services.Configure<MassTransitHostOptions>(host => host.WaitUntilStarted = true);
+        builder.Services.Configure<MassTransitHostOptions>(host =>
+        {
+            // A service is ready when its queues are: nothing may be published before.
+            host.WaitUntilStarted = true;
+            // Work on an assignment is dropped at a stop: the broker gives it to another worker, or to the next one.
+            host.ConsumerStopTimeout = TimeSpan.FromSeconds(1);
+            host.StopTimeout = TimeSpan.FromSeconds(5);
+        });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
         builder.Services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();
