@@ -10,6 +10,7 @@ public sealed class ClientAnnouncedConsumer(Presence presence, WakeUp wakeUp, Fe
     {
         if (context.Message.Federation == federation.Value)
         {
+            FederationName.RequireClient(context.Message.Client);
             presence.Heard(context.Message.Client);
             wakeUp.Now();
         }

@@ -13,7 +13,7 @@ public sealed class RoundClosedConsumer(FederationBook book, FederationName fede
         var closed = context.Message;
         if (closed.Federation != federation.Value)
             return;
-        var reason = Enum.Parse<RoundEnd>(closed.Reason);
+        var reason = IncomingMessages.Reason<RoundEnd>(closed.Reason);
         var state = await book.AppendWithReportsAsync(
             (state, inHand) => FederationDecisions.Commit(state, closed.Round, reason, inHand), context.CancellationToken);
         if (state.LastCommit is not { } commit || commit.Round != closed.Round)

@@ -39,14 +39,14 @@ public sealed partial class ScalarsReportedConsumer(FederationBook book, Federat
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
         if (state.Assignments.Keys.Any(key => key.Client == message.Client))
-            await (await context.GetSendEndpoint(federation.AddressOf(message.Client))).Send(rejected, context.CancellationToken);
+            await context.TrySendToClientAsync(federation, message.Client, rejected);
     }
 
     private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)
     {
         try
         {
-            return await book.HoldAsync(OutgoingMessages.Report(message), cancel) is ReportVerdict.Refuse refused ? refused.Reason : null;
+            return await book.HoldAsync(IncomingMessages.Report(message), cancel) is ReportVerdict.Refuse refused ? refused.Reason : null;
         }
         catch (FormatException fault)
         {
