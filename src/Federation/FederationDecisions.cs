@@ -40,16 +40,26 @@ public static class FederationDecisions
             .Where(setting => !Equals(setting.Recorded, setting.Given))
             .Select(setting => $"{setting.Name} is {setting.Recorded} in its log, {setting.Given} was given"));
 
-    /// <summary>Starts a round: an assignment for every participant, drawn from the present version's distribution.</summary>
+    /// <summary>
+    /// Starts a round: an assignment for every participant, drawn from the present version's distribution. Again for an open one in
+    /// continuous mode: those who have no assignment in it join.
+    /// </summary>
     public static IReadOnlyList<LogEvent> StartRound(FederationState state, int round, IEnumerable<string> participants)
     {
-        if (state.Settings is null || state.Closed is not null || state.Round is not null || round != state.LastRound + 1)
+        if (state.Settings is null || state.Closed is not null)
             return [];
         var clients = participants.Distinct().Order(StringComparer.Ordinal).ToArray();
-        return clients.Length == 0
+        if (state.Round?.Number == round)
+            return state.IsContinuous ? Join(state, round, clients) : [];
+        return state.Round is not null || round != state.LastRound + 1 || clients.Length == 0
             ? []
             : [new RoundStartedEntry(round, clients), .. clients.Select(client => Assign(state, round, client))];
     }
+
+    /// <summary>Assignments for clients that became free while a continuous round is open.</summary>
+    private static IReadOnlyList<LogEvent> Join(FederationState state, int round, IEnumerable<string> clients) =>
+        [.. clients.Where(client => !state.Assignments.ContainsKey(new AssignmentKey(round, client)))
+            .Select(client => Assign(state, round, client))];
 
     internal static SeedsAssignedEntry Assign(FederationState state, int round, string client)
     {
@@ -74,6 +84,8 @@ public static class FederationDecisions
             return new ReportVerdict.Repeat();
         if (state.Closed is not null)
             return new ReportVerdict.Refuse("the federation is closed");
+        if (state.Round is null && state.Version >= settings.Rounds)
+            return new ReportVerdict.Refuse("the last round was committed");
         if (Fault(settings, assignment, report) is { } fault)
             return new ReportVerdict.Refuse(fault);
 
@@ -146,9 +158,13 @@ public static class FederationDecisions
             ? []
             : [evaluation];
 
-    /// <summary>Ends the federation between two rounds.</summary>
-    public static IReadOnlyList<LogEvent> Close(FederationState state, FederationEnd reason, int version) =>
+    /// <summary>
+    /// Ends the federation between two rounds. Reports that came after the last commit are written down before the end, so that none
+    /// that was accepted is lost, but no version counts them.
+    /// </summary>
+    public static IReadOnlyList<LogEvent> Close(
+        FederationState state, FederationEnd reason, int version, IEnumerable<ScalarsReportedEntry> inHand) =>
         state.Settings is null || state.Closed is not null || state.Round is not null || version < 0 || version > state.Version
             ? []
-            : [new FederationClosedEntry(reason, version)];
+            : [.. inHand.OrderBy(report => new AssignmentKey(report.Round, report.Client)), new FederationClosedEntry(reason, version)];
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace FedKSeed.Federation;
 
 /// <summary>
@@ -51,6 +53,7 @@ public static class FederationFold
         return state with
         {
             Settings = opened.Settings,
+            OpenedAt = time,
             Accumulators = new long[seeds],
             Importance = Importance.None(seeds),
             // Without history the two ways of sampling are the same.
@@ -64,14 +67,15 @@ public static class FederationFold
         Require(state.Round is null, $"round {state.Round?.Number} is still open");
         Require(started.Round == state.LastRound + 1, $"round {state.LastRound + 1} was expected, not {started.Round}");
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
-        return state with { Round = new OpenRound(started.Round, started.Participants, time), LastRound = started.Round };
+        return state with { Round = new OpenRound(started.Round, started.Participants.ToImmutableSortedSet(StringComparer.Ordinal), time), LastRound = started.Round };
     }
 
     private static FederationState Assign(FederationState state, SeedsAssignedEntry assigned, DateTimeOffset time)
     {
         var key = new AssignmentKey(assigned.Round, assigned.Client);
-        Require(state.Round is { } round && round.Number == assigned.Round && round.Participants.Contains(assigned.Client),
-            $"{assigned.Client} does not take part in round {assigned.Round}");
+        Require(state.Round?.Number == assigned.Round, $"round {assigned.Round} is not open");
+        var isParticipant = state.Round!.Participants.Contains(assigned.Client);
+        Require(isParticipant || state.IsContinuous, $"{assigned.Client} does not take part in round {assigned.Round}");
         Require(!state.Assignments.ContainsKey(key), $"assignment {key} was made before");
         Require(assigned.BaseVersion == state.Version, $"the base version is {state.Version}, not {assigned.BaseVersion}");
         var promised = FederationDecisions.Assign(state, assigned.Round, assigned.Client);
@@ -81,7 +85,11 @@ public static class FederationFold
             $"the learning rate of round {assigned.Round} is {promised.LearningRate}, not {assigned.LearningRate}");
         var assignment = new Assignment(
             key, assigned.BaseVersion, assigned.LearningRate, assigned.Seeds, time, IsReported: false);
-        return state with { Assignments = state.Assignments.Add(key, assignment) };
+        return state with
+        {
+            Round = isParticipant ? state.Round : state.Round with { Participants = state.Round.Participants.Add(assigned.Client) },
+            Assignments = state.Assignments.Add(key, assignment),
+        };
     }
 
     /// <summary>The state after a report; a decision needs it before the report is in the log.</summary>

@@ -77,12 +77,35 @@ public sealed record FederationSettings
     public double ImportanceClip { get; init; } = 1000;
 
     /// <summary>Clients that must be alive before a round starts.</summary>
-    [Range(1, 10_000)]
+    [Range(1, 1_000_000)]
     public int MinimumClients { get; init; } = 1;
 
-    /// <summary>Share of a round's participants whose reports close it at once.</summary>
+    /// <summary>Clients that are asked for in a round; 0 to go by <see cref="Participation"/> alone.</summary>
+    [Range(0, 1_000_000)]
+    public int ParticipantsPerRound { get; init; }
+
+    /// <summary>Share of the free clients that are asked for in a round. Which ones follows from pool key and round.</summary>
+    [Range(0.001, 1.0)]
+    public double Participation { get; init; } = 1;
+
+    /// <summary>So many times the clients asked for are invited, and the quorum is of those asked for: the slowest need not be waited for.</summary>
+    [Range(1.0, 10.0)]
+    public double OverSelection { get; init; } = 1;
+
+    /// <summary>Share of the clients asked for in a round whose reports close it at once.</summary>
     [Range(0.01, 1.0)]
     public double Quorum { get; init; } = 1;
+
+    /// <summary>A round that has fewer reports at its deadline waits for one more deadline, then closes with what it has.</summary>
+    [Range(0, 1_000_000)]
+    public int MinimumReports { get; init; }
+
+    /// <summary>
+    /// Continuous mode: a round closes as soon as this many reports are in hand, of whatever round, and clients that become free join
+    /// the open one; 0 for rounds that close at their quorum.
+    /// </summary>
+    [Range(0, 1_000_000)]
+    public int CommitEvery { get; init; }
 
     /// <summary>Time after which a round closes with the reports in hand. Well under the broker's 30-minute acknowledgement timeout.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:20:00")]
@@ -91,6 +114,14 @@ public sealed record FederationSettings
     /// <summary>A report based on a version more commits old than this is refused.</summary>
     [Range(0, 1000)]
     public int StalenessBound { get; init; } = 10;
+
+    /// <summary>The federation ends at the first commit after so long; zero for no limit.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "365.00:00:00")]
+    public TimeSpan TimeLimit { get; init; }
+
+    /// <summary>The federation ends when the held-out loss, nats a token, is at most this; 0 for no target.</summary>
+    [Range(0.0, 1e6)]
+    public double TargetLoss { get; init; }
 
     /// <summary>
     /// Nothing depends on timing: every round takes all participants and the next one waits for a version's evaluation, so
@@ -130,8 +161,11 @@ public sealed record FederationSettings
         // One contribution is η·g in units of 2^-40; 4096 of them must stay inside an int64.
         if (LearningRate * MaximumScalar > 1024)
             messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed 1024.");
-        if (Synchronous && Quorum < 1)
-            messages.Add($"{nameof(Quorum)} must be 1 when {nameof(Synchronous)} is set.");
+        if (Synchronous && (Quorum < 1 || OverSelection > 1 || CommitEvery > 0))
+            messages.Add(
+                $"{nameof(Quorum)} and {nameof(OverSelection)} must be 1 and {nameof(CommitEvery)} 0 when {nameof(Synchronous)} is set.");
+        if (TargetLoss > 0 && EvaluateEvery == 0)
+            messages.Add($"{nameof(EvaluateEvery)} must be at least 1 when {nameof(TargetLoss)} is set.");
         return messages;
     }
 }

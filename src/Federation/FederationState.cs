@@ -16,7 +16,7 @@ public readonly record struct AssignmentKey(int Round, string Client) : ICompara
 public sealed record Assignment(
     AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported);
 
-public sealed record OpenRound(int Number, IReadOnlyList<string> Participants, DateTimeOffset StartedAt);
+public sealed record OpenRound(int Number, ImmutableSortedSet<string> Participants, DateTimeOffset StartedAt);
 
 /// <summary>
 /// What a federation is after some entries of its log. Immutable; <see cref="FederationFold"/> makes the next one.
@@ -25,6 +25,9 @@ public sealed record FederationState
 {
     /// <summary>Null before the federation is opened.</summary>
     public FederationSettings? Settings { get; init; }
+
+    /// <summary>When the federation was opened.</summary>
+    public DateTimeOffset OpenedAt { get; init; }
 
     public LogHead Head { get; init; } = LogHead.Start;
 
@@ -63,6 +66,9 @@ public sealed record FederationState
     public ImmutableList<ModelEvaluatedEntry> Evaluations { get; init; } = [];
 
     public FederationClosedEntry? Closed { get; init; }
+
+    /// <summary>Rounds close after a number of reports, and free clients join the open one.</summary>
+    public bool IsContinuous => Settings is { CommitEvery: > 0 };
 
     public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.Find(evaluation => evaluation.Version == version);
 

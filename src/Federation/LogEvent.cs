@@ -67,6 +67,13 @@ public enum RoundEnd
 [JsonConverter(typeof(JsonStringEnumConverter<FederationEnd>))]
 public enum FederationEnd
 {
+    /// <summary>All rounds are done.</summary>
     Completed,
+
+    /// <summary>The held-out loss left every bound, or no client had a finite loss.</summary>
     Diverged,
+
+    TargetReached,
+
+    TimeIsUp,
 }

@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace FedKSeed.Federation;
 
 /// <summary>What RoundService does next.</summary>
@@ -8,6 +11,9 @@ public abstract record RoundDecision
 
     public sealed record Start(int Round, IReadOnlyList<string> Participants) : RoundDecision;
 
+    /// <summary>Clients that became free join the open round of a continuous federation.</summary>
+    public sealed record Join(int Round, IReadOnlyList<string> Clients) : RoundDecision;
+
     public sealed record Close(int Round, RoundEnd Reason) : RoundDecision;
 
     public sealed record End(FederationEnd Reason, int Version) : RoundDecision;
@@ -15,7 +21,23 @@ public abstract record RoundDecision
 
 /// <summary>
 /// When a round starts and closes and when the federation is finished: one table, from the book, the reports in hand, who is alive
-/// and the time. It keeps no state of its own, so a restarted RoundService decides as the one before it would have.
+/// and the time. It keeps no state of its own, so a restarted RoundService decides as the one before it would have. The first row
+/// that holds decides:
+/// <code>
+/// not open, or closed                                             wait
+/// a round is open
+///   enough reports in hand (quorum; CommitEvery of any round)     close: quorum
+///   deadline passed, and MinimumReports in hand or a second one   close: deadline
+///   continuous, and clients are free                              they join
+///   otherwise                                                     wait
+/// between rounds
+///   diverged                                                      end, with the best version
+///   the target loss is reached                                    end
+///   last round done, or time is up; its evaluation in, or late    end
+///   synchronous, and an evaluation is due                         wait, with patience
+///   enough clients are free                                       start
+///   otherwise                                                     wait
+/// </code>
 /// </summary>
 public static class RoundPolicy
 {
@@ -27,56 +49,111 @@ public static class RoundPolicy
     public static RoundDecision Decide(
         FederationState book, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
     {
+        ArgumentNullException.ThrowIfNull(book);
         if (book.Settings is not { } settings)
             return new RoundDecision.Wait("the federation to open");
         if (book.Closed is not null)
             return new RoundDecision.Wait("nothing: the federation is closed");
-        if (book.Round is { } round)
-            return DecideOpen(settings, round, inHand, now);
+        string[] Free() => [.. FreeClients(book, inHand, alive, now)];
+        return book.Round is { } round
+            ? WhileOpen(book, settings, round, inHand, Free, now)
+            : BetweenRounds(book, settings, Free, now);
+    }
 
-        var isPatient = now < book.VersionSince + EvaluationPatience;
-        var awaitsEvaluation = settings.IsEvaluationDue(book.Version) && book.EvaluationOf(book.Version) is null && isPatient;
+    /// <summary>Reports that close a round of so many participants at once.</summary>
+    public static int QuorumOf(FederationSettings settings, int participants)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        // The tiny subtraction keeps a quotient like 8 × 1.1 / 1.1 from becoming 9.
+        return Math.Max(1, (int)Math.Ceiling(settings.Quorum * participants / settings.OverSelection - 1e-9));
+    }
+
+    private static RoundDecision WhileOpen(
+        FederationState book, FederationSettings settings, OpenRound round, IReadOnlySet<AssignmentKey> inHand, Func<string[]> free,
+        DateTimeOffset now)
+    {
+        var reports = book.IsContinuous
+            ? inHand.Count
+            : round.Participants.Count(client => inHand.Contains(new AssignmentKey(round.Number, client)));
+        var enough = book.IsContinuous ? settings.CommitEvery : QuorumOf(settings, round.Participants.Count);
+        if (reports >= enough)
+            return new RoundDecision.Close(round.Number, RoundEnd.Quorum);
+
+        var deadlines = inHand.Count >= settings.MinimumReports ? 1 : 2;
+        if (now >= round.StartedAt + deadlines * settings.RoundDeadline)
+            return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
+
+        if (book.IsContinuous)
+        {
+            var joining = free().Where(client => !book.Assignments.ContainsKey(new AssignmentKey(round.Number, client))).ToArray();
+            if (joining.Length > 0)
+                return new RoundDecision.Join(round.Number, joining);
+        }
+        return new RoundDecision.Wait($"reports of round {round.Number}: {reports} of {enough} are in hand");
+    }
+
+    private static RoundDecision BetweenRounds(
+        FederationState book, FederationSettings settings, Func<string[]> free, DateTimeOffset now)
+    {
         if (book.HasDiverged)
             return new RoundDecision.End(FederationEnd.Diverged, book.BestVersion);
-        if (book.Version >= settings.Rounds)
+        if (settings.TargetLoss > 0 && book.Evaluations.Find(evaluation => evaluation.Loss <= settings.TargetLoss) is { } reached)
+            return new RoundDecision.End(FederationEnd.TargetReached, reached.Version);
+
+        var awaitsEvaluation = settings.IsEvaluationDue(book.Version) && book.EvaluationOf(book.Version) is null
+            && now < book.VersionSince + EvaluationPatience;
+        if (EndOf(book, settings, now) is { } end)
         {
             return awaitsEvaluation
                 ? new RoundDecision.Wait("the evaluation of the last version")
-                : new RoundDecision.End(FederationEnd.Completed, book.Version);
+                : new RoundDecision.End(end, book.Version);
         }
         if (settings.Synchronous && awaitsEvaluation)
             return new RoundDecision.Wait($"the evaluation of version {book.Version}");
 
-        var participants = alive.Where(client => IsFree(book, inHand, client, now)).Order(StringComparer.Ordinal).ToArray();
-        return participants.Length >= settings.MinimumClients
-            ? new RoundDecision.Start(book.LastRound + 1, participants)
-            : new RoundDecision.Wait($"clients: {participants.Length} of at least {settings.MinimumClients} are ready");
+        var clients = free();
+        // A continuous federation gathers its clients once; after that whoever is free goes on.
+        var minimum = book.IsContinuous && book.LastRound > 0 ? 1 : settings.MinimumClients;
+        return clients.Length >= minimum
+            ? new RoundDecision.Start(book.LastRound + 1, Invite(settings, book.LastRound + 1, clients))
+            : new RoundDecision.Wait($"clients: {clients.Length} of at least {minimum} are ready");
     }
 
-    private static RoundDecision DecideOpen(
-        FederationSettings settings, OpenRound round, IReadOnlySet<AssignmentKey> inHand, DateTimeOffset now)
+    private static FederationEnd? EndOf(FederationState book, FederationSettings settings, DateTimeOffset now)
     {
-        var reported = round.Participants.Count(client => inHand.Contains(new AssignmentKey(round.Number, client)));
-        var quorum = QuorumOf(settings, round.Participants.Count);
-        if (reported >= quorum)
-            return new RoundDecision.Close(round.Number, RoundEnd.Quorum);
-        if (now >= round.StartedAt + settings.RoundDeadline)
-            return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
-        return new RoundDecision.Wait($"reports of round {round.Number}: {reported} of {quorum} are in hand");
+        if (book.Version >= settings.Rounds)
+            return FederationEnd.Completed;
+        return settings.TimeLimit > TimeSpan.Zero && now >= book.OpenedAt + settings.TimeLimit ? FederationEnd.TimeIsUp : null;
     }
 
-    /// <summary>Reports that close a round of so many participants at once.</summary>
-    public static int QuorumOf(FederationSettings settings, int participants) =>
-        Math.Max(1, (int)Math.Ceiling(settings.Quorum * participants));
+    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round.</summary>
+    private static string[] Invite(FederationSettings settings, int round, string[] free)
+    {
+        var wanted = settings.ParticipantsPerRound > 0
+            ? settings.ParticipantsPerRound
+            : Math.Max(1, (int)Math.Ceiling(settings.Participation * free.Length - 1e-9));
+        var invited = (int)Math.Min(free.Length, Math.Ceiling(wanted * settings.OverSelection - 1e-9));
+        return invited == free.Length
+            ? free
+            : [.. free.OrderBy(client => Lot(settings.PoolKey, round, client), StringComparer.Ordinal).Take(invited).Order(StringComparer.Ordinal)];
+    }
+
+    private static string Lot(ulong poolKey, int round, string client) =>
+        Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"fedkseed/participation/1:{poolKey}:{round}:{client}")));
 
     /// <summary>
     /// A straggler gets no second assignment while it works off its first, for at most two deadlines: then its assignment counts
     /// as lost, so that a federation whose messages were lost goes on.
     /// </summary>
-    private static bool IsFree(FederationState book, IReadOnlySet<AssignmentKey> inHand, string client, DateTimeOffset now) =>
-        !book.Assignments.Values.Any(assignment =>
-            assignment.Key.Client == client
-            && !assignment.IsReported
-            && !inHand.Contains(assignment.Key)
-            && now < assignment.AssignedAt + 2 * book.Settings!.RoundDeadline);
+    private static IEnumerable<string> FreeClients(
+        FederationState book, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
+    {
+        var busy = book.Assignments.Values
+            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + 2 * book.Settings!.RoundDeadline)
+            .Select(assignment => assignment.Key)
+            .Where(key => !inHand.Contains(key))
+            .Select(key => key.Client)
+            .ToHashSet(StringComparer.Ordinal);
+        return alive.Where(client => !busy.Contains(client)).Order(StringComparer.Ordinal);
+    }
 }

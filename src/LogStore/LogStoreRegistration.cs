@@ -35,9 +35,13 @@ public static class LogStoreRegistration
             return ConnectionMultiplexer.Connect(configuration);
         });
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
-            services.GetRequiredService<IConnectionMultiplexer>(), builder.Configuration["Federation:Name"] ?? new FederationSettings().Name));
+            services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
         builder.Services.AddSingleton<FederationBook>();
+        builder.Services.TryAddSingleton(services => new RedisPresence(
+            services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
         return builder;
     }
+
+    private static string Name(IHostApplicationBuilder builder) => builder.Configuration["Federation:Name"] ?? new FederationSettings().Name;
 }

@@ -89,7 +89,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
             transaction =>
             {
                 transaction.AddCondition(Condition.ListLengthEqual(_log, expectedLength));
-                if (events.Any(happened => happened is RoundCommittedEntry))
+                if (events.Any(happened => happened is RoundCommittedEntry or FederationClosedEntry))
                     transaction.AddCondition(Condition.HashLengthEqual(_inHand, expectedInHand));
                 _ = transaction.ListRightPushAsync(_log, [.. lines.Select(line => (RedisValue)line)]);
                 if (taken.Length > 0)

@@ -1,20 +1,19 @@
 using FedKSeed.Contracts;
+using FedKSeed.LogStore;
 using MassTransit;
 
 namespace FedKSeed.RoundService;
 
 /// <summary>Notes who is alive.</summary>
-public sealed class ClientAnnouncedConsumer(Presence presence, WakeUp wakeUp, FederationName federation) : IConsumer<ClientAnnounced>
+public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeUp, FederationName federation) : IConsumer<ClientAnnounced>
 {
-    public Task Consume(ConsumeContext<ClientAnnounced> context)
+    public async Task Consume(ConsumeContext<ClientAnnounced> context)
     {
-        if (context.Message.Federation == federation.Value)
-        {
-            FederationName.RequireClient(context.Message.Client);
-            presence.Heard(context.Message.Client);
-            wakeUp.Now();
-        }
-        return Task.CompletedTask;
+        if (context.Message.Federation != federation.Value)
+            return;
+        FederationName.RequireClient(context.Message.Client);
+        await presence.HeardAsync(context.Message.Client);
+        wakeUp.Now();
     }
 }
 

@@ -3,16 +3,18 @@ using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using StackExchange.Redis;
 
 namespace FedKSeed.RoundService;
 
 /// <summary>
 /// Looks at the book whenever something may have changed, asks <see cref="RoundPolicy"/> what is next, and publishes it. What it
-/// published shows in the book; until it does, the same decision is published again at intervals.
+/// published shows in the book; until it does, the same decision is published again at intervals. Of several instances the one
+/// with the lease does so, the others look on.
 /// </summary>
 public sealed partial class RoundClock(
     FederationBook book,
-    Presence presence,
+    RedisPresence presence,
     WakeUp wakeUp,
     IBus bus,
     FederationName federation,
@@ -20,45 +22,97 @@ public sealed partial class RoundClock(
     TimeProvider time,
     ILogger<RoundClock> log) : BackgroundService
 {
+    private Announcement _last = Announcement.None;
+    private OpenRound? _inherited;
+    private bool _hasClock;
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (!_hasClock)
+            return;
+        try
+        {
+            await presence.ReleaseClockAsync();
+        }
+        catch (Exception fault) when (fault is RedisException or RedisTimeoutException or ObjectDisposedException)
+        {
+            Away(fault.Message); // the lease lapses by itself
+        }
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var last = (Said: "", Length: -1L, At: DateTimeOffset.MinValue);
-        // A round that is open at the start was opened by a process before this one, and its assignments may have been lost with it.
-        var inherited = (await book.RefreshAsync(stoppingToken)).Round;
-        while (!stoppingToken.IsCancellationRequested)
+        for (var isOpen = true; isOpen && !stoppingToken.IsCancellationRequested;)
         {
-            var state = await book.RefreshAsync(stoppingToken);
-            var inHand = await book.Log.ReadInHandKeysAsync(stoppingToken);
-            var now = time.GetUtcNow();
-            var decision = RoundPolicy.Decide(state, inHand, presence.Alive(), now);
-            var said = Describe(decision);
-            var isNews = said != last.Said || state.Head.Length != last.Length;
-            var isOverdue = decision is not RoundDecision.Wait && now >= last.At + options.Value.RepeatAfter;
-            if (isNews || isOverdue)
-            {
-                if (said != last.Said)
-                    Decided(said);
-                await PublishAsync(decision, stoppingToken);
-                last = (said, state.Head.Length, now);
-            }
-            if (state.Closed is not null)
-                return;
-            if (inherited is not null && await AssignAgainAsync(inherited, state, stoppingToken))
-                inherited = null;
+            isOpen = await TryTickAsync(stoppingToken);
             await wakeUp.WaitAsync(options.Value.Tick, time, stoppingToken);
         }
     }
 
+    /// <summary>One look. A store or a broker that is away is waited for; a log that is wrong ends the service.</summary>
+    /// <returns>False when the federation is closed.</returns>
+    private async Task<bool> TryTickAsync(CancellationToken cancel)
+    {
+        // A publish blocks while the broker is away.
+        using var timeout = new CancellationTokenSource(options.Value.RepeatAfter, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, timeout.Token);
+        try
+        {
+            return !await TakeClockAsync(either.Token) || await TickAsync(either.Token);
+        }
+        catch (Exception fault) when (fault is RedisException or RedisTimeoutException or MassTransitException
+            || (fault is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            _last = Announcement.None;
+            Away(fault.Message);
+            return true;
+        }
+    }
+
+    /// <summary>A round that is open when the clock is taken was opened by another instance, and its assignments may have been lost with it.</summary>
+    private async Task<bool> TakeClockAsync(CancellationToken cancel)
+    {
+        var had = _hasClock;
+        _hasClock = await presence.HoldClockAsync(options.Value.ClockLease);
+        if (_hasClock && !had)
+        {
+            (_inherited, _last) = ((await book.RefreshAsync(cancel)).Round, Announcement.None);
+            Took(federation.Value);
+        }
+        return _hasClock;
+    }
+
+    /// <returns>False when the federation is closed: there is nothing more to decide.</returns>
+    private async Task<bool> TickAsync(CancellationToken cancel)
+    {
+        var state = await book.RefreshAsync(cancel);
+        var inHand = await book.Log.ReadInHandKeysAsync(cancel);
+        var alive = await presence.AliveAsync(options.Value.ClientTimeout);
+        var now = time.GetUtcNow();
+        var decision = RoundPolicy.Decide(state, inHand, alive, now);
+        var said = Describe(decision);
+        if (said != _last.Said)
+            Decided(said);
+        if (said != _last.Said || state.Head.Length != _last.Length || now >= _last.At + options.Value.RepeatAfter)
+        {
+            await PublishAsync(decision, cancel);
+            _last = new Announcement(said, state.Head.Length, now);
+        }
+        if (_inherited is not null && await AssignAgainAsync(_inherited, state, alive, cancel))
+            _inherited = null;
+        return state.Closed is null;
+    }
+
     /// <summary>Announces an inherited round again once its clients are back; whoever has its assignment still takes no harm.</summary>
     /// <returns>Whether there is nothing more to do for it.</returns>
-    private async Task<bool> AssignAgainAsync(OpenRound inherited, FederationState state, CancellationToken cancel)
+    private async Task<bool> AssignAgainAsync(OpenRound inherited, FederationState state, IReadOnlyList<string> alive, CancellationToken cancel)
     {
         if (state.Round?.Number != inherited.Number)
             return true;
-        if (inherited.Participants.Except(presence.Alive()).Any())
+        if (!inherited.Participants.IsSubsetOf(alive))
             return false;
-        await bus.Publish(
-            new RoundStarted { Federation = federation.Value, Round = inherited.Number, Participants = inherited.Participants }, cancel);
+        await PublishAsync(new RoundDecision.Start(inherited.Number, [.. inherited.Participants]), cancel);
         return true;
     }
 
@@ -66,6 +120,8 @@ public sealed partial class RoundClock(
     {
         RoundDecision.Start start => bus.Publish(
             new RoundStarted { Federation = federation.Value, Round = start.Round, Participants = start.Participants }, cancel),
+        RoundDecision.Join join => bus.Publish(
+            new RoundStarted { Federation = federation.Value, Round = join.Round, Participants = join.Clients }, cancel),
         RoundDecision.Close close => bus.Publish(
             new RoundClosed { Federation = federation.Value, Round = close.Round, Reason = close.Reason.ToString() }, cancel),
         RoundDecision.End end => bus.Publish(
@@ -76,11 +132,23 @@ public sealed partial class RoundClock(
     private static string Describe(RoundDecision decision) => decision switch
     {
         RoundDecision.Start start => $"round {start.Round} starts with {start.Participants.Count} clients",
+        RoundDecision.Join join => $"{string.Join(", ", join.Clients)} join round {join.Round}",
         RoundDecision.Close close => $"round {close.Round} closes: {close.Reason}",
         RoundDecision.End end => $"the federation ends: {end.Reason}, version {end.Version}",
         RoundDecision.Wait wait => $"waiting for {wait.For}",
         _ => throw new InvalidOperationException($"{decision.GetType().Name} is no decision of this clock."),
     };
+
+    private sealed record Announcement(string Said, long Length, DateTimeOffset At)
+    {
+        public static Announcement None { get; } = new("", -1, DateTimeOffset.MinValue);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "This instance has the clock of federation {Federation}")]
+    private partial void Took(string federation);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The clock waits for its store or broker: {Reason}")]
+    private partial void Away(string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Clock: {Decision}")]
     private partial void Decided(string decision);

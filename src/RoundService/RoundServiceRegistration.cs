@@ -1,6 +1,7 @@
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;
+using Microsoft.Extensions.Options;
 
 namespace FedKSeed.RoundService;
 
@@ -12,7 +13,6 @@ public static class RoundServiceRegistration
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddFederationBook();
         builder.Services.AddOptions<RoundServiceOptions>().BindConfiguration("RoundService").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<Presence>();
         builder.Services.AddSingleton<WakeUp>();
         builder.Services.AddHostedService<RoundClock>();
         return builder;
@@ -30,7 +30,8 @@ public static class RoundServiceRegistration
     {
         ArgumentNullException.ThrowIfNull(app);
         app.MapHealth();
-        app.MapGet("/federation", async (FederationBook book, Presence presence, CancellationToken cancel) =>
-            FederationStatus.Of(await book.RefreshAsync(cancel), presence.Alive()));
+        app.MapGet("/federation", async (
+            FederationBook book, RedisPresence presence, IOptions<RoundServiceOptions> options, CancellationToken cancel) =>
+            FederationStatus.Of(await book.RefreshAsync(cancel), await presence.AliveAsync(options.Value.ClientTimeout)));
     }
 }

@@ -5,6 +5,7 @@ using MassTransit;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using StackExchange.Redis;
 
 namespace FedKSeed.SeedService;
 
@@ -30,13 +31,23 @@ public sealed partial class FederationOpening(
         using var timer = new PeriodicTimer(Interval, time);
         do
         {
-            var state = await book.RefreshAsync(stoppingToken);
-            if (IsEvaluationMissing(state))
-                await bus.Publish(
-                    new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, stoppingToken);
+            try
+            {
+                var state = await book.RefreshAsync(stoppingToken);
+                if (IsEvaluationMissing(state))
+                    await bus.Publish(
+                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, stoppingToken);
+            }
+            catch (Exception fault) when (fault is RedisException or RedisTimeoutException or MassTransitException)
+            {
+                Away(fault.Message);
+            }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Asking for an evaluation again later: {Reason}")]
+    private partial void Away(string reason);
 
     private static bool IsEvaluationMissing(FederationState state) =>
         state.Closed is null && state.Settings!.IsEvaluationDue(state.Version) && state.EvaluationOf(state.Version) is null;

@@ -118,7 +118,14 @@ public sealed class FederationViewTests
 
     private static LocalProgress Progress(string client, int round, int step) => new()
     {
-        Federation = "f", Round = round, Client = client, Worker = "w", Step = step, Steps = 10, Loss = 2, AssignmentBytes = 1000,
+        Federation = "f",
+        Round = round,
+        Client = client,
+        Worker = "w",
+        Step = step,
+        Steps = 10,
+        Loss = 2,
+        AssignmentBytes = 1000,
     };
 
     private static ReportAccepted Accepted(string client, int round) => new() { Federation = "f", Round = round, Client = client, ReportBytes = 100 };

@@ -107,7 +107,14 @@ public sealed partial class ReportTests : IDisposable
 
     private static LocalProgress Progress(string client, double loss) => new()
     {
-        Federation = "f", Round = 2, Client = client, Worker = "w", Step = 5, Steps = 5, Loss = loss, AssignmentBytes = 1000,
+        Federation = "f",
+        Round = 2,
+        Client = client,
+        Worker = "w",
+        Step = 5,
+        Steps = 5,
+        Loss = loss,
+        AssignmentBytes = 1000,
     };
 
     private static RunSummary Summary(string answer = "an answer")

@@ -16,7 +16,11 @@ internal sealed class SampleLog : IDisposable
         using var checkpoint = Checkpoint.Open(Base);
         Settings = new FederationSettings
         {
-            BaseModelDigest = checkpoint.Digest(), SeedCount = 64, Rounds = rounds, StepsPerRound = 5, EvaluateEvery = 1,
+            BaseModelDigest = checkpoint.Digest(),
+            SeedCount = 64,
+            Rounds = rounds,
+            StepsPerRound = 5,
+            EvaluateEvery = 1,
             Sampling = SeedSampling.Importance,
         };
         WriteLog(rounds);
@@ -69,7 +73,7 @@ internal sealed class SampleLog : IDisposable
             Append(ref state, [new ModelEvaluatedEntry(round, 10, 3.0 / round, 0.1 * round, 0.2 * round)]);
             Versions.Add(state.Accumulators);
         }
-        Append(ref state, FederationDecisions.Close(state, FederationEnd.Completed, rounds));
+        Append(ref state, FederationDecisions.Close(state, FederationEnd.Completed, rounds, []));
         WriteChain(Events);
     }
 

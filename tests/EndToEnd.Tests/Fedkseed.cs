@@ -30,7 +30,9 @@ internal sealed class Fedkseed : IDisposable
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "fedkseed.dll"), .. arguments])
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath(),
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Path.GetTempPath(),
         };
         start.Environment["FEDKSEED_SAMPLES"] = Samples;
         var program = new Fedkseed(Process.Start(start)!);

@@ -53,7 +53,7 @@ internal static class Federations
                 .Select((client, k) => Accepted(state, ReportOf(state, round, client, 0.25f * (k + 1) * (round % 2 == 0 ? 1 : -1)))).ToArray();
             state = state.Then(state => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand), log);
         }
-        state.Then(state => FederationDecisions.Close(state, FederationEnd.Completed, state.Version), log);
+        state.Then(state => FederationDecisions.Close(state, FederationEnd.Completed, state.Version, []), log);
         return log;
     }
 }

@@ -90,12 +90,77 @@ public class RoundPolicyTests
         Assert.Equal(FederationEnd.Diverged, Assert.IsType<RoundDecision.End>(RoundPolicy.Decide(book, Nothing, ["a"], Start)).Reason);
     }
 
+    [Fact]
+    public void A_round_invites_the_share_asked_for_and_another_round_invites_others()
+    {
+        string[] clients = [.. Enumerable.Range(0, 20).Select(k => $"client-{k:00}")];
+        var book = Open(Settings with { Participation = 0.25 });
+        var first = Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(book, Nothing, clients, Start)).Participants;
+        Assert.Equal(5, first.Count);
+        book = book.Then(state => FederationDecisions.StartRound(state, 1, first));
+        book = book.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Deadline, []));
+        var later = Start + TimeSpan.FromMinutes(5);
+        Assert.NotEqual(first, Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(book, Nothing, clients, later)).Participants);
+    }
+
+    [Fact]
+    public void Over_selection_invites_more_clients_than_the_quorum_is_of()
+    {
+        string[] clients = [.. Enumerable.Range(0, 20).Select(k => $"client-{k:00}")];
+        var settings = Settings with { ParticipantsPerRound = 10, OverSelection = 1.3 };
+        var start = Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(Open(settings), Nothing, clients, Start));
+        Assert.Equal(13, start.Participants.Count);
+        Assert.Equal(10, RoundPolicy.QuorumOf(settings, start.Participants.Count));
+    }
+
+    [Fact]
+    public void A_round_without_its_minimum_of_reports_waits_for_a_second_deadline_and_no_longer()
+    {
+        var book = Open(Settings with { MinimumReports = 2 }).Then(state => FederationDecisions.StartRound(state, 1, ["a", "b", "c"]));
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Keys("a"), [], Start + TimeSpan.FromSeconds(10)));
+        Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, Keys("a", "b"), [], Start + TimeSpan.FromSeconds(10)));
+        Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, Keys("a"), [], Start + TimeSpan.FromSeconds(20)));
+    }
+
+    [Fact]
+    public void A_continuous_federation_commits_after_so_many_reports_of_any_round_and_lets_free_clients_join()
+    {
+        var settings = Settings with { CommitEvery = 2 };
+        var book = Open(settings).Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"]));
+        var join = Assert.IsType<RoundDecision.Join>(RoundPolicy.Decide(book, Nothing, ["a", "b", "c"], Start));
+        Assert.Equal(["c"], join.Clients);
+        book = book.Then(state => FederationDecisions.StartRound(state, 1, join.Clients));
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Keys("a"), ["a", "b", "c"], Start));
+        Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, Keys("a", "c"), ["a", "b", "c"], Start));
+
+        var taken = new[] { "a", "c" }.Select(client => Accepted(book, ReportOf(book, 1, client))).ToArray();
+        book = book.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, taken));
+        var next = Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(book, Nothing, ["a", "b", "c"], Start));
+        Assert.Equal(["a", "c"], next.Participants);
+        book = book.Then(state => FederationDecisions.StartRound(state, 2, next.Participants));
+        HashSet<AssignmentKey> straggler = [new(1, "b"), new(2, "a")];
+        Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, straggler, ["a", "b", "c"], Start));
+    }
+
+    [Fact]
+    public void The_federation_ends_when_its_target_loss_is_reached_or_its_time_is_up()
+    {
+        var book = Open(Settings with { EvaluateEvery = 1, TargetLoss = 2 })
+            .Then(state => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(0, 10, 1.9, 0, 0)));
+        var reached = Assert.IsType<RoundDecision.End>(RoundPolicy.Decide(book, Nothing, ["a"], Start));
+        Assert.Equal((FederationEnd.TargetReached, 0), (reached.Reason, reached.Version));
+
+        var timed = Open(Settings with { TimeLimit = TimeSpan.FromMinutes(1) });
+        Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(timed, Nothing, ["a"], Start + TimeSpan.FromSeconds(59)));
+        var end = Assert.IsType<RoundDecision.End>(RoundPolicy.Decide(timed, Nothing, ["a"], Start + TimeSpan.FromSeconds(60)));
+        Assert.Equal(FederationEnd.TimeIsUp, end.Reason);
+    }
+
     /// <summary>Whatever clients do, and however late, the federation ends, and no report is committed twice.</summary>
     [Fact]
     public void From_any_behaviour_of_clients_every_round_ends_and_no_report_counts_twice() =>
-        Gen.Select(Gen.Int[0, 3].Array[400], Gen.Double[0.1, 1.0]).Sample((behaviour, quorum) =>
+        Gen.Select(Gen.Int[0, 5].Array[400], AnyPolicy).Sample((behaviour, settings) =>
         {
-            var settings = Settings with { Quorum = quorum };
             var (book, now, inHand) = (Open(settings), Start, new Dictionary<AssignmentKey, ScalarsReportedEntry>());
             HashSet<AssignmentKey> committed = [];
             for (var step = 0; book.Closed is null; step++)
@@ -107,23 +172,44 @@ public class RoundPolicyTests
                     if (behaviour[(step + assignment.Key.Client[0]) % behaviour.Length] == 0
                         && FederationDecisions.Judge(book, ReportOf(book, assignment.Key.Round, assignment.Key.Client)) is ReportVerdict.Accept accepted)
                         inHand.TryAdd(assignment.Key, accepted.Entry);
-                var decision = RoundPolicy.Decide(book, inHand.Keys.ToHashSet(), ["a", "b", "c"], now);
+                // They come and go, but one is always there.
+                string[] alive = [.. new[] { "a", "b", "c" }.Where((_, k) => k == 0 || behaviour[(step * 7 + k) % behaviour.Length] < 4)];
+                var decision = RoundPolicy.Decide(book, inHand.Keys.ToHashSet(), alive, now);
                 book = book.Then(state => Events(state, decision, inHand.Values), at: now);
                 if (book.LastCommit is { } commit && decision is RoundDecision.Close)
                 {
                     Assert.All(commit.Reports, report => Assert.True(committed.Add(new(report.Round, report.Client))));
+                    Assert.All(commit.Reports, report => Assert.True(commit.Version - report.Round <= settings.StalenessBound));
                     inHand.Clear();
                 }
             }
             Assert.Equal(settings.Rounds, book.Version);
         }, iter: 100);
 
+    private static readonly Gen<FederationSettings> AnyPolicy =
+        from quorum in Gen.Double[0.1, 1.0]
+        from share in Gen.Double[0.2, 1.0]
+        from overSelection in Gen.Double[1.0, 2.0]
+        from minimum in Gen.Int[0, 3]
+        from commitEvery in Gen.Int[0, 3]
+        from bound in Gen.Int[0, 3]
+        select Settings with
+        {
+            Quorum = quorum,
+            Participation = share,
+            OverSelection = overSelection,
+            MinimumReports = minimum,
+            CommitEvery = commitEvery,
+            StalenessBound = bound,
+        };
+
     private static IReadOnlyList<LogEvent> Events(
         FederationState state, RoundDecision decision, IEnumerable<ScalarsReportedEntry> inHand) => decision switch
         {
             RoundDecision.Start start => FederationDecisions.StartRound(state, start.Round, start.Participants),
+            RoundDecision.Join join => FederationDecisions.StartRound(state, join.Round, join.Clients),
             RoundDecision.Close close => FederationDecisions.Commit(state, close.Round, close.Reason, inHand),
-            RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version),
+            RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version, inHand),
             _ => [],
         };
 

@@ -7,7 +7,12 @@ public class BookTests(RedisServer redis)
 {
     private static readonly FederationSettings Settings = new()
     {
-        Name = "book", BaseModelDigest = new string('a', 64), SeedCount = 64, StepsPerRound = 4, Rounds = 50, EvaluateEvery = 0,
+        Name = "book",
+        BaseModelDigest = new string('a', 64),
+        SeedCount = 64,
+        StepsPerRound = 4,
+        Rounds = 50,
+        EvaluateEvery = 0,
     };
 
     [Fact]

@@ -45,6 +45,41 @@ public class RoundServiceTests(RedisServer redis)
         await after.Published.WaitFor<RoundCommitted>(committed => committed.Version == 1);
     }
 
+    [Fact]
+    public async Task Of_two_round_services_one_has_the_clock_and_the_other_takes_it_over()
+    {
+        await using var first = await ServiceHost.StartAsync(redis, "clocks", rounds: true);
+        await first.Publish(Announcement("clocks"));
+        await Report(first, round: 1);
+        await using var second = await ServiceHost.StartAsync(redis, "clocks", rounds: true);
+        await first.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == 2);
+        Assert.Empty(second.Published.All<RoundStarted>());
+
+        await first.DisposeAsync();
+        await second.Publish(Announcement("clocks"));
+        await Report(second, round: 2);
+        await Report(second, round: 3);
+        await second.Published.WaitFor<FederationClosed>(closed => closed.Version == 3);
+    }
+
+    [Fact]
+    public async Task A_continuous_federation_goes_on_while_one_of_its_clients_is_silent()
+    {
+        await using var services = await ServiceHost.StartAsync(
+            redis, "continuous", rounds: true, ("Federation:CommitEvery", "1"), ("Federation:MinimumClients", "2"));
+        await services.Publish(Announcement("continuous"));
+        await services.Publish(Announcement("continuous") with { Client = "silent" });
+        for (var round = 1; round <= 3; round++)
+            await Report(services, round);
+        await services.Published.WaitFor<FederationClosed>(closed => closed.Version == 3);
+    }
+
+    private static async Task Report(ServiceHost services, int round)
+    {
+        var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == round);
+        await services.Publish(Report(assignment));
+    }
+
     private static ClientAnnounced Announcement(string federation) =>
         new() { Federation = federation, Client = "a", Worker = "test", Examples = 10, Device = "cpu" };
 

@@ -14,6 +14,7 @@ namespace FedKSeed.Services.Tests;
 public sealed class ServiceHost : IAsyncDisposable
 {
     private readonly IHost _host;
+    private bool _isDisposed;
 
     private ServiceHost(IHost host, string federation) => (_host, Name) = (host, new FederationName(federation));
 
@@ -65,6 +66,9 @@ public sealed class ServiceHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_isDisposed)
+            return;
+        _isDisposed = true;
         await _host.StopAsync();
         _host.Dispose();
     }

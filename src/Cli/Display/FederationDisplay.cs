@@ -53,7 +53,8 @@ public static class FederationDisplay
         var top = points.IsEmpty ? 1 : points.Max(point => point.Value);
         return new Columns(
             Curve(name, points, view.Rounds, top, loss => Quantity.Loss(loss), "yellow", each),
-            Curve("Exact match", view.ExactMatch, view.Rounds, 1, Quantity.Share, "aqua", each)) { Expand = false, Padding = new Padding(0, 0, 2, 0) };
+            Curve("Exact match", view.ExactMatch, view.Rounds, 1, Quantity.Share, "aqua", each))
+        { Expand = false, Padding = new Padding(0, 0, 2, 0) };
     }
 
     private static Rows Curve(

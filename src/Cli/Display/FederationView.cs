@@ -114,18 +114,23 @@ public sealed record FederationView
 
     private FederationView Start(RoundStarted started, DateTimeOffset now)
     {
-        if (started.Round <= Round)
+        if (started.Round < Round)
             return this;
+        // A round that is announced again assigns again, or lets others join.
+        var joining = started.Round == Round ? [.. started.Participants.Except(Participants)] : started.Participants;
         var clients = Clients;
-        foreach (var name in started.Participants)
+        foreach (var name in joining)
             clients = clients.SetItem(name, clients.GetValueOrDefault(name, Unknown(name, now)) with
             {
-                Activity = ClientActivity.Idle, Step = 0, Steps = 0, Round = started.Round,
+                Activity = ClientActivity.Idle,
+                Step = 0,
+                Steps = 0,
+                Round = started.Round,
             });
         return this with
         {
             Round = started.Round,
-            Participants = [.. started.Participants],
+            Participants = started.Round == Round ? [.. Participants, .. joining] : [.. joining],
             Clients = clients,
             Commits = Commits.IsEmpty ? [now] : Commits,
         };

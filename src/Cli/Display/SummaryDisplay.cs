@@ -18,9 +18,17 @@ public static class SummaryDisplay
         return new Rows(Text.Empty, Outcome(summary), Scores(summary), Answers(summary, width), Traffic(summary), Text.Empty, Where(summary));
     }
 
-    private static Markup Outcome(RunSummary summary) => summary.Reason == FederationEnd.Completed
-        ? new Markup(Invariant($"[bold green]Completed[/] after {summary.Rounds} rounds and {summary.Reports} reports in {Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}."))
-        : new Markup(Invariant($"[bold red]Diverged[/] after {summary.Rounds} rounds: the loss left its bounds. Version {summary.Version}, the best one, was kept."));
+    private static Markup Outcome(RunSummary summary)
+    {
+        var work = Invariant($"after {summary.Rounds} rounds and {summary.Reports} reports in {Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}");
+        return new Markup(summary.Reason switch
+        {
+            FederationEnd.Completed => $"[bold green]Completed[/] {work}.",
+            FederationEnd.TargetReached => $"[bold green]Target loss reached[/] {work}; version {summary.Version} was kept.",
+            FederationEnd.TimeIsUp => $"[bold green]Time is up[/] {work}; version {summary.Version} was kept.",
+            _ => $"[bold red]Diverged[/] {work}: the loss left its bounds. Version {summary.Version}, the best one, was kept.",
+        });
+    }
 
     private static Table Scores(RunSummary summary)
     {

@@ -82,6 +82,6 @@ internal abstract class FederationVerb(string name, string description)
             parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(summary, CommonOptions.JsonFormat));
         else
             screen.Show(summary);
-        return summary.Reason == FederationEnd.Completed ? ExitCode.Done : ExitCode.Failed;
+        return summary.Reason == FederationEnd.Diverged ? ExitCode.Failed : ExitCode.Done;
     }
 }

@@ -30,6 +30,13 @@ internal sealed class RunOptions
         Choice<SeedSampling>("--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]", (set, value) => set with { Sampling = value });
         Text("--scheme", "NAME", $"How seeds become directions. [default: {settings.Scheme}]", (plan, value) => plan with { Federation = plan.Federation with { Scheme = value } });
         Setting<ulong>("--pool-key", $"Key of the pool: another one is another run. [default: {settings.PoolKey}]", (set, value) => set with { PoolKey = value });
+        Setting<int>("--participants", $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]", (set, value) => set with { ParticipantsPerRound = value });
+        Setting<double>("--participation", $"Share of the free clients asked for in a round. [default: {Number(settings.Participation)}]", (set, value) => set with { Participation = value });
+        Setting<double>("--over-selection", $"So many times those asked for are invited; the quorum is of those asked for. [default: {Number(settings.OverSelection)}]", (set, value) => set with { OverSelection = value });
+        Setting<int>("--minimum-reports", $"With fewer at its deadline a round waits for a second one. [default: {settings.MinimumReports}]", (set, value) => set with { MinimumReports = value });
+        Setting<int>("--commit-every", $"Continuous mode: commit after so many reports of any round; 0 for rounds with a quorum. [default: {settings.CommitEvery}]", (set, value) => set with { CommitEvery = value });
+        Parsed<TimeSpan>("--time-limit", "HH:MM:SS", "a time", "End at the first commit after so long; 0 for no limit. [default: 0]", (plan, value) => plan with { Federation = plan.Federation with { TimeLimit = value } });
+        Setting<double>("--target-loss", "End when the held-out loss is at most this; 0 for no target. [default: 0]", (set, value) => set with { TargetLoss = value });
         Setting<double>("--quorum", $"Share of a round's clients whose reports close it. [default: {Number(settings.Quorum)}]", (set, value) => set with { Quorum = value });
         Parsed<TimeSpan>("--deadline", "HH:MM:SS", "a time", $"Time after which a round closes anyhow. [default: {settings.RoundDeadline}]", (plan, value) => plan with { Federation = plan.Federation with { RoundDeadline = value } });
         Setting<int>("--staleness", $"Commits that a report may be late. [default: {settings.StalenessBound}]", (set, value) => set with { StalenessBound = value });

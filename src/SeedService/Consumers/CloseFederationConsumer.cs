@@ -14,8 +14,8 @@ public sealed class CloseFederationConsumer(FederationBook book, FederationName 
         if (close.Federation != federation.Value)
             return;
         var reason = IncomingMessages.Reason<FederationEnd>(close.Reason);
-        var state = await book.AppendAsync(
-            state => FederationDecisions.Close(state, reason, close.Version), context.CancellationToken);
+        var state = await book.AppendWithReportsAsync(
+            (state, inHand) => FederationDecisions.Close(state, reason, close.Version, inHand), context.CancellationToken);
         if (state.Closed is { } closed)
             await context.Publish(new FederationClosed
             {

@@ -1,0 +1,43 @@
+using StackExchange.Redis;
+
+namespace FedKSeed.LogStore;
+
+/// <summary>
+/// Who was heard of lately, and which of several RoundServices has the clock; both lapse by themselves:
+/// <code>
+/// fedkseed:{name}:presence  zset    client → when it was last heard of, in milliseconds since 1970
+/// fedkseed:{name}:clock     string  the instance that has the clock; expires unless that instance renews it
+/// </code>
+/// Not part of the book: losing it costs a heartbeat, or a lease. The lease only saves messages: what two clocks publish at once still
+/// happens once. Safe to call from any thread.
+/// </summary>
+public sealed class RedisPresence(IConnectionMultiplexer redis, string federation, TimeProvider time)
+{
+    private readonly RedisKey _presence = $"fedkseed:{{{federation}}}:presence";
+    private readonly RedisKey _clock = $"fedkseed:{{{federation}}}:clock";
+    private readonly RedisValue _instance = Guid.NewGuid().ToString("N");
+
+    public Task HeardAsync(string client) => redis.GetDatabase().SortedSetAddAsync(_presence, client, Now());
+
+    /// <summary>Clients that were heard of within a time, in ordinal order; forgets the others.</summary>
+    public async Task<IReadOnlyList<string>> AliveAsync(TimeSpan within)
+    {
+        var database = redis.GetDatabase();
+        var horizon = Now() - within.TotalMilliseconds;
+        await database.SortedSetRemoveRangeByScoreAsync(_presence, double.NegativeInfinity, horizon, Exclude.Stop);
+        var clients = await database.SortedSetRangeByRankAsync(_presence);
+        return [.. clients.Select(client => client.ToString()).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Takes the clock, or keeps it. False while another instance has it.</summary>
+    public async Task<bool> HoldClockAsync(TimeSpan lease)
+    {
+        var database = redis.GetDatabase();
+        return await database.LockExtendAsync(_clock, _instance, lease) || await database.LockTakeAsync(_clock, _instance, lease);
+    }
+
+    /// <summary>Gives the clock back, so that another instance need not wait for the lease to lapse.</summary>
+    public Task ReleaseClockAsync() => redis.GetDatabase().LockReleaseAsync(_clock, _instance);
+
+    private double Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
+}

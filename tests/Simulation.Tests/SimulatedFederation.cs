@@ -1,0 +1,218 @@
+using FedKSeed.Federation;
+
+namespace FedKSeed.Simulation.Tests;
+
+/// <summary>
+/// A federation in virtual time, on one thread, without broker or store: the product's own decisions, fold and round policy, moved by messages
+/// that a seeded generator delays, doubles and reorders, and by services and clients that it kills. What the store guarantees (an
+/// append or a held report happens once, on a condition) is one assignment here. The same seed gives the same run.
+/// </summary>
+internal sealed class SimulatedFederation
+{
+    private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
+
+    private readonly FederationSettings _settings;
+    private readonly Weather _weather;
+    private readonly bool _keepsLog;
+    private readonly Random _random;
+    private readonly PriorityQueue<Action, (DateTimeOffset At, long Order)> _events = new();
+    private readonly List<string> _log = [];
+    private readonly Dictionary<AssignmentKey, ScalarsReportedEntry> _inHand = [];
+    private readonly HashSet<AssignmentKey> _accepted = [];
+    private readonly HashSet<AssignmentKey> _written = [];
+    private readonly HashSet<AssignmentKey> _committed = [];
+    private readonly string[] _clients;
+
+    private FederationState _book = new();
+    private DateTimeOffset _now = Start;
+    private DateTimeOffset _roundServiceBack = Start;
+    private (RoundDecision? Decision, DateTimeOffset At) _published;
+    private long _order;
+
+    public SimulatedFederation(int seed, FederationSettings settings, Weather weather, bool keepsLog = true)
+    {
+        (_settings, _weather, _keepsLog, _random) = (settings, weather, keepsLog, new Random(seed));
+        _clients = [.. Enumerable.Range(0, weather.Clients).Select(k => $"client-{k:000000}")];
+    }
+
+    public FederationState Book => _book;
+
+    public IReadOnlyList<string> Log => _log;
+
+    public long LogBytes { get; private set; }
+
+    public TimeSpan Elapsed => _now - Start;
+
+    public int Committed => _committed.Count;
+
+    /// <summary>Runs to the end of the federation.</summary>
+    /// <param name="limit">Virtual time after which it must have ended.</param>
+    public void Run(TimeSpan limit)
+    {
+        Append(FederationDecisions.Open(_book, _settings));
+        At(TimeSpan.Zero, RoundService);
+        while (_book.Closed is null)
+        {
+            Require(_events.TryDequeue(out var next, out var when), "nothing is left to happen");
+            _now = when.At;
+            Require(Elapsed <= limit, $"it had not ended after {limit}: version {_book.Version} of {_settings.Rounds}");
+            next!();
+        }
+        Require(_inHand.Count == 0, "accepted reports are still in hand");
+        Require(_accepted.SetEquals(_written), "an accepted report is not in the log");
+    }
+
+    // ---------------------------------------------------------------- RoundService: a tick, level-triggered
+
+    private void RoundService()
+    {
+        At(Tick, RoundService);
+        if (_now < _roundServiceBack)
+            return;
+        if (Chance(_weather.RoundServiceCrash))
+        {
+            (_published, _roundServiceBack) = (default, _now + TimeSpan.FromSeconds(_random.Next(1, 20)));
+            return;
+        }
+        string[] alive = _weather.Away == 0 ? _clients : [.. _clients.Where(_ => !Chance(_weather.Away))];
+        var decision = RoundPolicy.Decide(_book, _inHand.Keys.ToHashSet(), alive, _now);
+        // As the clock does: what has no effect yet is published again after ten seconds.
+        if (decision is RoundDecision.Wait || (Same(decision, _published.Decision) && _now < _published.At + TimeSpan.FromSeconds(10)))
+            return;
+        _published = (decision, _now);
+        Send(() => SeedServiceTakes(decision));
+    }
+
+    private static bool Same(RoundDecision one, RoundDecision? other) => (one, other) switch
+    {
+        (RoundDecision.Start a, RoundDecision.Start b) => a.Round == b.Round,
+        (RoundDecision.Close a, RoundDecision.Close b) => a.Round == b.Round,
+        (RoundDecision.Join a, RoundDecision.Join b) => a.Round == b.Round && a.Clients.SequenceEqual(b.Clients),
+        (RoundDecision.End a, RoundDecision.End b) => a == b,
+        _ => false,
+    };
+
+    // ---------------------------------------------------------------- SeedService: read, decide, append, publish, acknowledge
+
+    private void SeedServiceTakes(RoundDecision decision)
+    {
+        switch (decision)
+        {
+            case RoundDecision.Start start:
+                Assign(start.Round, start.Participants);
+                break;
+            case RoundDecision.Join join:
+                Assign(join.Round, join.Clients);
+                break;
+            case RoundDecision.Close close:
+                Append(FederationDecisions.Commit(_book, close.Round, close.Reason, _inHand.Values));
+                break;
+            case RoundDecision.End end:
+                Append(FederationDecisions.Close(_book, end.Reason, end.Version, _inHand.Values));
+                break;
+        }
+        if (Chance(_weather.SeedServiceCrash))
+            Restart(() => SeedServiceTakes(decision));
+    }
+
+    private void Assign(int round, IReadOnlyList<string> clients)
+    {
+        Append(FederationDecisions.StartRound(_book, round, clients));
+        if (_book.Round?.Number != round)
+            return;
+        foreach (var client in clients)
+            if (_book.Assignments.TryGetValue(new AssignmentKey(round, client), out var assignment) && !_inHand.ContainsKey(assignment.Key))
+                Send(() => ClientTakes(assignment));
+    }
+
+    private void SeedServiceTakes(Report report)
+    {
+        if (FederationDecisions.Judge(_book, report) is ReportVerdict.Accept accepted && _inHand.TryAdd(report.Key, accepted.Entry))
+            Require(_accepted.Add(report.Key), $"{report.Key} was accepted twice");
+        if (Chance(_weather.SeedServiceCrash))
+            Restart(() => SeedServiceTakes(report));
+    }
+
+    /// <summary>The message was not acknowledged: it comes again, to a process that knows what the log says and nothing else.</summary>
+    private void Restart(Action redelivered)
+    {
+        if (_keepsLog)
+        {
+            var refolded = FoldOf(_log);
+            Require(refolded.Accumulators.Span.SequenceEqual(_book.Accumulators.Span), "the log folds to another model than the live one");
+        }
+        At(TimeSpan.FromSeconds(_random.Next(1, 30)), redelivered);
+    }
+
+    private void Append(IReadOnlyList<LogEvent> events)
+    {
+        if (events.Count == 0)
+            return;
+        var before = _book.Version;
+        var (lines, entries) = EventLog.Write(_book.Head, _now, events);
+        _book = FederationFold.Fold(_book, entries);
+        LogBytes += lines.Sum(line => line.Length + 1L);
+        if (_keepsLog)
+            _log.AddRange(lines);
+        foreach (var report in events.OfType<ScalarsReportedEntry>())
+        {
+            var key = new AssignmentKey(report.Round, report.Client);
+            Require(_inHand.Remove(key), $"{key} was written without being in hand");
+            Require(_written.Add(key), $"{key} was written twice");
+        }
+        foreach (var commit in events.OfType<RoundCommittedEntry>())
+        {
+            foreach (var report in commit.Reports)
+            {
+                Require(_committed.Add(new AssignmentKey(report.Round, report.Client)), $"{report.Round}/{report.Client} was committed twice");
+                Require(before - (report.Round - 1) <= _settings.StalenessBound, $"{report.Round}/{report.Client} was too stale to be committed");
+            }
+        }
+    }
+
+    // ---------------------------------------------------------------- clients
+
+    private void ClientTakes(Assignment assignment)
+    {
+        if (Chance(_weather.Silent))
+            return;
+        var work = TimeSpan.FromSeconds(Math.Min(3600, _weather.MedianWork * Math.Exp(_weather.WorkSpread * Normal())));
+        At(work, () => Send(() => SeedServiceTakes(ReportOn(assignment))));
+    }
+
+    private Report ReportOn(Assignment assignment)
+    {
+        // From the assignment alone, as a worker that takes it over would compute it.
+        var scalars = new float[_settings.StepsPerRound];
+        for (var step = 0; step < scalars.Length; step++)
+            scalars[step] = ((assignment.Key.Round * 31 + assignment.Key.Client[^1] * 17 + step * 7) % 200 - 100) / 50f;
+        return new Report(assignment.Key, assignment.BaseVersion, 1 + assignment.Key.Client[^1] % 7, scalars, []);
+    }
+
+    // ---------------------------------------------------------------- time and chance
+
+    private void Send(Action delivery)
+    {
+        At(Latency(), delivery);
+        if (Chance(_weather.Duplicated))
+            At(Latency() + TimeSpan.FromSeconds(_random.Next(120)), delivery);
+    }
+
+    private TimeSpan Latency() => TimeSpan.FromSeconds(Chance(_weather.Delayed) ? _random.NextDouble() * 60 : 0.01 * _random.NextDouble());
+
+    private void At(TimeSpan delay, Action action) => _events.Enqueue(action, (_now + delay, _order++));
+
+    private bool Chance(double probability) => probability > 0 && _random.NextDouble() < probability;
+
+    private double Normal() => Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
+
+    internal static FederationState FoldOf(IEnumerable<string> log) =>
+        log.Aggregate(new FederationState(), (state, line) => FederationFold.Apply(state, EventLog.Read(state.Head, line)));
+
+    private static void Require(bool condition, string otherwise)
+    {
+        if (!condition)
+            throw new InvalidOperationException(otherwise);
+    }
+}
