@@ -130,7 +130,8 @@ public static class FederationBus
         message is not (PublishContext<LocalProgress> or PublishContext<EvaluationRequested> or PublishContext<FederationClosed>
             or PublishContext<RoundCommitted> or PublishContext<ReportAccepted> or PublishContext<ReportRejected>);
 
-    private static void UseCompactJson(IBusFactoryConfigurator transport) =>
+    /// <summary>How messages are written and read.</summary>
+    public static void UseCompactJson(IBusFactoryConfigurator transport) =>
         transport.ConfigureJsonSerializerOptions(json =>
         {
             json.WriteIndented = false;

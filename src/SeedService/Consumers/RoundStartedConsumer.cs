@@ -1,6 +1,7 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
+using FedKSeed.Operations;
 using MassTransit;
 using Microsoft.Extensions.Logging;
 
@@ -15,6 +16,7 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         var started = context.Message;
         if (started.Federation != federation.Value)
             return;
+        using var trace = RoundTrace.Start(started.Federation, started.Round, "assignments");
         foreach (var client in started.Participants)
             FederationName.RequireClient(client);
         var state = await book.AppendAsync(

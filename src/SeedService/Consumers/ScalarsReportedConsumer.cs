@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Checks a report against the book and takes it in hand, or tells its client why not.</summary>
-public sealed partial class ScalarsReportedConsumer(FederationBook book, FederationName federation, ILogger<ScalarsReportedConsumer> log)
+public sealed partial class ScalarsReportedConsumer(
+    FederationBook book, FederationName federation, SeedServiceMetrics metrics, ILogger<ScalarsReportedConsumer> log)
     : IConsumer<ScalarsReported>
 {
     public async Task Consume(ConsumeContext<ScalarsReported> context)
@@ -17,6 +18,7 @@ public sealed partial class ScalarsReportedConsumer(FederationBook book, Federat
             return;
         if (await RefusalAsync(message, context.CancellationToken) is not { } refusal)
         {
+            metrics.Accepted(context.ReceiveContext.Body.Length ?? 0);
             await context.Publish(new ReportAccepted
             {
                 Federation = message.Federation,
@@ -27,6 +29,7 @@ public sealed partial class ScalarsReportedConsumer(FederationBook book, Federat
             return;
         }
 
+        metrics.Rejected();
         Rejected(message.Client, message.Round, refusal);
         var rejected = new ReportRejected
         {
