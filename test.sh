@@ -18,6 +18,7 @@ install() { # command, package
     { echo "test.sh: apt-get could not install $2." >&2; exit 1; }
 }
 install redis-server redis-server
+[[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || install rabbitmq-server rabbitmq-server
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using FedKSeed.Cli.Verbs;
 using FedKSeed.Federation;
+using FedKSeed.LocalServers;
 using FedKSeed.Perturbation;
 
 namespace FedKSeed.Cli;
@@ -24,9 +25,12 @@ public static class FedKSeedCommand
         {
             Verbose,
         };
-        var run = new RunVerb();
-        var runCommand = run.Create(Verbose);
-        foreach (var verb in new[] { runCommand, ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(input ?? Console.In) })
+        var federations = new FederationVerb[] { new RunVerb(), new ClusterVerb() }.ToDictionary(verb => verb.Create(Verbose));
+        Command[] others =
+        [
+            ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(input ?? Console.In),
+        ];
+        foreach (var verb in federations.Keys.Concat(others))
             root.Subcommands.Add(verb);
 
         var parsed = root.Parse(arguments);
@@ -35,7 +39,7 @@ public static class FedKSeedCommand
         {
             if (parsed.Errors.Count > 0)
                 throw new UsageException(
-                    [.. parsed.Errors.Select(error => error.Message), .. parsed.CommandResult.Command == runCommand ? run.Faults(parsed) : []]);
+                    [.. parsed.Errors.Select(error => error.Message), .. federations.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 Output = output,
@@ -71,7 +75,8 @@ public static class FedKSeedCommand
     private static string Describe(Exception failure) => failure switch
     {
         OperationCanceledException => "stopped.",
-        FailureException or InvalidEntryException or CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException => failure.Message,
+        FailureException or ChildProcessException or InvalidEntryException or CheckpointException or InvalidDataException or IOException
+            or UnauthorizedAccessException => failure.Message,
         _ => $"{failure.Message} ({failure.GetType().Name}; --verbose shows where)",
     };
 }

@@ -37,14 +37,10 @@ public sealed class BaseModel : IDisposable
         return new SeedPool(version.PoolKey, version.SeedCount, DirectionSchemes.Parse(version.Scheme));
     }
 
-    /// <summary>All weights of a version, in the compute type.</summary>
-    /// <exception cref="InvalidOperationException">The version is of another base model.</exception>
+    /// <summary>All weights of a version of this model, in the compute type.</summary>
     public ModelWeights Rebuild(ModelVersion version)
     {
         ArgumentNullException.ThrowIfNull(version);
-        if (version.BaseModelDigest != Digest)
-            throw new InvalidOperationException(
-                $"The federation's base model has digest {version.BaseModelDigest}, the one in {Model.Checkpoint.Folder} has {Digest}.");
         var quantised = PackedIntegers.UnpackSigned(version.Quantised, version.SeedCount, version.QuantisedBits);
         return Model.Rebuild(new Rebuilder(PoolOf(version), quantised, version.Shift), _degreeOfParallelism);
     }

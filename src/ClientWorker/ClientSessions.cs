@@ -8,23 +8,42 @@ namespace FedKSeed.ClientWorker;
 
 /// <summary>Opens the queue of each client, then announces it at intervals: a client is alive when an assignment for it would be taken.</summary>
 public sealed partial class ClientSessions(
-    LocalClients clients, IReceiveEndpointConnector endpoints, IBus bus, FederationName federation, IOptions<WorkerOptions> options,
-    TimeProvider time, ILogger<ClientSessions> log) : BackgroundService
+    LocalClients clients, FederationBase baseModel, ClientsHealthCheck health, IReceiveEndpointConnector endpoints, IBus bus,
+    FederationName federation, IOptions<WorkerOptions> options, TimeProvider time, ILogger<ClientSessions> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        foreach (var client in clients.All)
+        if (baseModel.Wrong.IsCancellationRequested)
+            return;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, baseModel.Wrong);
+        var queues = new List<HostReceiveEndpointHandle>();
+        try
         {
-            await endpoints.ConnectReceiveEndpoint(federation.QueueOf(client.Name), ConfigureQueue).Ready.WaitAsync(stoppingToken);
-            Ready(client.Name, client.Sequences.Count);
+            foreach (var client in clients.All)
+            {
+                queues.Add(endpoints.ConnectReceiveEndpoint(federation.QueueOf(client.Name), ConfigureQueue));
+                await queues[^1].Ready.WaitAsync(either.Token);
+                Ready(client.Name, client.Sequences.Count);
+            }
+            health.Ready();
+            await AnnounceAsync(either.Token);
         }
+        catch (OperationCanceledException) when (baseModel.Wrong.IsCancellationRequested && !stoppingToken.IsCancellationRequested)
+        {
+            // Workers with the right model, if the clients have others, get what comes from now on.
+            await Task.WhenAll(queues.Select(queue => queue.StopAsync(stoppingToken)));
+        }
+    }
+
+    private async Task AnnounceAsync(CancellationToken cancel)
+    {
         using var heartbeat = new PeriodicTimer(options.Value.Heartbeat, time);
         do
         {
             foreach (var client in clients.All)
-                await bus.Publish(Announcement(client), stoppingToken);
+                await bus.Publish(Announcement(client), cancel);
         }
-        while (await heartbeat.WaitForNextTickAsync(stoppingToken));
+        while (await heartbeat.WaitForNextTickAsync(cancel));
     }
 
     private static void ConfigureQueue(IBusRegistrationContext context, IReceiveEndpointConfigurator endpoint)

@@ -1,3 +1,4 @@
+using FedKSeed.Operations;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,7 +20,12 @@ public static class ClientWorkerRegistration
             .ValidateOnStart();
         builder.Services.AddOptions<EvaluatorOptions>().BindConfiguration("Evaluator").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddMetrics();
+        builder.Services.AddSingleton<WorkerMetrics>();
         builder.Services.AddSingleton<BaseModel>();
+        builder.Services.AddSingleton<FederationBase>();
+        if (!builder.Services.Any(service => service.ServiceType == typeof(ClientsHealthCheck)))
+            builder.Services.AddSingleton<ClientsHealthCheck>().AddHealthChecks().AddCheck<ClientsHealthCheck>("clients", tags: [Health.ReadyTag]);
         builder.Services.AddSingleton<LocalClients>();
         builder.Services.AddSingleton<LocalTraining>();
         builder.Services.AddSingleton<FinishedReports>();

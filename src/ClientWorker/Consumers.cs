@@ -10,7 +10,8 @@ namespace FedKSeed.ClientWorker;
 
 /// <summary>Works off an assignment of one of this process's clients and reports its scalars.</summary>
 public sealed class SeedsAssignedConsumer(
-    LocalTraining training, LocalClients clients, FinishedReports finished, IOptions<WorkerOptions> options, TimeProvider time)
+    LocalTraining training, LocalClients clients, FederationBase baseModel, FinishedReports finished, WorkerMetrics metrics,
+    IOptions<WorkerOptions> options, TimeProvider time)
     : IConsumer<SeedsAssigned>
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(500);
@@ -18,6 +19,9 @@ public sealed class SeedsAssignedConsumer(
     public async Task Consume(ConsumeContext<SeedsAssigned> context)
     {
         var assignment = context.Message;
+        baseModel.Require(assignment.Model);
+        RequireSound(assignment);
+        metrics.Assigned(context.ReceiveContext.Body.Length ?? 0);
         if (finished.Find(assignment) is not { } report)
         {
             var client = clients[assignment.Client];
@@ -36,6 +40,17 @@ public sealed class SeedsAssignedConsumer(
             finished.Keep(report);
         }
         await context.Publish(report, context.CancellationToken);
+    }
+
+    /// <summary>Bounds of what a federation's settings allow: an assignment beyond them would exhaust this process.</summary>
+    private void RequireSound(SeedsAssigned assignment)
+    {
+        if (clients.All.All(client => client.Name != assignment.Client))
+            throw new FormatException($"this worker works for no client '{assignment.Client}'");
+        if (assignment.Steps is < 1 or > 4096 || assignment.BatchSize is < 1 or > 4096 || assignment.Model.SeedCount is < 1 or > 65_536
+            || !double.IsFinite(assignment.LearningRate) || !float.IsFinite(assignment.Epsilon))
+            throw new FormatException(
+                $"{assignment.Steps} steps of {assignment.BatchSize} examples over {assignment.Model.SeedCount} seeds are no assignment");
     }
 
     private LocalProgress Progress(ConsumeContext<SeedsAssigned> context, AssignmentRun run) => new()
@@ -113,13 +128,14 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 }
 
 /// <summary>Scores a version on the held-out data, each version once.</summary>
-public sealed class EvaluationRequestedConsumer(VersionScoring scoring, FederationName federation) : IConsumer<EvaluationRequested>
+public sealed class EvaluationRequestedConsumer(VersionScoring scoring, FederationBase baseModel, FederationName federation) : IConsumer<EvaluationRequested>
 {
     public async Task Consume(ConsumeContext<EvaluationRequested> context)
     {
         var request = context.Message;
         if (request.Federation != federation.Value)
             return;
+        baseModel.Require(request.Model);
         var evaluation = await scoring.ScoreAsync(request.Model, context.CancellationToken);
         await context.Publish(
             new ModelEvaluated
@@ -138,5 +154,5 @@ public sealed class EvaluationRequestedConsumer(VersionScoring scoring, Federati
 /// <summary>One evaluation at a time; others wait in the queue.</summary>
 public sealed class EvaluationRequestedConsumerDefinition : ConsumerDefinition<EvaluationRequestedConsumer>
 {
-    public EvaluationRequestedConsumerDefinition() => ConcurrentMessageLimit = 1;
+    public EvaluationRequestedConsumerDefinition() => Endpoint(endpoint => (endpoint.PrefetchCount, endpoint.ConcurrentMessageLimit) = (1, 1));
 }

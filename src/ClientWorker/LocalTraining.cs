@@ -14,7 +14,7 @@ namespace FedKSeed.ClientWorker;
 /// losing: trainers, and the version that was rebuilt last. Safe to call from any thread; as many assignments run at once as there
 /// are trainers, the others wait.
 /// </summary>
-public sealed class LocalTraining(BaseModel model, IOptions<WorkerOptions> options) : IDisposable
+public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimeProvider time, IOptions<WorkerOptions> options) : IDisposable
 {
     private readonly SemaphoreSlim _free = new(options.Value.Parallelism);
     private readonly ConcurrentBag<ZerothOrderTrainer> _idle = [];
@@ -40,8 +40,11 @@ public sealed class LocalTraining(BaseModel model, IOptions<WorkerOptions> optio
             {
                 var batch = new TokenBatch([.. batches.Indices(step).Select(index => client.Sequences[index])]);
                 var seed = seeds[step];
+                var began = time.GetTimestamp();
                 // A step is one synchronous stretch on one thread: torch's dispose scopes belong to a thread.
-                yield return await Task.Run(() => trainer.Step(batch, seed, assignment.Epsilon, assignment.LearningRate), cancel);
+                var result = await Task.Run(() => trainer.Step(batch, seed, assignment.Epsilon, assignment.LearningRate), cancel);
+                metrics.Stepped(time.GetElapsedTime(began));
+                yield return result;
             }
         }
         finally
@@ -80,7 +83,9 @@ public sealed class LocalTraining(BaseModel model, IOptions<WorkerOptions> optio
             {
                 _latest?.Weights.Dispose();
                 _latest = null;
+                var began = time.GetTimestamp();
                 _latest = (version, model.Rebuild(version));
+                metrics.Rebuilt(time.GetElapsedTime(began));
             }
             trainer.Reset(_latest.Value.Weights);
         }

@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using System.Runtime.Serialization;
+using System.Text.RegularExpressions;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,13 +27,24 @@ public sealed class BusOptions
 }
 
 /// <summary>The federation that a process works for: "Federation:Name".</summary>
-public sealed record FederationName(string Value)
+public sealed partial record FederationName(string Value)
 {
+    /// <summary>Refuses a name that is no client's: it would be part of a queue's name and of keys.</summary>
+    /// <exception cref="FormatException">It is not 1 to 63 lower-case letters, digits and hyphens.</exception>
+    public static void RequireClient(string client)
+    {
+        if (!ClientName().IsMatch(client))
+            throw new FormatException($"'{client[..Math.Min(client.Length, 80)]}' is no name of a client: 1 to 63 lower-case letters, digits and hyphens.");
+    }
+
     /// <summary>The queue of one client; every worker of that client reads it, and nobody else.</summary>
     public string QueueOf(string client) => $"fedkseed-{Value}-client-{client}";
 
     /// <summary>Where messages for one client are sent. The exchange, so that the sender declares no queue and none of its arguments.</summary>
     public Uri AddressOf(string client) => new($"exchange:{QueueOf(client)}");
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9-]{0,62}$")]
+    private static partial Regex ClientName();
 }
 
 /// <summary>What all services share about the bus: transport, serialisation, names, retries.</summary>
@@ -43,8 +56,15 @@ public static class FederationBus
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
         var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
         builder.Services.AddSingleton(federation);
-        // A service is ready when its queues are: nothing may be published before.
-        builder.Services.Configure<MassTransitHostOptions>(host => host.WaitUntilStarted = true);
+        builder.Services.Configure<MassTransitHostOptions>(host =>
+        {
+            // A service is ready when its queues are: nothing may be published before.
+            host.WaitUntilStarted = true;
+            // Work on an assignment is dropped at a stop: the broker gives it to another worker, or to the next one.
+            host.ConsumerStopTimeout = TimeSpan.FromSeconds(1);
+            host.StopTimeout = TimeSpan.FromSeconds(5);
+        });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
         builder.Services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();
@@ -72,13 +92,24 @@ public static class FederationBus
         ArgumentNullException.ThrowIfNull(endpoint);
         if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
             rabbit.SetQuorumQueue();
-        endpoint.UseMessageRetry(retry => retry.Exponential(
-            4, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(400)));
+        // A type or version that nobody here knows is a fault like any other, and ends with its reason where an operator looks.
+        endpoint.ThrowOnSkippedMessages();
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Exponential(4, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(400));
+            // What a message says does not get better by reading it again.
+            retry.Ignore<FormatException>();
+            retry.Ignore<ArgumentException>();
+            retry.Ignore<SerializationException>();
+            retry.Ignore<MessageException>();
+        });
     }
 
     private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
     {
         transport.Host(options.Broker);
+        // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
+        transport.PrefetchCount = 16;
         UseCompactJson(transport);
         // Without this a message that no queue is bound for is confirmed by the broker and lost.
         transport.ConfigurePublish(publish => publish.UseExecute(message =>
@@ -99,10 +130,13 @@ public static class FederationBus
         message is not (PublishContext<LocalProgress> or PublishContext<EvaluationRequested> or PublishContext<FederationClosed>
             or PublishContext<RoundCommitted> or PublishContext<ReportAccepted> or PublishContext<ReportRejected>);
 
-    private static void UseCompactJson(IBusFactoryConfigurator transport) =>
+    /// <summary>How messages are written and read.</summary>
+    public static void UseCompactJson(IBusFactoryConfigurator transport) =>
         transport.ConfigureJsonSerializerOptions(json =>
         {
             json.WriteIndented = false;
+            // A null where the contract has none is refused here, before a consumer trips over it.
+            json.RespectNullableAnnotations = true;
             return json;
         });
 }

@@ -22,6 +22,9 @@ public static class LogStoreRegistration
     public static IHostApplicationBuilder AddFederationBook(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        // Services that share a process share the book.
+        if (builder.Services.Any(service => service.ServiceType == typeof(FederationBook)))
+            return builder;
         builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<IConnectionMultiplexer>(services =>
@@ -33,9 +36,10 @@ public static class LogStoreRegistration
         });
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
-        builder.Services.TryAddSingleton<FederationBook>();
+        builder.Services.AddSingleton<FederationBook>();
         builder.Services.TryAddSingleton(services => new RedisPresence(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
         return builder;
     }
 

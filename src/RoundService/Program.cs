@@ -1,7 +1,9 @@
 using FedKSeed.Contracts;
+using FedKSeed.Operations;
 using FedKSeed.RoundService;
 
 var builder = WebApplication.CreateBuilder(args);
+builder.AddTelemetry("fedkseed-round-service");
 builder.AddFederationBus(bus => bus.AddRoundServiceConsumers());
 builder.AddRoundService();
 var app = builder.Build();

@@ -1,6 +1,6 @@
 using FedKSeed.LogStore;
+using FedKSeed.Operations;
 using MassTransit;
-using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
 namespace FedKSeed.RoundService;
@@ -15,7 +15,6 @@ public static class RoundServiceRegistration
         builder.Services.AddOptions<RoundServiceOptions>().BindConfiguration("RoundService").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<WakeUp>();
         builder.Services.AddHostedService<RoundClock>();
-        builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
         return builder;
     }
 
@@ -30,9 +29,7 @@ public static class RoundServiceRegistration
     public static void MapRoundService(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        // Alive: the process answers. Ready: the bus is connected and the log is readable.
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
-        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
+        app.MapHealth();
         app.MapGet("/federation", async (
             FederationBook book, RedisPresence presence, IOptions<RoundServiceOptions> options, CancellationToken cancel) =>
             FederationStatus.Of(await book.RefreshAsync(cancel), await presence.AliveAsync(options.Value.ClientTimeout)));

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 
@@ -39,18 +38,4 @@ public static class OutgoingMessages
         Epsilon = settings.Epsilon,
         MaximumScalar = settings.MaximumScalar,
     };
-
-    /// <summary>A message as a report that the book can judge.</summary>
-    /// <exception cref="FormatException">The scalars are not a whole number of float32.</exception>
-    public static Report Report(ScalarsReported message)
-    {
-        if (message.Scalars.Length % sizeof(float) != 0)
-            throw new FormatException($"its scalars are {message.Scalars.Length} bytes, not a whole number of float32");
-        return new Report(
-            new AssignmentKey(message.Round, message.Client),
-            message.BaseVersion,
-            message.Examples,
-            MemoryMarshal.Cast<byte, float>(message.Scalars).ToArray(),
-            message.SkippedSteps);
-    }
 }

@@ -19,6 +19,8 @@ public static class SeedServiceRegistration
         builder.Services.AddOptions<FederationSettings>().ValidateOnStart();
         builder.Services.AddSingleton<IOptionsFactory<FederationSettings>>(_ => new FederationSettingsFactory(builder.Configuration));
         builder.Services.AddHostedService<FederationOpening>();
+        builder.Services.AddMetrics();
+        builder.Services.AddSingleton<SeedServiceMetrics>();
         return builder;
     }
 

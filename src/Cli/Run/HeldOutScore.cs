@@ -20,7 +20,7 @@ public sealed record HeldOutScore(int Examples, double? Loss, double ExactMatch,
     {
         ArgumentNullException.ThrowIfNull(plan);
         torch.set_num_threads(plan.Threads);
-        using var model = CausalLanguageModel.Load(folder);
+        using var model = CausalLanguageModel.Load(folder, plan.ComputeType);
         using var weights = model.BaseWeights();
         var template = plan.Prompt is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
         var encoder = ExampleEncoder.Load(model, template, plan.MaximumTokens, plan.ChatForm);

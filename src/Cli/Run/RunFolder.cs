@@ -18,6 +18,12 @@ public sealed record RunFolder(string Path)
 
     public string Store => In("store");
 
+    /// <summary>What the processes of a cluster say, a file each.</summary>
+    public string Logs => In("logs");
+
+    /// <summary>Data of a cluster's broker and Redis, and where they listen.</summary>
+    public string Cluster => In("cluster");
+
     /// <exception cref="IOException">The disk is nearly full.</exception>
     public void RequireSpace()
     {

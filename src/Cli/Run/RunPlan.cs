@@ -35,6 +35,9 @@ public sealed record RunPlan
     /// <summary>Longest answer, in tokens.</summary>
     public int MaximumNewTokens { get; init; } = 64;
 
+    /// <summary>What the model is kept and computed with in.</summary>
+    public ComputeType ComputeType { get; init; } = ComputeType.F32;
+
     /// <summary>Assignments worked off at once.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 

@@ -22,6 +22,10 @@ internal sealed class RunOptions
         Text("--model", "DIR", $"Base model, a Hugging Face folder. [default: {Defaults.Model}]", (plan, value) => plan with { Model = value });
         Text("--data", "DIR", $"Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: {Defaults.Data}]", (plan, value) => plan with { Data = value });
         Text("--prompt", "FILE", $"Prompt template. [default: {Defaults.Prompt ?? "Alpaca's"}]", (plan, value) => plan with { Prompt = value });
+        Word(
+            "--dtype", [.. Enum.GetValues<ComputeType>().Select(type => type.Name())], "What the model is kept and computed with in. [default: float32]",
+            name => Enum.GetValues<ComputeType>().Cast<ComputeType?>().FirstOrDefault(type => type!.Value.Name() == name),
+            (plan, value) => plan with { ComputeType = value });
         Word("--format", DataFormats.All, "Form of the data. [default: told from each file]", DataFormats.Parse, (plan, value) => plan with { Format = value });
         Word("--chat-form", ChatForms.All, "How conversations are written. [default: the model's own]", ChatForms.Parse, (plan, value) => plan with { ChatForm = value });
         Setting<int>("--rounds", $"Rounds. [default: {settings.Rounds}]", (set, value) => set with { Rounds = value });

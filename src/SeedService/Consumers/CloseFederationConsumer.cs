@@ -13,7 +13,7 @@ public sealed class CloseFederationConsumer(FederationBook book, FederationName 
         var close = context.Message;
         if (close.Federation != federation.Value)
             return;
-        var reason = Enum.Parse<FederationEnd>(close.Reason);
+        var reason = IncomingMessages.Reason<FederationEnd>(close.Reason);
         var state = await book.AppendWithReportsAsync(
             (state, inHand) => FederationDecisions.Close(state, reason, close.Version, inHand), context.CancellationToken);
         if (state.Closed is { } closed)

@@ -13,8 +13,7 @@ public sealed class ModelEvaluatedConsumer(FederationBook book, FederationName f
         var evaluated = context.Message;
         if (evaluated.Federation != federation.Value)
             return;
-        var entry = new ModelEvaluatedEntry(
-            evaluated.Version, evaluated.Examples, evaluated.Loss, evaluated.ExactMatch, evaluated.RougeL);
+        var entry = IncomingMessages.Evaluation(evaluated);
         await book.AppendAsync(state => FederationDecisions.Evaluate(state, entry), context.CancellationToken);
     }
 }

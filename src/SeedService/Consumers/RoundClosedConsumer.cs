@@ -1,24 +1,28 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
+using FedKSeed.Operations;
 using MassTransit;
 
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Commits the reports in hand; a repeat announces the same commit again.</summary>
-public sealed class RoundClosedConsumer(FederationBook book, FederationName federation) : IConsumer<RoundClosed>
+public sealed class RoundClosedConsumer(FederationBook book, FederationName federation, SeedServiceMetrics metrics, TimeProvider time) : IConsumer<RoundClosed>
 {
     public async Task Consume(ConsumeContext<RoundClosed> context)
     {
         var closed = context.Message;
         if (closed.Federation != federation.Value)
             return;
-        var reason = Enum.Parse<RoundEnd>(closed.Reason);
+        using var trace = RoundTrace.Start(closed.Federation, closed.Round, "commit");
+        var began = time.GetTimestamp();
+        var reason = IncomingMessages.Reason<RoundEnd>(closed.Reason);
         var state = await book.AppendWithReportsAsync(
             (state, inHand) => FederationDecisions.Commit(state, closed.Round, reason, inHand), context.CancellationToken);
         if (state.LastCommit is not { } commit || commit.Round != closed.Round)
             return;
 
+        metrics.Committed(time.GetElapsedTime(began));
         await context.Publish(new RoundCommitted
         {
             Federation = closed.Federation,

@@ -1,18 +1,24 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
+using FedKSeed.Operations;
 using MassTransit;
+using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Draws the seeds of a round and sends every participant its assignment; a repeat sends those again that wait for a report.</summary>
-public sealed class RoundStartedConsumer(FederationBook book, FederationName federation) : IConsumer<RoundStarted>
+public sealed partial class RoundStartedConsumer(FederationBook book, FederationName federation, ILogger<RoundStartedConsumer> log)
+    : IConsumer<RoundStarted>
 {
     public async Task Consume(ConsumeContext<RoundStarted> context)
     {
         var started = context.Message;
         if (started.Federation != federation.Value)
             return;
+        using var trace = RoundTrace.Start(started.Federation, started.Round, "assignments");
+        foreach (var client in started.Participants)
+            FederationName.RequireClient(client);
         var state = await book.AppendAsync(
             state => FederationDecisions.StartRound(state, started.Round, started.Participants), context.CancellationToken);
         if (state.Round?.Number != started.Round)
@@ -24,8 +30,12 @@ public sealed class RoundStartedConsumer(FederationBook book, FederationName fed
             assignment.Key.Round == started.Round && !assignment.IsReported && !inHand.Contains(assignment.Key));
         foreach (var assignment in waiting)
         {
-            var client = await context.GetSendEndpoint(federation.AddressOf(assignment.Key.Client));
-            await client.Send(OutgoingMessages.Assignment(state.Settings!, model, assignment), context.CancellationToken);
+            var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
+            if (!await context.TrySendToClientAsync(federation, assignment.Key.Client, message))
+                Unreachable(assignment.Key.Client, started.Round);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
+    private partial void Unreachable(string client, int round);
 }

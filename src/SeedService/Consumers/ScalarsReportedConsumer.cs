@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Checks a report against the book and takes it in hand, or tells its client why not.</summary>
-public sealed partial class ScalarsReportedConsumer(FederationBook book, FederationName federation, ILogger<ScalarsReportedConsumer> log)
+public sealed partial class ScalarsReportedConsumer(
+    FederationBook book, FederationName federation, SeedServiceMetrics metrics, ILogger<ScalarsReportedConsumer> log)
     : IConsumer<ScalarsReported>
 {
     public async Task Consume(ConsumeContext<ScalarsReported> context)
@@ -17,6 +18,7 @@ public sealed partial class ScalarsReportedConsumer(FederationBook book, Federat
             return;
         if (await RefusalAsync(message, context.CancellationToken) is not { } refusal)
         {
+            metrics.Accepted(context.ReceiveContext.Body.Length ?? 0);
             await context.Publish(new ReportAccepted
             {
                 Federation = message.Federation,
@@ -27,6 +29,7 @@ public sealed partial class ScalarsReportedConsumer(FederationBook book, Federat
             return;
         }
 
+        metrics.Rejected();
         Rejected(message.Client, message.Round, refusal);
         var rejected = new ReportRejected
         {
@@ -39,14 +42,14 @@ public sealed partial class ScalarsReportedConsumer(FederationBook book, Federat
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
         if (state.Assignments.Keys.Any(key => key.Client == message.Client))
-            await (await context.GetSendEndpoint(federation.AddressOf(message.Client))).Send(rejected, context.CancellationToken);
+            await context.TrySendToClientAsync(federation, message.Client, rejected);
     }
 
     private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)
     {
         try
         {
-            return await book.HoldAsync(OutgoingMessages.Report(message), cancel) is ReportVerdict.Refuse refused ? refused.Reason : null;
+            return await book.HoldAsync(IncomingMessages.Report(message), cancel) is ReportVerdict.Refuse refused ? refused.Reason : null;
         }
         catch (FormatException fault)
         {

@@ -1,13 +1,21 @@
-using FedKSeed.LogStore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using StackExchange.Redis;
 
-namespace FedKSeed.RoundService;
+namespace FedKSeed.LogStore;
 
-/// <summary>Healthy when the head of the log can be read and follows from the entries before it.</summary>
+/// <summary>Healthy when Redis answers, and the head of the log can be read and follows from the entries before it.</summary>
 public sealed class LogHealthCheck(FederationBook book) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        try
+        {
+            await book.Log.PingAsync(cancellationToken);
+        }
+        catch (Exception fault) when (fault is RedisException or TimeoutException)
+        {
+            return HealthCheckResult.Unhealthy("Redis does not answer", fault);
+        }
         try
         {
             var state = await book.RefreshAsync(cancellationToken);

@@ -1,0 +1,22 @@
+using System.Text.Json;
+using FedKSeed.LocalServers;
+
+namespace FedKSeed.Cli.Cluster;
+
+/// <summary>A process of a cluster.</summary>
+/// <param name="Health">Answers whether it is ready.</param>
+internal sealed record ClusterProcess(string Name, int Id, Uri Health);
+
+/// <summary>Where a running cluster can be reached: cluster.json in its folder, there while it runs.</summary>
+internal sealed record ClusterFile(string Redis, RabbitMqNode Broker, Uri RoundService, IReadOnlyList<ClusterProcess> Services)
+{
+    public static string In(string folder) => Path.Combine(folder, "cluster.json");
+
+    public void Write(string folder) => File.WriteAllText(In(folder), JsonSerializer.Serialize(this, JsonSerializerOptions.Web));
+
+    /// <exception cref="FailureException">No cluster runs there.</exception>
+    public static ClusterFile Read(string folder) =>
+        File.Exists(In(folder))
+            ? JsonSerializer.Deserialize<ClusterFile>(File.ReadAllText(In(folder)), JsonSerializerOptions.Web)!
+            : throw new FailureException($"no cluster runs in '{folder}': there is no {Path.GetFileName(In(folder))} in it.");
+}

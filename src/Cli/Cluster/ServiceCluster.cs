@@ -1,0 +1,126 @@
+using System.Globalization;
+using FedKSeed.Cli.Display;
+using FedKSeed.Cli.Run;
+using FedKSeed.Contracts;
+using FedKSeed.LocalServers;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace FedKSeed.Cli.Cluster;
+
+/// <summary>
+/// A federation as processes: a broker, a Redis, SeedService, RoundService, an evaluator and workers. This process only watches. One that
+/// ends before the federation does ends all of them.
+/// </summary>
+/// <param name="workers">Worker processes; the clients are divided among them, and share them when there are more workers than clients.</param>
+internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationPlace
+{
+    private readonly List<ChildProcess> _services = [];
+    private readonly CancellationTokenSource _ending = new();
+    private RedisServer? _redis;
+    private RabbitMqServer? _broker;
+    private IHost? _observer;
+    private string? _clusterFolder;
+
+    public async Task<RunRecorder> StartAsync(RunPlan plan, RunFolder folder, FederationWatch watch, CancellationToken cancel)
+    {
+        _clusterFolder = folder.Cluster;
+        Directory.CreateDirectory(folder.Cluster);
+        if (plan.Redis is null)
+            _redis = await RedisServer.StartAsync(Path.Combine(folder.Cluster, "redis"), folder.Logs, cancel: cancel);
+        _broker = await RabbitMqServer.StartAsync(Path.Combine(folder.Cluster, "rabbitmq"), folder.Logs, cancel: cancel);
+        var shared = ServiceConfiguration.Shared(plan, _broker.Address, plan.Redis ?? _redis!.Connection);
+
+        // It listens before there is anything to hear.
+        _observer = Observer(shared, folder, watch);
+        await _observer.StartAsync(cancel);
+        var recorder = _observer.Services.GetRequiredService<RunRecorder>();
+
+        StartServices(plan, folder, shared, plan.Redis ?? _redis!.Connection);
+        foreach (var process in Processes())
+            _ = FailAtEndAsync(process, recorder);
+        return recorder;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        // Services first, all at once; then what they stand on.
+        var observer = _observer?.StopAsync(CancellationToken.None) ?? Task.CompletedTask;
+        await Task.WhenAll([observer, .. _services.Select(service => service.DisposeAsync().AsTask())]);
+        _observer?.Dispose();
+        if (_broker is not null)
+            await _broker.DisposeAsync();
+        if (_redis is not null)
+            await _redis.DisposeAsync();
+        if (_clusterFolder is not null)
+            File.Delete(ClusterFile.In(_clusterFolder));
+        _ending.Dispose();
+    }
+
+    private void StartServices(RunPlan plan, RunFolder folder, Dictionary<string, string?> shared, string redis)
+    {
+        var ports = new Queue<int>(InstalledProgram.FreePorts(workers + 3));
+        var clients = plan.ClientFiles().ToArray();
+        var processes = new List<ClusterProcess>
+        {
+            Start("seed-service", "FedKSeed.SeedService", shared),
+            Start("round-service", "FedKSeed.RoundService", shared),
+            Start("evaluator", "FedKSeed.ClientWorker", shared, ServiceConfiguration.Worker(plan, [], 1), ServiceConfiguration.Evaluator(plan)),
+        };
+        var parallelism = Math.Max(1, plan.Threads / workers);
+        for (var worker = 0; worker < workers; worker++)
+            processes.Add(Start(
+                $"worker-{worker + 1}", "FedKSeed.ClientWorker", shared,
+                ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), parallelism), new() { ["Worker:Name"] = $"worker-{worker + 1}" }));
+        new ClusterFile(redis, _broker!.Node, processes[1].Health, processes).Write(folder.Cluster);
+
+        ClusterProcess Start(string name, string program, params Dictionary<string, string?>[] configuration)
+        {
+            var address = new Uri($"http://127.0.0.1:{ports.Dequeue().ToString(CultureInfo.InvariantCulture)}/");
+            var process = ChildProcess.Start(
+                name, folder.Logs, Path.Combine(AppContext.BaseDirectory, program), [], Environment(configuration.SelectMany(part => part), address));
+            _services.Add(process);
+            return new ClusterProcess(name, process.Id, address);
+        }
+    }
+
+    private IEnumerable<KeyValuePair<string, string>> ClientsOf(int worker, KeyValuePair<string, string>[] clients) =>
+        workers > clients.Length ? [clients[worker % clients.Length]] : clients.Where((_, at) => at % workers == worker);
+
+    private static Dictionary<string, string> Environment(IEnumerable<KeyValuePair<string, string?>> configuration, Uri address) => new(
+        configuration.Select(setting => KeyValuePair.Create(setting.Key.Replace(":", "__", StringComparison.Ordinal), setting.Value ?? "")))
+    {
+        ["ASPNETCORE_URLS"] = address.ToString(),
+        ["Health__Url"] = address.ToString(),
+        // The services share one machine: a heap for each of its cores is not what they need.
+        ["DOTNET_gcServer"] = "0",
+        ["Logging__Console__FormatterName"] = "simple",
+        ["Logging__Console__FormatterOptions__SingleLine"] = "true",
+        ["Logging__Console__FormatterOptions__TimestampFormat"] = "HH:mm:ss.fff ",
+        ["Logging__LogLevel__Microsoft.Hosting"] = nameof(LogLevel.Warning),
+    };
+
+    private IHost Observer(Dictionary<string, string?> shared, RunFolder folder, FederationWatch watch)
+    {
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Configuration.AddInMemoryCollection(shared);
+        if (isVerbose)
+            builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.AddRecording(folder, watch);
+        builder.AddFederationBus(bus => bus.AddRecordingConsumers());
+        return builder.Build();
+    }
+
+    private IEnumerable<ChildProcess> Processes() =>
+        _services.Concat(_redis is null ? [] : [_redis.Process]).Append(_broker!.Process);
+
+    private async Task FailAtEndAsync(ChildProcess process, RunRecorder recorder)
+    {
+        await process.Ended;
+        if (!_ending.IsCancellationRequested)
+            recorder.Fail(process.Obituary());
+    }
+}

@@ -1,0 +1,62 @@
+using FedKSeed.Cli.Display;
+using FedKSeed.ClientWorker;
+using FedKSeed.Contracts;
+using FedKSeed.RoundService;
+using FedKSeed.SeedService;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace FedKSeed.Cli.Run;
+
+/// <summary>A whole federation in this process: the registrations of the services, on one in-memory bus and an embedded store.</summary>
+/// <param name="redisPort">Port of the embedded store; null takes a free one.</param>
+/// <param name="isVerbose">Logs of the services go to the error stream.</param>
+internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPlace
+{
+    private EmbeddedRedis? _redis;
+    private IHost? _host;
+
+    public async Task<RunRecorder> StartAsync(RunPlan plan, RunFolder folder, FederationWatch watch, CancellationToken cancel)
+    {
+        // Steps of torch block the threads that they run on, and messages must go on meanwhile.
+        ThreadPool.SetMinThreads(plan.Threads + 16, plan.Threads + 16);
+        _redis = plan.Redis is null ? EmbeddedRedis.Start(folder.Store, redisPort) : null;
+        _host = Compose(plan, folder, plan.Redis ?? _redis!.Connection, watch);
+        await _host.StartAsync(cancel);
+        return _host.Services.GetRequiredService<RunRecorder>();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_host is not null)
+            await _host.StopAsync(CancellationToken.None);
+        _host?.Dispose();
+        _redis?.Dispose();
+    }
+
+    private IHost Compose(RunPlan plan, RunFolder folder, string redis, FederationWatch watch)
+    {
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Shared(plan, broker: null, redis));
+        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Worker(plan, plan.ClientFiles(), plan.Threads));
+        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Evaluator(plan));
+        if (isVerbose)
+            builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+
+        builder.AddRecording(folder, watch);
+        builder.AddFederationBus(bus =>
+        {
+            bus.AddRoundServiceConsumers();
+            bus.AddSeedServiceConsumers();
+            bus.AddClientWorkerConsumers(builder.Configuration);
+            bus.AddRecordingConsumers();
+            bus.AddConsumer<FaultConsumer>();
+        });
+        builder.AddSeedService();
+        builder.AddRoundService();
+        builder.AddClientWorker();
+        return builder.Build();
+    }
+}

@@ -1,0 +1,35 @@
+using System.CommandLine;
+using FedKSeed.Cli.Cluster;
+using FedKSeed.Cli.Run;
+
+namespace FedKSeed.Cli.Verbs;
+
+/// <summary>fedkseed cluster: the same federation as fedkseed run, as independent services on RabbitMQ and Redis.</summary>
+internal sealed class ClusterVerb() : FederationVerb(
+    "cluster", "Run a whole federation as processes of their own, on a RabbitMQ and a Redis that are started for it.")
+{
+    private const int DefaultWorkers = 2;
+
+    private readonly Option<int?> _workers = new("--workers")
+    {
+        HelpName = "N", Description = $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]",
+    };
+
+    public override Command Create(Option<bool> verbose)
+    {
+        var verb = base.Create(verbose);
+        verb.Subcommands.Add(ClusterStatusVerb.Create());
+        return verb;
+    }
+
+    protected override IReadOnlyList<Option> OwnOptions => [_workers];
+
+    protected override IEnumerable<string> OwnFaults(ParseResult parsed) =>
+        WholeNumber(parsed, _workers) is < 1 or > 256 ? ["--workers must be between 1 and 256."] : [];
+
+    protected override string? FaultOfResuming(RunFolder folder) =>
+        Directory.Exists(folder.Cluster) ? null : $"'{folder.Path}' is of fedkseed run, which continues it.";
+
+    protected override IFederationPlace Place(ParseResult parsed, bool isVerbose) =>
+        new ServiceCluster(WholeNumber(parsed, _workers) ?? DefaultWorkers, isVerbose);
+}

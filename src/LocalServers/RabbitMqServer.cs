@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+
+namespace FedKSeed.LocalServers;
+
+/// <summary>A queue of a broker.</summary>
+/// <param name="Messages">Those that wait and those that are being worked off.</param>
+public sealed record QueueStatus(string Name, long Messages, int Consumers);
+
+/// <summary>
+/// The installed rabbitmq-server as a node of its own: own ports, data, cookie and port mapper, so that it needs no privileges and neither
+/// sees nor disturbs another broker of the machine.
+/// </summary>
+public sealed class RabbitMqServer : IAsyncDisposable
+{
+    private const string Package = "rabbitmq-server";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    // Debian's wrappers in /usr/sbin insist on the system's user, and on its folders.
+    private static readonly string[] Servers = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"];
+    private static readonly string[] Controls = ["/usr/lib/rabbitmq/bin/rabbitmqctl", "rabbitmqctl"];
+
+    private readonly ChildProcess _portMapper;
+
+    private RabbitMqServer(ChildProcess process, ChildProcess portMapper, RabbitMqNode node) =>
+        (Process, _portMapper, Node) = (process, portMapper, node);
+
+    public ChildProcess Process { get; }
+
+    public RabbitMqNode Node { get; }
+
+    /// <summary>Address for AMQP clients.</summary>
+    public Uri Address => new($"amqp://guest:guest@127.0.0.1:{Node.Port}/");
+
+    /// <param name="folder">What lies there is deleted: queues carry messages, they are never the truth.</param>
+    /// <param name="maximumMessageBytes">The broker refuses what is larger, and says why.</param>
+    /// <exception cref="ChildProcessException">It is not installed, or does not start.</exception>
+    public static async Task<RabbitMqServer> StartAsync(
+        string folder, string logFolder, int maximumMessageBytes = 1 << 20, CancellationToken cancel = default)
+    {
+        var program = InstalledProgram.Find(Package, Servers);
+        var mapper = InstalledProgram.Find(Package, "epmd");
+        var home = Path.GetFullPath(folder);
+        if (Directory.Exists(home))
+            Directory.Delete(home, recursive: true);
+        Directory.CreateDirectory(home);
+        var ports = InstalledProgram.FreePorts(3);
+        var node = new RabbitMqNode($"fedkseed-{ports[0]}@localhost", ports[0], ports[2], home);
+        await File.WriteAllTextAsync(
+            Path.Combine(home, "rabbitmq.conf"),
+            $"""
+            listeners.tcp.1 = 127.0.0.1:{node.Port}
+            max_message_size = {maximumMessageBytes}
+            log.console = true
+            log.file = false
+
+            """,
+            cancel);
+        await File.WriteAllTextAsync(Path.Combine(home, "enabled_plugins"), "[].\n", cancel);
+
+        var portMapper = ChildProcess.Start("epmd", logFolder, mapper, [], node.Environment);
+        var process = ChildProcess.Start("rabbitmq", logFolder, program, [], node.ServerEnvironment(ports[1]));
+        var server = new RabbitMqServer(process, portMapper, node);
+        try
+        {
+            await process.UntilAsync(cancel => InstalledProgram.AcceptsAsync(node.Port, cancel), Patience, cancel);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+        return server;
+    }
+
+    /// <summary>All queues of a running node.</summary>
+    /// <exception cref="ChildProcessException">The node does not answer.</exception>
+    public static async Task<IReadOnlyList<QueueStatus>> QueuesAsync(RabbitMqNode node, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        var start = new ProcessStartInfo(
+            InstalledProgram.Find(Package, Controls),
+            ["-n", node.Name, "-q", "list_queues", "name", "messages", "consumers", "--formatter", "json"])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true,
+        };
+        foreach (var (key, value) in node.Environment)
+            start.Environment[key] = value;
+        using var control = System.Diagnostics.Process.Start(start)!;
+        var errors = control.StandardError.ReadToEndAsync(cancel);
+        var said = await control.StandardOutput.ReadToEndAsync(cancel);
+        await control.WaitForExitAsync(cancel);
+        return control.ExitCode == 0
+            ? JsonSerializer.Deserialize<List<QueueStatus>>(said, JsonSerializerOptions.Web)!
+            : throw new ChildProcessException($"The broker {node.Name} does not answer: {(await errors).Split('\n')[0]}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Process.DisposeAsync();
+        await _portMapper.DisposeAsync();
+    }
+}
+
+/// <summary>What it takes to speak to a node as its operator.</summary>
+/// <param name="Port">Of AMQP, on the loopback interface.</param>
+/// <param name="PortMapperPort">Of the node's own epmd.</param>
+/// <param name="Home">Holds its cookie, its data and its configuration.</param>
+public sealed record RabbitMqNode(string Name, int Port, int PortMapperPort, string Home)
+{
+    /// <summary>For the node, its port mapper, and rabbitmqctl.</summary>
+    internal Dictionary<string, string> Environment => new()
+    {
+        ["HOME"] = Home,
+        ["ERL_EPMD_PORT"] = PortMapperPort.ToString(CultureInfo.InvariantCulture),
+        ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
+        ["RABBITMQ_NODENAME"] = Name,
+    };
+
+    internal Dictionary<string, string> ServerEnvironment(int distributionPort) => new(Environment)
+    {
+        ["RABBITMQ_DIST_PORT"] = distributionPort.ToString(CultureInfo.InvariantCulture),
+        ["RABBITMQ_MNESIA_BASE"] = Path.Combine(Home, "data"),
+        ["RABBITMQ_LOG_BASE"] = Path.Combine(Home, "log"),
+        ["RABBITMQ_CONFIG_FILE"] = Path.Combine(Home, "rabbitmq"),
+        ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(Home, "enabled_plugins"),
+        // Nodes find one another on this machine only; idle schedulers sleep instead of spinning on cores that the workers need.
+        ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+        // The start script then becomes the server, which ends properly when it is told to.
+        ["RUNNING_UNDER_SYSTEMD"] = "true",
+    };
+}

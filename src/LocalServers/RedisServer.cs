@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace FedKSeed.LocalServers;
+
+/// <summary>The installed redis-server on a port of its own. Its data outlive it: a write is on disk before it is acknowledged.</summary>
+public sealed class RedisServer : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private RedisServer(ChildProcess process, int port) => (Process, Port) = (process, port);
+
+    public ChildProcess Process { get; }
+
+    public int Port { get; }
+
+    /// <summary>StackExchange.Redis configuration of this server.</summary>
+    public string Connection => $"127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}";
+
+    /// <param name="folder">What an earlier server left there is loaded.</param>
+    /// <exception cref="ChildProcessException">It is not installed, or does not start.</exception>
+    public static async Task<RedisServer> StartAsync(string folder, string logFolder, int? port = null, CancellationToken cancel = default)
+    {
+        var program = InstalledProgram.Find("redis-server", "redis-server");
+        Directory.CreateDirectory(folder);
+        var chosen = port ?? InstalledProgram.FreePorts(1)[0];
+        var process = ChildProcess.Start(
+            "redis", logFolder, program,
+            [
+                "--port", chosen.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", Path.GetFullPath(folder),
+                "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
+            ],
+            []);
+        var server = new RedisServer(process, chosen);
+        try
+        {
+            await process.UntilAsync(server.AnswersAsync, Patience, cancel);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+        return server;
+    }
+
+    public ValueTask DisposeAsync() => Process.DisposeAsync();
+
+    /// <summary>A server that still loads its data answers otherwise.</summary>
+    private async Task<bool> AnswersAsync(CancellationToken cancel)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, Port, cancel);
+            await client.GetStream().WriteAsync("PING\r\n"u8.ToArray(), cancel);
+            var answer = new byte[5];
+            await client.GetStream().ReadExactlyAsync(answer, cancel);
+            return Encoding.ASCII.GetString(answer) == "+PONG";
+        }
+        catch (Exception fault) when (fault is SocketException or IOException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+
+namespace FedKSeed.SeedService;
+
+/// <summary>Messages in the words of the book, or what is wrong with them. Pure.</summary>
+public static class IncomingMessages
+{
+    /// <summary>A message as a report that the book can judge.</summary>
+    /// <exception cref="FormatException">The scalars are not a whole number of float32.</exception>
+    public static Report Report(ScalarsReported message)
+    {
+        if (message.Scalars.Length % sizeof(float) != 0)
+            throw new FormatException($"its scalars are {message.Scalars.Length} bytes, not a whole number of float32");
+        return new Report(
+            new AssignmentKey(message.Round, message.Client),
+            message.BaseVersion,
+            message.Examples,
+            MemoryMarshal.Cast<byte, float>(message.Scalars).ToArray(),
+            message.SkippedSteps);
+    }
+
+    /// <summary>Why a round or a federation ends.</summary>
+    /// <exception cref="FormatException">It is none of the reasons.</exception>
+    public static T Reason<T>(string reason) where T : struct, Enum =>
+        Enum.GetNames<T>().Contains(reason, StringComparer.Ordinal)
+            ? Enum.Parse<T>(reason)
+            : throw new FormatException($"its reason is '{reason}', not one of {string.Join(", ", Enum.GetNames<T>())}");
+
+    /// <exception cref="FormatException">Its measures are not what can be measured.</exception>
+    public static ModelEvaluatedEntry Evaluation(ModelEvaluated message)
+    {
+        if (message.Examples < 1 || message.Loss is { } loss && (!double.IsFinite(loss) || loss < 0)
+            || message.ExactMatch is not (>= 0 and <= 1) || message.RougeL is not (>= 0 and <= 1))
+            throw new FormatException(
+                $"{message.Examples} examples, loss {message.Loss}, exact match {message.ExactMatch} and ROUGE-L {message.RougeL} are no evaluation");
+        return new ModelEvaluatedEntry(message.Version, message.Examples, message.Loss, message.ExactMatch, message.RougeL);
+    }
+}

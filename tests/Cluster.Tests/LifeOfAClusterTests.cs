@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Text.Json;
+using FedKSeed.EndToEnd.Tests;
+
+namespace FedKSeed.Cluster.Tests;
+
+public sealed class LifeOfAClusterTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>One cluster tells the whole story, since a broker takes seconds to start.</summary>
+    [Fact]
+    public async Task A_cluster_shows_its_state_ends_when_it_is_told_to_is_continued_and_ends_when_a_process_dies()
+    {
+        var folder = Directory.CreateTempSubdirectory("fedkseed-life-").FullName;
+        var output = Path.Combine(folder, "cluster");
+        JsonElement status;
+        using (var first = Fedkseed.Start(["cluster", "--output", output, .. SmallData.Arguments(folder), "--rounds", "1000", "--evaluate-every", "0"]))
+        {
+            await first.UntilAsync("round 1/");
+            status = await Status(output);
+            first.Terminate();
+
+            Assert.Equal(1, await first.EndAsync());
+            Assert.Contains($"fedkseed cluster --resume {output}", first.Said, StringComparison.Ordinal);
+            AssertAllEnded(status);
+        }
+
+        Assert.Equal(3, status.GetProperty("federation").GetProperty("alive").GetArrayLength());
+        Assert.Equal(
+            ["evaluator", "round-service", "seed-service", "worker-1", "worker-2"],
+            status.GetProperty("services").EnumerateArray().Select(service => service.GetProperty("name").GetString()!).Order());
+        Assert.All(status.GetProperty("services").EnumerateArray(), service => Assert.Equal("Healthy", service.GetProperty("state").GetString()));
+        Assert.Contains(
+            status.GetProperty("queues").EnumerateArray(),
+            queue => queue.GetProperty("name").GetString() == "fedkseed-federation-scalars-reported" && queue.GetProperty("consumers").GetInt32() == 1);
+        Assert.Equal(0, status.GetProperty("errorQueues").GetArrayLength());
+
+        var (reached, entries) = (status.GetProperty("federation").GetProperty("version").GetInt32(), File.ReadLines(Path.Combine(output, "events.log")).Count());
+        using (var second = Fedkseed.Start("cluster", "--resume", output))
+        {
+            await second.UntilAsync("round ");
+            status = await Status(output);
+            Kill(status.GetProperty("services").EnumerateArray().Single(service => service.GetProperty("name").GetString() == "worker-2"));
+
+            Assert.Equal(1, await second.EndAsync());
+            Assert.Contains("worker-2 ended with exit code 137", second.Said, StringComparison.Ordinal);
+            Assert.Contains(Path.Combine("logs", "worker-2.log"), second.Said, StringComparison.Ordinal);
+            AssertAllEnded(status);
+        }
+        Assert.True(status.GetProperty("federation").GetProperty("version").GetInt32() > reached);
+        Assert.True(File.ReadLines(Path.Combine(output, "events.log")).Count() > entries);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task The_status_of_what_does_not_run_is_a_failure_that_says_so()
+    {
+        var (code, said) = await Fedkseed.RunAsync("cluster", "status", "--dir", Path.GetTempPath());
+
+        Assert.Equal(1, code);
+        Assert.Contains("no cluster runs in", said, StringComparison.Ordinal);
+    }
+
+    /// <summary>Once all of its processes answer: the first round may be over before the last one does.</summary>
+    private static async Task<JsonElement> Status(string output)
+    {
+        using var timeout = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            var (code, said) = await Fedkseed.RunAsync("cluster", "status", "--dir", output, "--json");
+            if (code == 0)
+                return JsonDocument.Parse(said.Split('\n').Single(line => line.StartsWith('{'))).RootElement;
+            Assert.False(timeout.IsCancellationRequested, said);
+            await Task.Delay(200, CancellationToken.None);
+        }
+    }
+
+    private static void Kill(JsonElement service)
+    {
+        using var process = Process.GetProcessById(service.GetProperty("id").GetInt32());
+        process.Kill();
+    }
+
+    private static void AssertAllEnded(JsonElement status)
+    {
+        foreach (var service in status.GetProperty("services").EnumerateArray())
+            Assert.ThrowsAny<ArgumentException>(() => Process.GetProcessById(service.GetProperty("id").GetInt32()));
+    }
+}

@@ -1,0 +1,141 @@
+using System.Text;
+using System.Text.Json;
+using FedKSeed.Contracts;
+using FedKSeed.LogStore;
+using FedKSeed.RoundService;
+using FedKSeed.SeedService;
+using MassTransit;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+
+namespace FedKSeed.Cluster.Tests;
+
+/// <summary>
+/// SeedService, and the window and consumers of RoundService, of one federation on the real broker and the real Redis. The test speaks AMQP: it
+/// is the clients, the clock, and whoever means harm.
+/// </summary>
+internal sealed class SeedServiceOnBroker : IAsyncDisposable
+{
+    public const string Client = "client-1";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly IHost _host;
+    private readonly IConnection _connection;
+
+    private SeedServiceOnBroker(IHost host, IConnection connection, string federation) =>
+        (_host, _connection, Name) = (host, connection, new FederationName(federation));
+
+    public FederationName Name { get; }
+
+    public FederationBook Book => _host.Services.GetRequiredService<FederationBook>();
+
+    public static async Task<SeedServiceOnBroker> StartAsync(Servers servers, string federation)
+    {
+        // MassTransit keeps the logger of the first bus in this flow, which may belong to a host that was disposed.
+        LogContext.Current = null;
+        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Logging.AddConsole().SetMinimumLevel(LogLevel.Critical);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Bus:Transport"] = "RabbitMq",
+            ["Bus:Broker"] = servers.Broker.Address.ToString(),
+            ["Redis:Connection"] = servers.Redis.Connection,
+            ["Federation:Name"] = federation,
+            ["Federation:BaseModelDigest"] = new string('a', 64),
+            ["Federation:SeedCount"] = "4096",
+            ["Federation:StepsPerRound"] = "200",
+            ["Federation:EvaluateEvery"] = "0",
+        });
+        builder.AddFederationBus(bus =>
+        {
+            bus.AddSeedServiceConsumers();
+            bus.AddConsumer<ClientAnnouncedConsumer>();
+        });
+        builder.AddSeedService();
+        builder.Services.AddSingleton<WakeUp>();
+        var host = builder.Build();
+        await host.StartAsync();
+        var connection = await new ConnectionFactory { Uri = servers.Broker.Address }.CreateConnectionAsync();
+        var service = new SeedServiceOnBroker(host, connection, federation);
+        await using var channel = await connection.CreateChannelAsync();
+        await DeclareClientQueueAsync(channel, service.Name.QueueOf(Client));
+        return service;
+    }
+
+    public Task Publish<T>(T message) where T : class => _host.Services.GetRequiredService<IBus>().Publish(message);
+
+    public Task<IChannel> Channel() => _connection.CreateChannelAsync();
+
+    /// <summary>A worker of a client without MassTransit: what it would see on the wire.</summary>
+    public async Task<BasicGetResult> Next(string queue)
+    {
+        await using var channel = await Channel();
+        using var timeout = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            if (await channel.BasicGetAsync(queue, autoAck: true, timeout.Token) is { } message)
+                return message;
+            await Task.Delay(20, timeout.Token);
+        }
+    }
+
+    public async Task<T> Next<T>(string queue) =>
+        JsonDocument.Parse((await Next(queue)).Body).RootElement.GetProperty("message").Deserialize<T>(JsonSerializerOptions.Web)!;
+
+    /// <summary>A queue that gets a copy of what is published of a type.</summary>
+    public async Task<string> Tap<T>()
+    {
+        await using var channel = await Channel();
+        var queue = $"tap-{Name.Value}-{typeof(T).Name}";
+        await channel.ExchangeDeclareAsync($"{typeof(T).Namespace}:{typeof(T).Name}", ExchangeType.Fanout, durable: true);
+        await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false);
+        await channel.QueueBindAsync(queue, $"{typeof(T).Namespace}:{typeof(T).Name}", "");
+        return queue;
+    }
+
+    /// <summary>Puts any bytes into one queue.</summary>
+    public async Task Put(string queue, byte[] body)
+    {
+        await using var channel = await _connection.CreateChannelAsync(new CreateChannelOptions(true, true));
+        await channel.BasicPublishAsync("", queue, mandatory: true, new BasicProperties { ContentType = "application/vnd.masstransit+json" }, body);
+    }
+
+    public Task Put(string queue, string type, object message) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
+        new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" }, message }, JsonSerializerOptions.Web));
+
+    /// <summary>Reason in the headers of the next message in the error queue of a queue.</summary>
+    public async Task<string> ReasonInErrorQueue(string queue)
+    {
+        await using var channel = await Channel();
+        await channel.QueueDeclareAsync(queue + "_error", durable: true, exclusive: false, autoDelete: false, arguments: await ErrorArguments());
+        var message = await Next(queue + "_error");
+        return Encoding.UTF8.GetString((byte[])message.BasicProperties.Headers!["MT-Fault-Message"]!);
+
+        static Task<IDictionary<string, object?>> ErrorArguments() =>
+            Task.FromResult<IDictionary<string, object?>>(new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+    }
+
+    public async Task<SeedsAssigned> StartRound()
+    {
+        await Publish(new RoundStarted { Federation = Name.Value, Round = 1, Participants = [Client] });
+        return await Next<SeedsAssigned>(Name.QueueOf(Client));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _connection.DisposeAsync();
+        await _host.StopAsync();
+        _host.Dispose();
+    }
+
+    private static async Task DeclareClientQueueAsync(IChannel channel, string name)
+    {
+        await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true);
+        await channel.QueueDeclareAsync(
+            name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+        await channel.QueueBindAsync(name, name, "");
+    }
+}
