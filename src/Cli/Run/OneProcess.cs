@@ -23,8 +23,18 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
         // Steps of torch block the threads that they run on, and messages must go on meanwhile.
         ThreadPool.SetMinThreads(plan.Threads + 16, plan.Threads + 16);
         _redis = plan.Redis is null ? EmbeddedRedis.Start(folder.Store, redisPort) : null;
-        _host = Compose(plan, folder, plan.Redis ?? _redis!.Connection, watch);
-        await _host.StartAsync(cancel);
+        var host = Compose(plan, folder, plan.Redis ?? _redis!.Connection, watch);
+        try
+        {
+            await host.StartAsync(cancel);
+        }
+        catch
+        {
+            // Stopping what never started would fail in turn, and hide why.
+            host.Dispose();
+            throw;
+        }
+        _host = host;
         return _host.Services.GetRequiredService<RunRecorder>();
     }
 
