@@ -125,10 +125,13 @@ public static class FederationBus
         transport.ConfigureEndpoints(context);
     }
 
-    /// <summary>Progress and evaluations may have nobody who listens; everything else must reach a queue.</summary>
+    /// <summary>
+    /// What must reach a service's queue. All else may have nobody who listens, faults above all: a message whose fault could not be
+    /// published would never get to its error queue, but come again at once and for ever.
+    /// </summary>
     private static bool IsForAService(PublishContext message) =>
-        message is not (PublishContext<LocalProgress> or PublishContext<EvaluationRequested> or PublishContext<FederationClosed>
-            or PublishContext<RoundCommitted> or PublishContext<ReportAccepted> or PublishContext<ReportRejected>);
+        message is PublishContext<RoundStarted> or PublishContext<RoundClosed> or PublishContext<CloseFederation>
+            or PublishContext<ClientAnnounced> or PublishContext<ScalarsReported> or PublishContext<ModelEvaluated>;
 
     /// <summary>How messages are written and read.</summary>
     public static void UseCompactJson(IBusFactoryConfigurator transport) =>
