@@ -92,8 +92,6 @@ public static class FederationBus
         ArgumentNullException.ThrowIfNull(endpoint);
         if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
             rabbit.SetQuorumQueue();
-        // A type or version that nobody here knows is a fault like any other, and ends with its reason where an operator looks.
-        endpoint.ThrowOnSkippedMessages();
         endpoint.UseMessageRetry(retry =>
         {
             retry.Exponential(4, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(400));
@@ -101,7 +99,6 @@ public static class FederationBus
             retry.Ignore<FormatException>();
             retry.Ignore<ArgumentException>();
             retry.Ignore<SerializationException>();
-            retry.Ignore<MessageException>();
         });
     }
 

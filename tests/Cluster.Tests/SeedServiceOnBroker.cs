@@ -71,7 +71,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public Task<IChannel> Channel() => _connection.CreateChannelAsync();
 
     /// <summary>A worker of a client without MassTransit: what it would see on the wire.</summary>
-    public async Task<BasicGetResult> Next(string queue)
+    public async Task<BasicGetResult> Next(string queue, string before = "")
     {
         await using var channel = await Channel();
         using var timeout = new CancellationTokenSource(Patience);
@@ -80,7 +80,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             if (await channel.BasicGetAsync(queue, autoAck: true, CancellationToken.None) is { } message)
                 return message;
             if (timeout.IsCancellationRequested)
-                throw new TimeoutException($"Nothing came to {queue} within {Patience.TotalSeconds} s.");
+                throw new TimeoutException($"Nothing came to {queue} within {Patience.TotalSeconds} s. {before}");
             await Task.Delay(20, CancellationToken.None);
         }
     }
@@ -110,7 +110,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" }, message }, JsonSerializerOptions.Web));
 
     /// <summary>Reason in the headers of the next message in the error queue of a queue, once there is one.</summary>
-    public async Task<string> ReasonInErrorQueue(string queue)
+    public async Task<string> ReasonInErrorQueue(string queue, string before)
     {
         using var timeout = new CancellationTokenSource(Patience);
         while (!await Exists(queue + "_error"))
@@ -118,7 +118,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             Assert.False(timeout.IsCancellationRequested, $"{queue} has no error queue.");
             await Task.Delay(20, CancellationToken.None);
         }
-        var message = await Next(queue + "_error");
+        var message = await Next(queue + "_error", before);
         return Encoding.UTF8.GetString((byte[])message.BasicProperties.Headers!["MT-Fault-Message"]!);
     }
 
