@@ -92,8 +92,6 @@ public static class FederationBus
         ArgumentNullException.ThrowIfNull(endpoint);
         if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
             rabbit.SetQuorumQueue();
-        // A type or version that nobody here knows is a fault like any other, and ends with its reason where an operator looks.
-        endpoint.ThrowOnSkippedMessages();
         endpoint.UseMessageRetry(retry =>
         {
             retry.Exponential(4, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(400));
@@ -101,7 +99,6 @@ public static class FederationBus
             retry.Ignore<FormatException>();
             retry.Ignore<ArgumentException>();
             retry.Ignore<SerializationException>();
-            retry.Ignore<MessageException>();
         });
     }
 
@@ -125,10 +122,13 @@ public static class FederationBus
         transport.ConfigureEndpoints(context);
     }
 
-    /// <summary>Progress and evaluations may have nobody who listens; everything else must reach a queue.</summary>
+    /// <summary>
+    /// What must reach a service's queue. All else may have nobody who listens, faults above all: a message whose fault could not be
+    /// published would never get to its error queue, but come again at once and for ever.
+    /// </summary>
     private static bool IsForAService(PublishContext message) =>
-        message is not (PublishContext<LocalProgress> or PublishContext<EvaluationRequested> or PublishContext<FederationClosed>
-            or PublishContext<RoundCommitted> or PublishContext<ReportAccepted> or PublishContext<ReportRejected>);
+        message is PublishContext<RoundStarted> or PublishContext<RoundClosed> or PublishContext<CloseFederation>
+            or PublishContext<ClientAnnounced> or PublishContext<ScalarsReported> or PublishContext<ModelEvaluated>;
 
     /// <summary>How messages are written and read.</summary>
     public static void UseCompactJson(IBusFactoryConfigurator transport) =>

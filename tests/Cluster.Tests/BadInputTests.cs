@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using FedKSeed.Contracts;
-using RabbitMQ.Client.Exceptions;
 
 namespace FedKSeed.Cluster.Tests;
 
@@ -57,9 +56,7 @@ public sealed class BadInputTests(Servers servers)
         await service.Publish(sound with { Client = "mallory" });
 
         Assert.Contains("there is no assignment", (await service.Next<ReportRejected>(rejections)).Reason, StringComparison.Ordinal);
-        await using var channel = await service.Channel();
-        await Assert.ThrowsAsync<OperationInterruptedException>(
-            () => channel.QueueDeclarePassiveAsync(service.Name.QueueOf("mallory"), TestContext.Current.CancellationToken));
+        Assert.False(await service.Exists(service.Name.QueueOf("mallory")));
     }
 
     [Fact]
@@ -75,7 +72,6 @@ public sealed class BadInputTests(Servers servers)
             (reports, queue => service.Put(queue, "not json"u8.ToArray()), ""),
             (reports, queue => service.Put(queue, "{\"messageType\":[],\"message\":null}"u8.ToArray()), ""),
             (reports, queue => service.Put(queue, [0xff, 0xfe, 0x00]), ""),
-            (reports, queue => service.Put(queue, "ScalarsReported2", sound), "not consumed"),
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1 }), "required"),
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1, client = Client, baseVersion = 0, examples = 1, scalars = (byte[]?)null, skippedSteps = Array.Empty<int>() }), "null"),
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = "one", client = Client, baseVersion = 0, examples = 1, scalars = new byte[4], skippedSteps = Array.Empty<int>() }), ""),
@@ -86,12 +82,19 @@ public sealed class BadInputTests(Servers servers)
             ("fedkseed-poison-model-evaluated", queue => service.Put(queue, "ModelEvaluated", new { federation = "poison", version = 0, examples = 10, loss = 1.0, exactMatch = 7.0, rougeL = 0.5 }), "no evaluation"),
         ];
 
-        foreach (var (queue, put, reason) in poison)
-        {
+        await service.Put(reports, "ScalarsReported2", sound);
+        foreach (var (queue, put, _) in poison)
             await put(queue);
-            Assert.Contains(reason, await service.ReasonInErrorQueue(queue), StringComparison.OrdinalIgnoreCase);
+        foreach (var kept in poison.GroupBy(item => item.Queue))
+        {
+            var reasons = new List<string>();
+            while (reasons.Count < kept.Count())
+                reasons.Add(await service.ReasonInErrorQueue(kept.Key, string.Join(Environment.NewLine, reasons)));
+            Assert.All(kept, item => Assert.Contains(reasons, reason => reason.Contains(item.Reason, StringComparison.OrdinalIgnoreCase)));
         }
 
+        // A type or version that nobody knows is kept apart.
+        Assert.Equal("client-1", (await service.Next<ScalarsReported>(reports + "_skipped")).Client);
         Assert.Equal(before.Head, (await service.Book.RefreshAsync(TestContext.Current.CancellationToken)).Head);
         Assert.Empty(await service.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
         var accepted = await service.Tap<ReportAccepted>();

@@ -10,6 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace FedKSeed.Cluster.Tests;
 
@@ -20,7 +21,7 @@ namespace FedKSeed.Cluster.Tests;
 internal sealed class SeedServiceOnBroker : IAsyncDisposable
 {
     public const string Client = "client-1";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly IHost _host;
     private readonly IConnection _connection;
@@ -70,15 +71,17 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public Task<IChannel> Channel() => _connection.CreateChannelAsync();
 
     /// <summary>A worker of a client without MassTransit: what it would see on the wire.</summary>
-    public async Task<BasicGetResult> Next(string queue)
+    public async Task<BasicGetResult> Next(string queue, string before = "")
     {
         await using var channel = await Channel();
         using var timeout = new CancellationTokenSource(Patience);
         while (true)
         {
-            if (await channel.BasicGetAsync(queue, autoAck: true, timeout.Token) is { } message)
+            if (await channel.BasicGetAsync(queue, autoAck: true, CancellationToken.None) is { } message)
                 return message;
-            await Task.Delay(20, timeout.Token);
+            if (timeout.IsCancellationRequested)
+                throw new TimeoutException($"Nothing came to {queue} within {Patience.TotalSeconds} s. {before}");
+            await Task.Delay(20, CancellationToken.None);
         }
     }
 
@@ -106,16 +109,31 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public Task Put(string queue, string type, object message) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
         new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" }, message }, JsonSerializerOptions.Web));
 
-    /// <summary>Reason in the headers of the next message in the error queue of a queue.</summary>
-    public async Task<string> ReasonInErrorQueue(string queue)
+    /// <summary>Reason in the headers of the next message in the error queue of a queue, once there is one.</summary>
+    public async Task<string> ReasonInErrorQueue(string queue, string before)
+    {
+        using var timeout = new CancellationTokenSource(Patience);
+        while (!await Exists(queue + "_error"))
+        {
+            Assert.False(timeout.IsCancellationRequested, $"{queue} has no error queue.");
+            await Task.Delay(20, CancellationToken.None);
+        }
+        var message = await Next(queue + "_error", before);
+        return Encoding.UTF8.GetString((byte[])message.BasicProperties.Headers!["MT-Fault-Message"]!);
+    }
+
+    public async Task<bool> Exists(string queue)
     {
         await using var channel = await Channel();
-        await channel.QueueDeclareAsync(queue + "_error", durable: true, exclusive: false, autoDelete: false, arguments: await ErrorArguments());
-        var message = await Next(queue + "_error");
-        return Encoding.UTF8.GetString((byte[])message.BasicProperties.Headers!["MT-Fault-Message"]!);
-
-        static Task<IDictionary<string, object?>> ErrorArguments() =>
-            Task.FromResult<IDictionary<string, object?>>(new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+        try
+        {
+            await channel.QueueDeclarePassiveAsync(queue);
+            return true;
+        }
+        catch (OperationInterruptedException)
+        {
+            return false;
+        }
     }
 
     public async Task<SeedsAssigned> StartRound()
