@@ -33,7 +33,7 @@ public class StepBenchmarks : IDisposable
         _trainer = new ZerothOrderTrainer(_model, new SeedPool(0x9E37_79B9_7F4A_7C15, 4096, DirectionScheme.PhiloxRademacher));
         PromptTemplate template = PromptTemplate.Load(Path.Combine(samples, "prompt.json"));
         ExampleEncoder encoder = new(_model.LoadTokenizer(), template, _model.MaxLength);
-        IReadOnlyList<Example> examples = DataFile.Load(Path.Combine(samples, "data", "client-1.jsonl"));
+        IReadOnlyList<Example> examples = FedKSeed.LanguageModels.Data.DataFile.Load(Path.Combine(samples, "data", "client-1.jsonl"));
         _batch = new TokenBatch([.. encoder.Encode(examples).Sequences.Take(BatchSize)]);
     }
 

@@ -103,7 +103,8 @@ public sealed class ChildProcess : IAsyncDisposable
     private void Signal(string signal)
     {
         using var kill = Process.Start(new ProcessStartInfo(
-            "kill", ["-" + signal, "--", "-" + _process.Id.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardError = true });
+            "kill", ["-" + signal, "--", "-" + _process.Id.ToString(CultureInfo.InvariantCulture)])
+        { RedirectStandardError = true });
         kill?.WaitForExit();
     }
 }

@@ -83,7 +83,8 @@ public sealed class RabbitMqServer : IAsyncDisposable
             InstalledProgram.Find(Package, Controls),
             ["-n", node.Name, "-q", "list_queues", "name", "messages", "consumers", "--formatter", "json"])
         {
-            RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         foreach (var (key, value) in node.Environment)
             start.Environment[key] = value;

@@ -35,7 +35,9 @@ internal static class Reaper
         {
             _pipe ??= Process.Start(new ProcessStartInfo("setsid", ["sh", "-c", Script])
             {
-                RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
             })!.StandardInput;
             _pipe.WriteLine(id.ToString(CultureInfo.InvariantCulture));
             _pipe.Flush();

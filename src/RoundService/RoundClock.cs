@@ -1,6 +1,7 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
+using FedKSeed.Operations;
 using MassTransit;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
@@ -116,7 +117,22 @@ public sealed partial class RoundClock(
         return true;
     }
 
-    private Task PublishAsync(RoundDecision decision, CancellationToken cancel) => decision switch
+    private async Task PublishAsync(RoundDecision decision, CancellationToken cancel)
+    {
+        // What a decision leads to in the other services belongs to the same trace.
+        using var trace = RoundOf(decision) is { } round ? RoundTrace.Start(federation.Value, round, "decision") : null;
+        await SendAsync(decision, cancel);
+    }
+
+    private static int? RoundOf(RoundDecision decision) => decision switch
+    {
+        RoundDecision.Start start => start.Round,
+        RoundDecision.Join join => join.Round,
+        RoundDecision.Close close => close.Round,
+        _ => null,
+    };
+
+    private Task SendAsync(RoundDecision decision, CancellationToken cancel) => decision switch
     {
         RoundDecision.Start start => bus.Publish(
             new RoundStarted { Federation = federation.Value, Round = start.Round, Participants = start.Participants }, cancel),

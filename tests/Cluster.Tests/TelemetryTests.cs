@@ -29,7 +29,13 @@ public sealed class TelemetryTests(Servers servers)
         var assignment = await service.StartRound();
         var report = new ScalarsReported
         {
-            Federation = "traced", Round = 1, Client = assignment.Client, BaseVersion = 0, Examples = 1, Scalars = new byte[800], SkippedSteps = [],
+            Federation = "traced",
+            Round = 1,
+            Client = assignment.Client,
+            BaseVersion = 0,
+            Examples = 1,
+            Scalars = new byte[800],
+            SkippedSteps = [],
         };
         await service.Publish(report with { Examples = 0 });
         await service.Next(rejected);

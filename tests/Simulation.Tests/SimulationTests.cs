@@ -54,7 +54,12 @@ public class SimulationTests(ITestOutputHelper output)
         var clients = Setting("FEDKSEED_SIMULATION_CLIENTS") ?? 5000;
         var settings = Settings with
         {
-            SeedCount = 4096, StepsPerRound = 20, Rounds = 5, Quorum = 0.6, RoundDeadline = TimeSpan.FromMinutes(2), MinimumClients = clients,
+            SeedCount = 4096,
+            StepsPerRound = 20,
+            Rounds = 5,
+            Quorum = 0.6,
+            RoundDeadline = TimeSpan.FromMinutes(2),
+            MinimumClients = clients,
         };
         var federation = new SimulatedFederation(1, settings, new Weather { Clients = clients, Silent = 0.3 }, keepsLog: false);
         var clock = Stopwatch.StartNew();
@@ -71,7 +76,11 @@ public class SimulationTests(ITestOutputHelper output)
 
     private static FederationSettings Settings { get; } = new()
     {
-        Name = "simulation", BaseModelDigest = new string('a', 64), SeedCount = 64, StepsPerRound = 4, EvaluateEvery = 0,
+        Name = "simulation",
+        BaseModelDigest = new string('a', 64),
+        SeedCount = 64,
+        StepsPerRound = 4,
+        EvaluateEvery = 0,
     };
 
     private static SimulatedFederation Of(int seed)

@@ -12,7 +12,8 @@ internal sealed class ClusterVerb() : FederationVerb(
 
     private readonly Option<int?> _workers = new("--workers")
     {
-        HelpName = "N", Description = $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]",
+        HelpName = "N",
+        Description = $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]",
     };
 
     public override Command Create(Option<bool> verbose)
