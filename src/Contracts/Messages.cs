@@ -44,7 +44,7 @@ public sealed record CloseFederation
 {
     public required string Federation { get; init; }
 
-    /// <summary>Completed or Diverged.</summary>
+    /// <summary>Completed, Diverged, TargetReached or TimeIsUp.</summary>
     public required string Reason { get; init; }
 
     /// <summary>The version to keep.</summary>

@@ -65,7 +65,7 @@ public sealed record FederationView
     /// <summary>When the latest versions were committed, the start of the first round seen before them.</summary>
     public ImmutableList<DateTimeOffset> Commits { get; init; } = [];
 
-    /// <summary>Completed or Diverged, once the federation is closed.</summary>
+    /// <summary>Why the federation ended, once it is closed.</summary>
     public string? Closed { get; init; }
 
     public FederationView After(object message, DateTimeOffset now) => message switch
