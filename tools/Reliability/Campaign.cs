@@ -8,7 +8,7 @@ namespace FedKSeed.Reliability;
 
 /// <summary>A fault, and what became of it.</summary>
 /// <param name="RoundEnded">From the fault to the commit of the round that was open then, or of the next one.</param>
-/// <param name="Ready">From a kill of a service until its next process said that it is ready.</param>
+/// <param name="Ready">From a fault that ended a process until the next one was ready; null for a fault that ended none.</param>
 public sealed record StruckFault(FaultKind Kind, TimeSpan RoundEnded, TimeSpan? Ready);
 
 /// <summary>What a campaign saw. That it exists says that every invariant held.</summary>
@@ -101,15 +101,11 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
 
     private async Task StrikeAsync(PlannedFault fault, FaultInjector injector, Witness witness, CancellationToken cancel)
     {
-        var (began, state) = (time.GetTimestamp(), witness.State);
-        var round = state.Round?.Number ?? state.LastRound + 1;
-        var killed = await injector.StrikeAsync(fault, cancel);
-        TimeSpan? ready = null;
+        var (began, round) = (0L, 0);
+        var killed = await injector.StrikeAsync(fault, Struck, cancel);
         if (killed is not null)
-        {
             await killed.UntilReadyAsync(Bound, cancel);
-            ready = time.GetElapsedTime(began);
-        }
+        TimeSpan? ready = killed is not null || FaultInjector.IsOfAServer(fault.Kind) ? time.GetElapsedTime(began) : null;
         await witness.UntilCommittedAsync(round, Bound, cancel);
         var struck = new StruckFault(fault.Kind, time.GetElapsedTime(began, witness.CommittedAt(round)!.Value), ready);
         _struck.Add(struck);
@@ -117,6 +113,9 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
         say($"{_struck.Count,4} {fault.Kind,-24} round {round} ended after {struck.RoundEnded.TotalSeconds,5:F1} s"
             + (ready is { } back ? $", ready after {back.TotalSeconds,5:F1} s" : "")
             + $"; version {witness.State.Version}, {witness.Accepted} reports accepted");
+
+        void Struck() =>
+            (began, round) = (time.GetTimestamp(), witness.State is var state && state.Round is { } open ? open.Number : state.LastRound + 1);
     }
 
     /// <summary>Another fault may keep Redis away just then.</summary>

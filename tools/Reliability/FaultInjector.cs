@@ -13,9 +13,16 @@ internal sealed class FaultInjector(FederationServers servers, ServiceFleet flee
     private readonly SemaphoreSlim _servers = new(1);
 
     /// <summary>Returns when the cause is gone: a service that was killed is starting, a server that was killed answers.</summary>
+    /// <param name="struck">Called when the fault holds, which for what rabbitmqctl does is a second after it was asked.</param>
     /// <returns>The service that has to become ready again, if one was killed.</returns>
-    public async Task<Replica?> StrikeAsync(PlannedFault fault, CancellationToken cancel)
+    public async Task<Replica?> StrikeAsync(PlannedFault fault, Action struck, CancellationToken cancel)
     {
+        if (IsOfAServer(fault.Kind))
+        {
+            await OneServerAtATimeAsync(fault, struck, cancel);
+            return null;
+        }
+        struck();
         switch (fault.Kind)
         {
             case FaultKind.WorkerKilled:
@@ -37,10 +44,13 @@ internal sealed class FaultInjector(FederationServers servers, ServiceFleet flee
                 await SilenceAsync(fault, cancel);
                 return null;
             default:
-                await OneServerAtATimeAsync(fault, cancel);
-                return null;
+                throw new InvalidOperationException($"{fault.Kind} strikes no service.");
         }
     }
+
+    /// <summary>Whether a fault strikes the broker or Redis, which answer again once it was repaired.</summary>
+    public static bool IsOfAServer(FaultKind kind) => kind is FaultKind.RedisKilled or FaultKind.RedisDiskFull or FaultKind.BrokerKilled
+        or FaultKind.BrokerAppStopped or FaultKind.ConnectionsClosed;
 
     private static async Task<Replica> KillAsync(Replica replica)
     {
@@ -74,19 +84,20 @@ internal sealed class FaultInjector(FederationServers servers, ServiceFleet flee
         }
     }
 
-    private async Task OneServerAtATimeAsync(PlannedFault fault, CancellationToken cancel)
+    private async Task OneServerAtATimeAsync(PlannedFault fault, Action struck, CancellationToken cancel)
     {
         await _servers.WaitAsync(cancel);
         try
         {
             await (fault.Kind switch
             {
-                FaultKind.RedisKilled => KillRedisAsync(fault.Duration, cancel),
-                FaultKind.BrokerKilled => KillBrokerAsync(fault.Duration, cancel),
-                FaultKind.BrokerAppStopped => StopBrokerAppAsync(fault.Duration, cancel),
-                FaultKind.ConnectionsClosed => RabbitMqServer.ControlAsync(
-                    servers.Broker.Node, cancel, "close_all_connections", "the harness closes all connections"),
-                FaultKind.RedisDiskFull => disk is null ? StarveRedisAsync(fault.Duration, cancel) : FillDiskAsync(disk, fault.Duration, cancel),
+                FaultKind.RedisKilled => KillRedisAsync(fault.Duration, struck, cancel),
+                FaultKind.BrokerKilled => KillBrokerAsync(fault.Duration, struck, cancel),
+                FaultKind.BrokerAppStopped => StopBrokerAppAsync(fault.Duration, struck, cancel),
+                FaultKind.ConnectionsClosed => CloseConnectionsAsync(struck, cancel),
+                FaultKind.RedisDiskFull => disk is null
+                    ? StarveRedisAsync(fault.Duration, struck, cancel)
+                    : FillDiskAsync(disk, fault.Duration, struck, cancel),
                 _ => throw new InvalidOperationException($"{fault.Kind} strikes no server."),
             });
         }
@@ -96,33 +107,43 @@ internal sealed class FaultInjector(FederationServers servers, ServiceFleet flee
         }
     }
 
-    private async Task KillRedisAsync(TimeSpan down, CancellationToken cancel)
+    private async Task KillRedisAsync(TimeSpan down, Action struck, CancellationToken cancel)
     {
         servers.Redis.Process.Kill();
+        struck();
         await servers.Redis.Process.Ended;
         await Task.Delay(down, cancel);
         await servers.Redis.RestartAsync(cancel);
     }
 
-    private async Task KillBrokerAsync(TimeSpan down, CancellationToken cancel)
+    private async Task KillBrokerAsync(TimeSpan down, Action struck, CancellationToken cancel)
     {
         servers.Broker.Process.Kill();
+        struck();
         await servers.Broker.Process.Ended;
         await Task.Delay(down, cancel);
         await servers.Broker.RestartAsync(cancel);
     }
 
-    private async Task StopBrokerAppAsync(TimeSpan down, CancellationToken cancel)
+    private async Task StopBrokerAppAsync(TimeSpan down, Action struck, CancellationToken cancel)
     {
         await RabbitMqServer.ControlAsync(servers.Broker.Node, cancel, "stop_app");
+        struck();
         await Task.Delay(down, cancel);
         await RabbitMqServer.ControlAsync(servers.Broker.Node, cancel, "start_app");
     }
 
+    private async Task CloseConnectionsAsync(Action struck, CancellationToken cancel)
+    {
+        await RabbitMqServer.ControlAsync(servers.Broker.Node, cancel, "close_all_connections", "the harness closes all connections");
+        struck();
+    }
+
     /// <summary>With AOF always, Redis ends at the first write that it cannot keep, and is started again until there is room.</summary>
-    private async Task FillDiskAsync(RedisDisk disk, TimeSpan full, CancellationToken cancel)
+    private async Task FillDiskAsync(RedisDisk disk, TimeSpan full, Action struck, CancellationToken cancel)
     {
         disk.Fill();
+        struck();
         using var freed = new CancellationTokenSource(full);
         while (!freed.IsCancellationRequested)
         {
@@ -151,11 +172,12 @@ internal sealed class FaultInjector(FederationServers servers, ServiceFleet flee
         }
     }
 
-    private async Task StarveRedisAsync(TimeSpan full, CancellationToken cancel)
+    private async Task StarveRedisAsync(TimeSpan full, Action struck, CancellationToken cancel)
     {
         await using var redis = await ConnectionMultiplexer.ConnectAsync(servers.Redis.Connection + ",allowAdmin=true");
         var server = redis.GetServers()[0];
         await server.ConfigSetAsync("maxmemory", "1");
+        struck();
         await Task.Delay(full, cancel);
         await server.ConfigSetAsync("maxmemory", "0");
     }

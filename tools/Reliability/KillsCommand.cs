@@ -10,7 +10,7 @@ internal static class KillsCommand
 
     private const string Part = "kills";
 
-    private static readonly TimeSpan Pace = TimeSpan.FromSeconds(0.6);
+    private static readonly TimeSpan Pace = TimeSpan.FromSeconds(0.5);
 
     public static Command Create(TimeProvider time)
     {

@@ -13,7 +13,7 @@ internal static class KillsTable
         text.AppendLine($"{Surroundings.Machine(time)}. {await Surroundings.VersionsAsync()}. `kills --count {reports.Sum(report => report.Kills)} --seed {seed}`: "
             + $"{reports.Count} federation{(reports.Count == 1 ? "" : "s")}, {minutes:F0} minutes.");
         text.AppendLine();
-        text.AppendLine("| fault | times | round ended, s: median | p95 | max | process ready again, s: median | p95 | max |");
+        text.AppendLine("| fault | times | round ended, s: median | p95 | max | process or server ready again, s: median | p95 | max |");
         text.AppendLine("|---|---|---|---|---|---|---|---|");
         foreach (var kind in faults.GroupBy(fault => fault.Kind).OrderBy(kind => kind.Key))
         {
