@@ -1,5 +1,3 @@
-using FedKSeed.Federation;
-
 namespace FedKSeed.Reliability.Tests;
 
 /// <summary>
