@@ -11,7 +11,7 @@ public abstract record RoundDecision
 
     public sealed record Start(int Round, IReadOnlyList<string> Participants) : RoundDecision;
 
-    /// <summary>Clients that became free join the open round of a continuous federation.</summary>
+    /// <summary>Clients that are free, because they reported or appeared, get an assignment in the open round of a continuous federation.</summary>
     public sealed record Join(int Round, IReadOnlyList<string> Clients) : RoundDecision;
 
     public sealed record Close(int Round, RoundEnd Reason) : RoundDecision;
@@ -28,7 +28,7 @@ public abstract record RoundDecision
 /// a round is open
 ///   enough reports in hand (quorum; CommitEvery of any round)     close: quorum
 ///   deadline passed, and MinimumReports in hand or a second one   close: deadline
-///   continuous, and clients are free                              they join
+///   continuous, and clients are free (again)                      they join
 ///   otherwise                                                     wait
 /// between rounds
 ///   diverged                                                      end, with the best version
@@ -85,7 +85,7 @@ public static class RoundPolicy
 
         if (book.IsContinuous)
         {
-            var joining = free().Where(client => !book.Assignments.ContainsKey(new AssignmentKey(round.Number, client))).ToArray();
+            var joining = free();
             if (joining.Length > 0)
                 return new RoundDecision.Join(round.Number, joining);
         }

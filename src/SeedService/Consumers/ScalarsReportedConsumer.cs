@@ -24,6 +24,7 @@ public sealed partial class ScalarsReportedConsumer(
                 Federation = message.Federation,
                 Round = message.Round,
                 Client = message.Client,
+                Turn = message.Turn,
                 ReportBytes = context.ReceiveContext.Body.Length ?? 0,
             });
             return;
@@ -36,6 +37,7 @@ public sealed partial class ScalarsReportedConsumer(
             Federation = message.Federation,
             Round = message.Round,
             Client = message.Client,
+            Turn = message.Turn,
             Reason = refusal,
         };
         await context.Publish(rejected);
