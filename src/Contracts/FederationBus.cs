@@ -108,6 +108,7 @@ public static class FederationBus
         // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
         transport.PrefetchCount = 16;
         UseCompactJson(transport);
+        transport.SendTopology.DeadLetterQueueNameFormatter = new ErrorQueue();
         // Without this a message that no queue is bound for is confirmed by the broker and lost.
         transport.ConfigurePublish(publish => publish.UseExecute(message =>
         {
@@ -120,6 +121,12 @@ public static class FederationBus
                 rabbit.Mandatory = true;
         }));
         transport.ConfigureEndpoints(context);
+    }
+
+    /// <summary>A message of a type or version that nobody here knows is kept where all are that cannot be worked off, not in a queue of its own.</summary>
+    private sealed class ErrorQueue : IDeadLetterQueueNameFormatter
+    {
+        public string FormatDeadLetterQueueName(string queueName) => queueName + "_error";
     }
 
     /// <summary>

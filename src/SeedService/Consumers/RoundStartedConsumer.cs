@@ -35,7 +35,7 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         foreach (var assignment in waiting)
         {
             var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
-            if (!await context.TrySendToClientAsync(federation, assignment.Key.Client, message))
+            if (!await context.TrySendToClientAsync(federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
                 Unreachable(assignment.Key.Client, started.Round);
         }
     }

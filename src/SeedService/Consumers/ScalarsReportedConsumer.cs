@@ -44,7 +44,7 @@ public sealed partial class ScalarsReportedConsumer(
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
         if (state.Assignments.Keys.Any(key => key.Client == message.Client))
-            await context.TrySendToClientAsync(federation, message.Client, rejected);
+            await context.TrySendToClientAsync(federation, message.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
     }
 
     private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)
