@@ -21,7 +21,7 @@ public sealed class BusOptions
 {
     public BusTransport Transport { get; set; } = BusTransport.InMemory;
 
-    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host.</summary>
+    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host, or amqps.</summary>
     [Required]
     public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
 }
@@ -29,6 +29,9 @@ public sealed class BusOptions
 /// <summary>The federation that a process works for: "Federation:Name".</summary>
 public sealed partial record FederationName(string Value)
 {
+    /// <summary>Whether it can be part of the names of queues and of keys: 1 to 63 lower-case letters, digits and hyphens.</summary>
+    public bool IsSound => ClientName().IsMatch(Value);
+
     /// <summary>Refuses a name that is no client's: it would be part of a queue's name and of keys.</summary>
     /// <exception cref="FormatException">It is not 1 to 63 lower-case letters, digits and hyphens.</exception>
     public static void RequireClient(string client)
@@ -56,6 +59,10 @@ public static class FederationBus
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
         var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
         builder.Services.AddSingleton(federation);
+        builder.Services.AddOptions<BusOptions>().BindConfiguration("Bus").ValidateDataAnnotations()
+            .Validate(bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" }, "Bus:Broker must be an address like amqp://user:password@host:5672/.")
+            .Validate(_ => federation.IsSound, $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
+            .ValidateOnStart();
         builder.Services.Configure<MassTransitHostOptions>(host =>
         {
             // A service is ready when its queues are: nothing may be published before.
