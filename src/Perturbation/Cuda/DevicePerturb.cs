@@ -140,7 +140,7 @@ public sealed class DevicePerturb(IKernelDevice device, SeedPool pool, TensorTyp
         ? $"{NameOf(weights)}_{NameOf(perturbed)}"
         : throw new ArgumentException($"Weights of {weights.Name()} are not perturbed to {perturbed.Name()}.", nameof(perturbed));
 
-    private static string NameOf(TensorType type)
+    internal static string NameOf(TensorType type)
     {
         DeviceRebuilder.ThrowIfNotOfWeights(type);
         return type switch
