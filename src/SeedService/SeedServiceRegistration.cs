@@ -28,7 +28,7 @@ public static class SeedServiceRegistration
     {
         ArgumentNullException.ThrowIfNull(bus);
         bus.AddConsumer<RoundStartedConsumer>();
-        bus.AddConsumer<ScalarsReportedConsumer>();
+        bus.AddConsumer<ScalarsReportedConsumer, ScalarsReportedConsumerDefinition>();
         bus.AddConsumer<RoundClosedConsumer>();
         bus.AddConsumer<ModelEvaluatedConsumer>();
         bus.AddConsumer<CloseFederationConsumer>();
