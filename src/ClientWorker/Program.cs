@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting;
 
 var builder = Host.CreateApplicationBuilder(args);
 builder.AddHealthEndpoint();
+builder.AddReadiness();
 builder.AddTelemetry("fedkseed-client-worker");
 builder.AddFederationBus(bus => bus.AddClientWorkerConsumers(builder.Configuration));
 builder.AddClientWorker();

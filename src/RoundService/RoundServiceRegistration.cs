@@ -21,6 +21,7 @@ public static class RoundServiceRegistration
     public static void AddRoundServiceConsumers(this IBusRegistrationConfigurator bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
+        bus.WaitWhileAway(LogStoreRegistration.IsStoreAway);
         bus.AddConsumer<ClientAnnouncedConsumer>();
         bus.AddConsumer<ProgressConsumer>();
     }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting;
 
 var builder = Host.CreateApplicationBuilder(args);
 builder.AddHealthEndpoint();
+builder.AddReadiness();
 builder.AddTelemetry("fedkseed-seed-service");
 builder.AddFederationBus(bus => bus.AddSeedServiceConsumers());
 builder.AddSeedService();

@@ -27,6 +27,7 @@ public static class SeedServiceRegistration
     public static void AddSeedServiceConsumers(this IBusRegistrationConfigurator bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
+        bus.WaitWhileAway(LogStoreRegistration.IsStoreAway);
         bus.AddConsumer<RoundStartedConsumer>();
         bus.AddConsumer<ScalarsReportedConsumer, ScalarsReportedConsumerDefinition>();
         bus.AddConsumer<RoundClosedConsumer>();
