@@ -18,7 +18,7 @@ public sealed class ChildProcess : IAsyncDisposable
 
     private ChildProcess(Process process, string name, string logFile)
     {
-        (_process, Name, LogFile) = (process, name, logFile);
+        (_process, Id, Name, LogFile) = (process, process.Id, name, logFile);
         Ended = process.WaitForExitAsync();
     }
 
@@ -27,7 +27,7 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>Everything that it writes to its output and its error stream.</summary>
     public string LogFile { get; }
 
-    public int Id => _process.Id;
+    public int Id { get; }
 
     /// <summary>Done when it has ended, for whatever reason.</summary>
     public Task Ended { get; }
@@ -85,6 +85,14 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>Ends it at once, as a power cut would.</summary>
     public void Kill() => Signal("KILL");
 
+    /// <summary>Asks it to end in order.</summary>
+    public void Terminate() => Signal("TERM");
+
+    /// <summary>It stands still, with all its connections open, until <see cref="Resume"/>.</summary>
+    public void Suspend() => Signal("STOP");
+
+    public void Resume() => Signal("CONT");
+
     /// <summary>Asks it to end, and ends it when it does not.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -99,12 +107,20 @@ public sealed class ChildProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    /// <summary>To the whole group, which its id names. .NET has no call that sends a signal.</summary>
+    /// <summary>To the whole group, which its id names; to itself in the moment before it has one. .NET has no call that sends a signal.</summary>
     private void Signal(string signal)
     {
-        using var kill = Process.Start(new ProcessStartInfo(
-            "kill", ["-" + signal, "--", "-" + _process.Id.ToString(CultureInfo.InvariantCulture)])
-        { RedirectStandardError = true });
-        kill?.WaitForExit();
+        if (Ended.IsCompleted)
+            return;
+        var id = Id.ToString(CultureInfo.InvariantCulture);
+        if (!TrySignal(signal, "-" + id))
+            TrySignal(signal, id);
+    }
+
+    private static bool TrySignal(string signal, string target)
+    {
+        using var kill = Process.Start(new ProcessStartInfo("kill", ["-" + signal, "--", target]) { RedirectStandardError = true })!;
+        kill.WaitForExit();
+        return kill.ExitCode == 0;
     }
 }
