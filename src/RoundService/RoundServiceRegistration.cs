@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;
