@@ -56,30 +56,3 @@ internal sealed class AcceptedReports : IAsyncDisposable
         await ((AsyncEventingBasicConsumer)sender).Channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
     }
 }
-
-/// <summary>How the harness speaks AMQP itself.</summary>
-internal static class AmqpConnection
-{
-    /// <summary>A connection that comes back, with its consumers, soon after the broker does.</summary>
-    public static Task<IConnection> OpenAsync(Uri broker, CancellationToken cancel) =>
-        new ConnectionFactory
-        {
-            Uri = broker,
-            AutomaticRecoveryEnabled = true,
-            TopologyRecoveryEnabled = true,
-            NetworkRecoveryInterval = TimeSpan.FromMilliseconds(500),
-        }.CreateConnectionAsync(cancel);
-
-    /// <summary>A durable queue that gets a copy of whatever is published of a type.</summary>
-    public static async Task TapAsync<T>(IChannel channel, string queue, CancellationToken cancel)
-    {
-        await channel.QueueDeclareAsync(
-            queue, durable: true, exclusive: false, autoDelete: false,
-            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancel);
-        await channel.ExchangeDeclareAsync(ExchangeOf<T>(), ExchangeType.Fanout, durable: true, cancellationToken: cancel);
-        await channel.QueueBindAsync(queue, ExchangeOf<T>(), "", cancellationToken: cancel);
-    }
-
-    /// <summary>Where the services publish a type.</summary>
-    public static string ExchangeOf<T>() => $"{typeof(T).Namespace}:{typeof(T).Name}";
-}

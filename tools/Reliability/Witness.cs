@@ -42,6 +42,12 @@ public sealed class Witness : IAsyncDisposable
     /// <summary>Reports that commits took in.</summary>
     public int Committed => _tally.Committed;
 
+    /// <summary>Accepted reports that were neither in the log nor in hand when they were last looked for.</summary>
+    public int Lost { get; private set; }
+
+    /// <summary>Times that a report was in the log, or in a commit, beyond its first.</summary>
+    public long Doubled => _tally.Doubled;
+
     /// <param name="servers">Broker and Redis themselves, no proxy: what the witness sees must not depend on what befalls the services.</param>
     /// <param name="federation">Its name. Start the witness before its services.</param>
     public static async Task<Witness> StartAsync(ServerAddresses servers, string federation, TimeProvider time, CancellationToken cancel)
@@ -97,8 +103,11 @@ public sealed class Witness : IAsyncDisposable
             var live = await ReadAsync();
             var inHand = live.InHand;
             var missing = accepted.Where(key => !_tally.Written.Contains(key) && !inHand.Contains(key.ToString())).ToArray();
+            Lost = missing.Length;
             if (missing.Length > 0)
                 throw new InvariantException($"{missing.Length} accepted reports are lost: {string.Join(", ", missing.Take(10))}.");
+            if (_tally.Doubled > 0)
+                throw new InvariantException($"Reports are in the log, or in its commits, {_tally.Doubled} times beyond their first.");
             RequireSame(live);
         }
         finally
