@@ -8,7 +8,7 @@ internal sealed record SoakStrike(SoakFault Fault, TimeSpan At, TimeSpan RoundEn
 /// <summary>What a soak saw. That it exists says that every invariant held at its end, and after each fault.</summary>
 internal sealed record SoakReport(
     TimeSpan Duration, IReadOnlyList<SoakStrike> Strikes, SoakMeasures Measures, Holdings Before, Holdings After, int Rounds, long Entries, int Accepted,
-    int Committed, long Repeats, int Copies, IReadOnlyList<string> OwnEnds)
+    int Lost, int Committed, long Doubled, long Repeats, int Copies, IReadOnlyList<string> OwnEnds)
 {
     /// <summary>Memory is settled by then: every code path was taken, every pool is filled.</summary>
     public TimeSpan WarmUp => TimeSpan.FromTicks(Math.Min(Duration.Ticks / 4, TimeSpan.FromMinutes(15).Ticks));
@@ -48,7 +48,7 @@ internal sealed class SoakRun(string samples, string folder, TimeProvider time, 
         var before = await measures.TryLookAtBrokerAsync(cancel) ?? throw new InvariantException("The broker does not answer.");
         using var measured = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var measuring = measures.RunAsync(measured.Token);
-        var injector = new FaultInjector(servers, fleet, plan, witness, disk: null);
+        using var injector = new FaultInjector(servers, fleet, plan, witness, disk: null);
         var faults = new SoakPlan(seed);
         var strikes = new List<SoakStrike>();
         while (measures.Elapsed < duration - Quiet)
@@ -58,7 +58,7 @@ internal sealed class SoakRun(string samples, string folder, TimeProvider time, 
             {
                 if (fault.Network is { } network)
                     await network.StrikeAsync(fault.IsBeforeBroker ? broker : redis, cancel);
-                else if (await injector.StrikeAsync(fault.Process!, cancel) is { } killed)
+                else if (await injector.StrikeAsync(fault.Process!, () => { }, cancel) is { } killed)
                     await killed.UntilReadyAsync(Campaign.Bound, cancel);
             }, witness, campaign, cancel));
         }
@@ -70,8 +70,8 @@ internal sealed class SoakRun(string samples, string folder, TimeProvider time, 
         var lasted = measures.Elapsed;
         await campaign.EndAsync(servers, fleet, witness, cancel);
         return new SoakReport(
-            lasted, strikes, measures, before, after, witness.State.Version, witness.State.Head.Length, witness.Accepted, witness.Committed,
-            witness.Repeats, late.Delivered, [.. fleet.Replicas.SelectMany(replica => replica.OwnEnds)]);
+            lasted, strikes, measures, before, after, witness.State.Version, witness.State.Head.Length, witness.Accepted, witness.Lost,
+            witness.Committed, witness.Doubled, witness.Repeats, late.Delivered, [.. fleet.Replicas.SelectMany(replica => replica.OwnEnds)]);
     }
 
     /// <summary>Fourteen clients, each with two workers, the second of which is the one that is killed.</summary>

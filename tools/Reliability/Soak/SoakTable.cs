@@ -26,9 +26,9 @@ internal static class SoakTable
         Row("rounds committed", report.Rounds);
         Row("log entries", report.Entries);
         Row("reports announced as accepted", report.Accepted);
-        Row("of them lost", 0);
+        Row("of them lost", report.Lost);
         Row("reports applied", report.Committed);
-        Row("of them twice", 0);
+        Row("of them twice", report.Doubled);
         Row("acceptances announced again (repeats recognised)", report.Repeats);
         Row("messages delivered again, late and in another order", report.Copies);
         Row("processes that ended unasked, and were started again", report.OwnEnds.Count);

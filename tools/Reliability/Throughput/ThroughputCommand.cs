@@ -106,6 +106,8 @@ internal static class ThroughputCommand
         ["Federation__EvaluateEvery"] = "0",
         ["Federation__MinimumClients"] = clients.ToString(CultureInfo.InvariantCulture),
         ["DOTNET_gcServer"] = "0",
+        // As in a service that lives for weeks; the harness turns it off for those that live for seconds.
+        ["DOTNET_TieredPGO"] = "1",
         ["Logging__Console__FormatterName"] = "simple",
     };
 }
