@@ -9,6 +9,7 @@ return await ServiceProgram.RunAsync(() =>
 {
     var builder = Host.CreateApplicationBuilder(args);
     builder.AddHealthEndpoint();
+    builder.AddReadiness();
     builder.AddTelemetry("fedkseed-client-worker");
     builder.AddFederationBus(bus => bus.AddClientWorkerConsumers(builder.Configuration));
     builder.AddClientWorker();

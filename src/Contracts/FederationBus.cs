@@ -24,6 +24,13 @@ public sealed class BusOptions
     /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host, or amqps.</summary>
     [Required]
     public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
+
+    /// <summary>
+    /// A broker, or a process, that was silent for twice as long is taken for gone. The client library's minute would leave a connection
+    /// that only looks open, and the messages on it, for two; much less takes a long pause for a death.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(10);
 }
 
 /// <summary>The federation that a process works for: "Federation:Name".</summary>
@@ -109,9 +116,26 @@ public static class FederationBus
         });
     }
 
+    /// <summary>
+    /// Work that needs what is away just now is tried until it is back, or until the broker gives it to another process at its acknowledgement
+    /// timeout. What a process holds so is bounded by its prefetch; all else waits in the queue. It never ends in an error queue, as
+    /// work that is tried a number of times does.
+    /// </summary>
+    /// <param name="isAway">Whether a fault says so.</param>
+    public static void WaitWhileAway(this IBusRegistrationConfigurator bus, Func<Exception, bool> isAway)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        bus.AddConfigureEndpointsCallback((_, _, endpoint) => endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle(isAway);
+            // A policy without an end does not exist; this one outlasts every acknowledgement timeout.
+            retry.Interval(10_000, TimeSpan.FromSeconds(1));
+        }));
+    }
+
     private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
     {
-        transport.Host(options.Broker);
+        transport.Host(options.Broker, host => host.Heartbeat(options.Heartbeat));
         // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
         transport.PrefetchCount = 16;
         UseCompactJson(transport);

@@ -62,18 +62,22 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         return fields.Select(field => AssignmentKey.Parse(field.ToString())).ToHashSet();
     }
 
-    /// <summary>Takes an accepted report in hand, unless the log grew or the report is in hand already.</summary>
-    public Task<bool> HoldAsync(long expectedLength, ScalarsReportedEntry report, CancellationToken cancel)
+    /// <summary>Takes accepted reports in hand in one transaction, unless the log grew.</summary>
+    /// <returns>For each report whether it is in hand now and was not before; null when the log has another length and nothing was done.</returns>
+    public async Task<IReadOnlyList<bool>?> HoldAsync(
+        long expectedLength, IReadOnlyList<ScalarsReportedEntry> reports, CancellationToken cancel)
     {
-        var field = report.Key.ToString();
-        return ExecuteAsync(
+        Task<bool>[] isNew = [];
+        var happened = await ExecuteAsync(
             transaction =>
             {
                 transaction.AddCondition(Condition.ListLengthEqual(_log, expectedLength));
-                transaction.AddCondition(Condition.HashNotExists(_inHand, field));
-                _ = transaction.HashSetAsync(_inHand, field, JsonSerializer.Serialize(report, EventLog.Json));
+                isNew = [.. reports.Select(report => transaction.HashSetAsync(
+                    _inHand, report.Key.ToString(), JsonSerializer.Serialize(report, EventLog.Json),
+                    When.NotExists))];
             },
             cancel);
+        return happened ? await Task.WhenAll(isNew) : null;
     }
 
     /// <summary>Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.</summary>

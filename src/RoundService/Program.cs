@@ -5,6 +5,7 @@ using FedKSeed.RoundService;
 return await ServiceProgram.RunAsync(() =>
 {
     var builder = WebApplication.CreateBuilder(args);
+    builder.AddReadiness();
     builder.AddTelemetry("fedkseed-round-service");
     builder.AddFederationBus(bus => bus.AddRoundServiceConsumers());
     builder.AddRoundService();

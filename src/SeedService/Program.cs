@@ -7,6 +7,7 @@ return await ServiceProgram.RunAsync(() =>
 {
     var builder = Host.CreateApplicationBuilder(args);
     builder.AddHealthEndpoint();
+    builder.AddReadiness();
     builder.AddTelemetry("fedkseed-seed-service");
     builder.AddFederationBus(bus => bus.AddSeedServiceConsumers());
     builder.AddSeedService();

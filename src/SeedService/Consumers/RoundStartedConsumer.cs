@@ -11,6 +11,9 @@ namespace FedKSeed.SeedService.Consumers;
 public sealed partial class RoundStartedConsumer(FederationBook book, FederationName federation, ILogger<RoundStartedConsumer> log)
     : IConsumer<RoundStarted>
 {
+    // One megabyte of assignments at K = 4096.
+    private const int AssignmentsUnderWay = 64;
+
     public async Task Consume(ConsumeContext<RoundStarted> context)
     {
         var started = context.Message;
@@ -32,12 +35,14 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         var addressed = started.Participants.ToHashSet(StringComparer.Ordinal);
         var waiting = state.Assignments.Values.Where(assignment => assignment.Key.Round == started.Round
             && addressed.Contains(assignment.Key.Client) && !assignment.IsReported && !inHand.Contains(assignment.Key));
-        foreach (var assignment in waiting)
+        // The broker confirms each after its disk did, many at once as soon as one.
+        var sending = new ParallelOptions { MaxDegreeOfParallelism = AssignmentsUnderWay, CancellationToken = context.CancellationToken };
+        await Parallel.ForEachAsync(waiting, sending, async (assignment, _) =>
         {
             var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
             if (!await context.TrySendToClientAsync(federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
                 Unreachable(assignment.Key.Client, started.Round);
-        }
+        });
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
