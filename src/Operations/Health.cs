@@ -21,12 +21,29 @@ public static class Health
     /// <summary>Checks with this tag decide whether a service is ready.</summary>
     public const string ReadyTag = "ready";
 
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(2);
+
     /// <summary>Alive: the process answers. Ready: the bus is connected, and all else that it needs is there.</summary>
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         endpoints.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         endpoints.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains(ReadyTag) });
+    }
+
+    /// <summary>Looks at its own readiness and says so, whether anybody asks or not: see <see cref="Readiness"/>.</summary>
+    public static IHostApplicationBuilder AddReadiness(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddMetrics();
+        builder.Services.AddHealthChecks();
+        builder.Services.AddSingleton<IHealthCheckPublisher, Readiness>();
+        builder.Services.Configure<HealthCheckPublisherOptions>(options =>
+        {
+            (options.Delay, options.Period) = (LookInterval, LookInterval);
+            options.Predicate = check => check.Tags.Contains(ReadyTag);
+        });
+        return builder;
     }
 
     /// <summary>Health of a service without a web server of its own. Call it first: it then answers while the rest still starts.</summary>

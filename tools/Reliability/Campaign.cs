@@ -120,7 +120,7 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
     }
 
     /// <summary>Another fault may keep Redis away just then.</summary>
-    private async Task AuditAsync(Witness witness, CancellationToken cancel)
+    internal async Task AuditAsync(Witness witness, CancellationToken cancel)
     {
         for (var began = time.GetTimestamp(); ;)
         {
@@ -140,7 +140,7 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
     /// With everything up again: the clocks end in order, the last round and the federation are closed by hand, as an operator would, and nothing
     /// is left anywhere.
     /// </summary>
-    private async Task EndAsync(FederationServers servers, ServiceFleet fleet, Witness witness, CancellationToken cancel)
+    internal async Task EndAsync(FederationServers servers, ServiceFleet fleet, Witness witness, CancellationToken cancel)
     {
         await Task.WhenAll(fleet.Replicas.Select(replica => replica.UntilReadyAsync(Bound, cancel)));
         var round = witness.State.LastRound + 2;
