@@ -19,6 +19,7 @@ install() { # command, package
 }
 install redis-server redis-server
 [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || install rabbitmq-server rabbitmq-server
+install g++ g++ # compiles the GPU kernels for the CPU
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT

@@ -12,9 +12,6 @@ namespace FedKSeed.LanguageModels;
 /// </summary>
 internal sealed class DevicePerturbedWeights : IPerturbedWeights
 {
-    // A piece of the output layer takes no more scratch than the largest other matrix, or this many elements in a model of small ones.
-    private const long LeastPiece = 1 << 20;
-
     // What is perturbed by one launch: segments [First, First + Count) of the table, and the rows of the parameter that they are.
     private sealed record Piece(int First, int Count, long FirstRow, long Rows, WeightViews Views);
 
@@ -149,7 +146,7 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
     /// Which segments there are and where their perturbed versions go: vectors side by side at the start of the scratch buffer, matrices one
     /// after the other over the rest of it.
     /// </summary>
-    private sealed class Plan
+    internal sealed class Plan
     {
         private const int Alignment = 16; // elements: vectors of memory, whatever the type
 
@@ -171,7 +168,7 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
             VectorSegments = Segments.Count;
 
             bool IsWhole(Parameter matrix) => matrix != decoder.Head && !decoder.LookedUp.Contains(matrix);
-            long largest = Math.Max(LeastPiece, matrices.Where(IsWhole).Max(matrix => matrix.Count));
+            long largest = matrices.Where(IsWhole).Max(matrix => matrix.Count); // the output layer's pieces take no more
             long start = ScratchLength;
             foreach (Parameter matrix in matrices)
             {

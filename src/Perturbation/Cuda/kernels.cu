@@ -54,6 +54,13 @@ DEVICE u32 f32_to_bf16_pair(float low, float high)
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
     return pair;
 }
+
+DEVICE u32 f32_to_f16_pair(float low, float high)
+{
+    u32 pair;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
 #endif
 
 #endif // __CUDACC__
@@ -150,22 +157,20 @@ struct alignas(16) Quad
     u32 w[4];
 };
 
-DEVICE bool is_nan(float value) { return (f32_bits(value) & 0x7FFFFFFFu) > 0x7F800000u; }
+DEVICE bool is_nan(float value) { return value != value; }
+DEVICE bool is_finite(float value) { return fabsf(value) <= 3.402823466e38f; }
 
 struct F32
 {
     typedef float Stored;
-    enum { IsExact = 1 };
 
     DEVICE_MEMBER float widen(float value) { return value; }
     DEVICE_MEMBER float narrow(float value) { return value; }
-    DEVICE_MEMBER float narrow_stochastically(float value, u32) { return value; }
 };
 
 struct BF16
 {
     typedef u16 Stored;
-    enum { IsExact = 0 };
 
     DEVICE_MEMBER float widen(u16 value) { return f32_of_bits((u32)value << 16); }
 
@@ -176,28 +181,23 @@ struct BF16
         return (u16)(is_nan(value) ? (bits >> 16) | 0x40u : (bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16);
     }
 
+    // Of numbers: the instruction has one NaN for all.
     DEVICE_MEMBER u32 narrow_pair(float low, float high)
     {
 #if __CUDA_ARCH__ >= 800
-        if (!is_nan(low) && !is_nan(high))
-            return f32_to_bf16_pair(low, high);
-#endif
+        return f32_to_bf16_pair(low, high);
+#else
         return narrow(low) | (u32)narrow(high) << 16;
+#endif
     }
 
-    // Adding 16 random bits carries with the probability of the fraction that is cut off.
-    DEVICE_MEMBER u16 narrow_stochastically(float value, u32 random)
-    {
-        u32 bits = f32_bits(value);
-        bool is_finite = (bits & 0x7F800000u) != 0x7F800000u;
-        return is_finite ? (u16)((bits + random) >> 16) : narrow(value);
-    }
+    // Adding 16 random bits carries with the probability of the fraction that is cut off. For finite values.
+    DEVICE_MEMBER u16 narrow_stochastically(float value, u32 random) { return (u16)((f32_bits(value) + random) >> 16); }
 };
 
 struct F16
 {
     typedef u16 Stored;
-    enum { IsExact = 0 };
 
     DEVICE_MEMBER float widen(u16 value) { return f16_to_f32(value); }
 
@@ -207,13 +207,20 @@ struct F16
         return is_nan(value) ? (u16)((bits >> 16 & 0x8000u) | 0x7E00u | (bits >> 13 & 0x3FFu)) : f32_to_f16(value);
     }
 
-    DEVICE_MEMBER u32 narrow_pair(float low, float high) { return narrow(low) | (u32)narrow(high) << 16; }
+    // Of numbers.
+    DEVICE_MEMBER u32 narrow_pair(float low, float high)
+    {
+#if __CUDA_ARCH__ >= 800
+        return f32_to_f16_pair(low, high);
+#else
+        return f32_to_f16(low) | (u32)f32_to_f16(high) << 16;
+#endif
+    }
 
+    // For finite values.
     DEVICE_MEMBER u16 narrow_stochastically(float value, u32 random)
     {
         u32 bits = f32_bits(value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7FFFFFFFu, exponent = magnitude >> 23;
-        if (exponent == 255)
-            return narrow(value);
         if (exponent >= 113) // normal in float16, too: 13 bits are cut off
         {
             u32 carried = (magnitude + (random >> 3)) >> 13;
@@ -280,6 +287,10 @@ DEVICE void narrow_eight(F32, const float (&values)[8], float (&to)[8])
 template <class Type>
 DEVICE void narrow_eight(Type, const float (&values)[8], u16 (&to)[8])
 {
+    bool are_numbers = true;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        are_numbers = are_numbers && !is_nan(values[i]);
 #pragma unroll
     for (int i = 0; i < 8; i += 2)
     {
@@ -287,7 +298,33 @@ DEVICE void narrow_eight(Type, const float (&values)[8], u16 (&to)[8])
         to[i] = (u16)pair;
         to[i + 1] = (u16)(pair >> 16);
     }
+    if (are_numbers)
+        return;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        to[i] = Type::narrow(values[i]);
 }
+
+// Weights that have moved. No direction's block index reaches this counter's top bit. StochasticRounding.cs has the same on the CPU.
+template <class Type>
+DEVICE void narrow_moved(Type, const float (&values)[8], u64 group, u32 draw, u32 tensor, u64 key, u16 (&to)[8])
+{
+    Words random = philox((u32)group, (u32)(group >> 32) | 0x80000000u, draw, tensor, key);
+    bool are_finite = true;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        are_finite = are_finite && is_finite(values[i]);
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        to[i] = Type::narrow_stochastically(values[i], random.w[i >> 1] >> (16 * (i & 1)) & 0xFFFFu);
+    if (are_finite)
+        return;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        to[i] = is_finite(values[i]) ? to[i] : Type::narrow(values[i]);
+}
+
+DEVICE void narrow_moved(F32, const float (&values)[8], u64, u32, u32, u64, float (&to)[8]) { narrow_eight(F32(), values, to); }
 
 DEVICE bool is_on_boundary(const void *address) { return ((u64)address & 15) == 0; }
 
@@ -586,20 +623,7 @@ DEVICE void perturb_group(const PerturbArguments &a, u32 tensor, u64 group, int 
         add_direction<IsGaussian>(a.step, a.key, 2 * group, a.previous, tensor, w, moved, 0);
         add_direction<IsGaussian>(a.step, a.key, 2 * group + 1, a.previous, tensor, w + 4, moved + 4, 0);
         typename Weight::Stored stored[8];
-        if (Weight::IsExact)
-        {
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-                stored[i] = Weight::narrow_stochastically(moved[i], 0);
-        }
-        else
-        {
-            // No direction's block index reaches this counter's top bit. StochasticRounding.cs has the same on the CPU.
-            Words random = philox((u32)group, (u32)(group >> 32) | 0x80000000u, a.draw, tensor, a.key);
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-                stored[i] = Weight::narrow_stochastically(moved[i], random.w[i >> 1] >> (16 * (i & 1)) & 0xFFFFu);
-        }
+        narrow_moved(Weight(), moved, group, a.draw, tensor, a.key, stored);
         write_eight(weights, first, last, stored);
 #pragma unroll
         for (int i = 0; i < 8; i++)
