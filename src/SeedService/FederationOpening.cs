@@ -5,7 +5,6 @@ using MassTransit;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
 
 namespace FedKSeed.SeedService;
 
@@ -38,7 +37,7 @@ public sealed partial class FederationOpening(
                     await bus.Publish(
                         new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, stoppingToken);
             }
-            catch (Exception fault) when (fault is RedisException or RedisTimeoutException or MassTransitException)
+            catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {
                 Away(fault.Message);
             }
