@@ -29,6 +29,7 @@ public static class FedKSeedCommand
         Command[] others =
         [
             ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(input ?? Console.In),
+            BenchVerb.Create(Verbose),
         ];
         foreach (var verb in federations.Keys.Concat(others))
             root.Subcommands.Add(verb);

@@ -41,7 +41,8 @@ public sealed partial class ClientSessions(
         do
         {
             foreach (var client in clients.All)
-                await bus.Publish(Announcement(client), cancel);
+                // While RoundService is away, its queue holds no more than three of each client.
+                await bus.Publish(Announcement(client), publish => publish.TimeToLive = 3 * options.Value.Heartbeat, cancel);
         }
         while (await heartbeat.WaitForNextTickAsync(cancel));
     }

@@ -23,7 +23,7 @@ public sealed class BusOptions
 {
     public BusTransport Transport { get; set; } = BusTransport.InMemory;
 
-    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host.</summary>
+    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host, or amqps.</summary>
     [Required]
     public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
 
@@ -38,6 +38,9 @@ public sealed class BusOptions
 /// <summary>The federation that a process works for: "Federation:Name".</summary>
 public sealed partial record FederationName(string Value)
 {
+    /// <summary>Whether it can be part of the names of queues and of keys: 1 to 63 lower-case letters, digits and hyphens.</summary>
+    public bool IsSound => ClientName().IsMatch(Value);
+
     /// <summary>Refuses a name that is no client's: it would be part of a queue's name and of keys.</summary>
     /// <exception cref="FormatException">It is not 1 to 63 lower-case letters, digits and hyphens.</exception>
     public static void RequireClient(string client)
@@ -65,6 +68,10 @@ public static class FederationBus
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
         var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
         builder.Services.AddSingleton(federation);
+        builder.Services.AddOptions<BusOptions>().BindConfiguration("Bus").ValidateDataAnnotations()
+            .Validate(bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" }, "Bus:Broker must be an address like amqp://user:password@host:5672/.")
+            .Validate(_ => federation.IsSound, $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
+            .ValidateOnStart();
         builder.Services.Configure<MassTransitHostOptions>(host =>
         {
             // A service is ready when its queues are: nothing may be published before.
@@ -141,6 +148,7 @@ public static class FederationBus
         // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
         transport.PrefetchCount = 16;
         UseCompactJson(transport);
+        transport.SendTopology.DeadLetterQueueNameFormatter = new ErrorQueue();
         // Without this a message that no queue is bound for is confirmed by the broker and lost.
         transport.ConfigurePublish(publish => publish.UseExecute(message =>
         {
@@ -153,6 +161,12 @@ public static class FederationBus
                 rabbit.Mandatory = true;
         }));
         transport.ConfigureEndpoints(context);
+    }
+
+    /// <summary>A message of a type or version that nobody here knows is kept where all are that cannot be worked off, not in a queue of its own.</summary>
+    private sealed class ErrorQueue : IDeadLetterQueueNameFormatter
+    {
+        public string FormatDeadLetterQueueName(string queueName) => queueName + "_error";
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using FedKSeed.Perturbation;
 using static TorchSharp.torch;
 
@@ -8,7 +9,7 @@ namespace FedKSeed.LanguageModels;
 /// them, rounded once from float32 to the compute type; w itself is float32, so that small updates do not vanish, and is
 /// never perturbed. The update that the step before left pending is folded into the same read of w. Not thread-safe: each worker has its own.
 /// </summary>
-internal sealed class PerturbedWeights : IWeights, IDisposable
+internal sealed class PerturbedWeights : IPerturbedWeights
 {
     // A piece must begin at a multiple of a Philox block. Spans are limited to 2³¹ elements; what is still to be rounded
     // to the compute type stays in the second-level cache.
@@ -18,7 +19,6 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
     private readonly SeedPool _pool;
     private readonly WeightBuffer _scratch;
     private readonly WeightViews[] _views;
-    private readonly float[] _plus = [], _minus = []; // before the rounding, where there is one
 
     private int _seed;
     private float _epsilon;
@@ -34,10 +34,8 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
     {
         (_weights, _pool) = (weights, pool);
         IReadOnlyList<Parameter> parameters = weights.Layout.Parameters;
-        _scratch = new WeightBuffer(2 * parameters.Max(parameter => parameter.Count), type);
-        if (!_scratch.IsFloat32)
-            (_plus, _minus) = (new float[MaxRoundedPiece], new float[MaxRoundedPiece]);
-        _views = [.. parameters.Select(parameter => new WeightViews(_scratch, parameter, offset: 0, sets: 2))];
+        _scratch = new WeightBuffer(2 * parameters.Max(parameter => parameter.Count), type, weights.Device);
+        _views = [.. parameters.Select(parameter => new WeightViews(_scratch, offset: 0, sets: 2, parameter.Rows, parameter.Columns))];
         _isPending = new bool[parameters.Count];
     }
 
@@ -45,23 +43,26 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
 
     public ComputeType Type => _scratch.Type;
 
+    public ModelDevice Device => _weights.Device;
+
     public Tensor Vector(Parameter parameter) => Write(parameter).Transposed;
 
     public Tensor Matrix(Parameter parameter) => Write(parameter).Matrix;
 
     public Tensor Transposed(Parameter parameter) => Write(parameter).Transposed;
 
-    /// <summary>From here on the weights are perturbed along this seed's direction.</summary>
+    public Tensor Rows(Parameter parameter, Tensor ids) => Write(parameter).Matrix.index_select(1, ids);
+
+    public IEnumerable<(long FirstRow, Tensor Transposed)> TransposedByRows(Parameter parameter) => [(0, Transposed(parameter))];
+
     public void Perturb(int seed, float epsilon) => (_seed, _epsilon) = (seed, epsilon);
 
-    /// <summary>Leaves w ← w + step·z to be done when w is next read. Whatever was pending must be flushed before.</summary>
     public void Postpone(int seed, float step)
     {
         (_pendingSeed, _pendingStep) = (seed, step);
         Array.Fill(_isPending, true);
     }
 
-    /// <summary>Does what is left of the pending update.</summary>
     public void Flush()
     {
         foreach (Parameter parameter in _weights.Layout.Parameters)
@@ -74,14 +75,13 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
                 {
                     int count = (int)Math.Min(tensor.Count - first, MaxPiece);
                     Direction direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
-                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count));
+                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
                 }
             }
             _isPending[parameter.Index] = false;
         }
     }
 
-    /// <summary>Drops the pending update: w is about to be replaced.</summary>
     public void Forget() => Array.Clear(_isPending);
 
     public void Dispose()
@@ -93,35 +93,63 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
 
     private WeightViews Write(Parameter parameter)
     {
-        int piece = _scratch.IsFloat32 ? MaxPiece : MaxRoundedPiece;
+        int threads = get_num_threads(); // of the products that follow
         foreach (PlacedTensor tensor in _weights.Layout.Tensors(parameter))
         {
-            for (long first = 0; first < tensor.Count; first += piece)
-                Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, piece));
+            if (_scratch.HasFloats)
+            {
+                for (long first = 0; first < tensor.Count; first += MaxPiece)
+                    Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, MaxPiece), threads);
+            }
+            else
+                WriteRounded(parameter, tensor, threads);
         }
         _isPending[parameter.Index] = false;
         return _views[parameter.Index];
     }
 
-    private void Write(Parameter parameter, PlacedTensor tensor, long first, int count)
+    private void Write(Parameter parameter, PlacedTensor tensor, long first, int count, int threads)
     {
         long at = tensor.Offset - parameter.Offset + first;
-        Span<float> weights = _weights.Buffer.Floats(tensor.Offset + first, count);
-        Span<float> plus = _scratch.IsFloat32 ? _scratch.Floats(at, count) : _plus.AsSpan(0, count);
-        Span<float> minus = _scratch.IsFloat32 ? _scratch.Floats(parameter.Count + at, count) : _minus.AsSpan(0, count);
+        Perturb(parameter, tensor, first, _scratch.Floats(at, count), _scratch.Floats(parameter.Count + at, count), threads);
+    }
+
+    private void WriteRounded(Parameter parameter, PlacedTensor tensor, int threads)
+    {
+        void WritePiece(long piece)
+        {
+            long first = piece * MaxRoundedPiece, at = tensor.Offset - parameter.Offset + first;
+            int count = (int)Math.Min(tensor.Count - first, MaxRoundedPiece);
+            float[] wide = ArrayPool<float>.Shared.Rent(2 * MaxRoundedPiece);
+            Span<float> plus = wide.AsSpan(0, count), minus = wide.AsSpan(MaxRoundedPiece, count);
+            Perturb(parameter, tensor, first, plus, minus, threads: 1);
+            _scratch.Write(at, plus);
+            _scratch.Write(parameter.Count + at, minus);
+            ArrayPool<float>.Shared.Return(wide);
+        }
+
+        long pieces = (tensor.Count + MaxRoundedPiece - 1) / MaxRoundedPiece;
+        if (threads == 1 || pieces == 1)
+        {
+            for (long piece = 0; piece < pieces; piece++)
+                WritePiece(piece);
+        }
+        else
+            Parallel.For(0, pieces, new ParallelOptions { MaxDegreeOfParallelism = threads }, WritePiece);
+    }
+
+    private void Perturb(Parameter parameter, PlacedTensor tensor, long first, Span<float> plus, Span<float> minus, int threads)
+    {
+        Span<float> weights = _weights.Buffer.Floats(tensor.Offset + first, plus.Length);
         Direction direction = _pool.Direction(_seed, tensor.Ordinal);
         if (_isPending[parameter.Index])
         {
             Direction previous = _pool.Direction(_pendingSeed, tensor.Ordinal);
-            Perturbation.Perturb.AdvanceThenBothSigns(previous, _pendingStep, direction, _epsilon, first, weights, plus, minus);
+            Perturbation.Perturb.AdvanceThenBothSigns(previous, _pendingStep, direction, _epsilon, first, weights, plus, minus, threads);
         }
         else
         {
-            Perturbation.Perturb.BothSigns(direction, _epsilon, first, weights, plus, minus);
+            Perturbation.Perturb.BothSigns(direction, _epsilon, first, weights, plus, minus, threads);
         }
-        if (_scratch.IsFloat32)
-            return;
-        _scratch.Write(at, plus);
-        _scratch.Write(parameter.Count + at, minus);
     }
 }

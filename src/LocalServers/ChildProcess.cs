@@ -19,7 +19,7 @@ public sealed class ChildProcess : IAsyncDisposable
     private ChildProcess(Process process, string name, string logFile)
     {
         (_process, Id, Name, LogFile) = (process, process.Id, name, logFile);
-        Ended = process.WaitForExitAsync();
+        Ended = EndAsync();
     }
 
     public string Name { get; }
@@ -28,6 +28,9 @@ public sealed class ChildProcess : IAsyncDisposable
     public string LogFile { get; }
 
     public int Id { get; }
+
+    /// <summary>What it ended with, 128 and the signal's number when a signal ended it; null while it runs.</summary>
+    public int? ExitCode { get; private set; }
 
     /// <summary>Done when it has ended, for whatever reason.</summary>
     public Task Ended { get; }
@@ -57,7 +60,7 @@ public sealed class ChildProcess : IAsyncDisposable
 
     /// <summary>What to say of a child that ended by itself.</summary>
     public string Obituary() =>
-        $"{Name} ended with exit code {(_process.HasExited ? _process.ExitCode : 0)}. The last lines of {LogFile}:{Environment.NewLine}{LastLines()}";
+        $"{Name} ended with exit code {ExitCode}. The last lines of {LogFile}:{Environment.NewLine}{LastLines()}";
 
     /// <summary>Waits for a child to be of use.</summary>
     /// <exception cref="ChildProcessException">It ended first, or took too long.</exception>
@@ -105,6 +108,12 @@ public sealed class ChildProcess : IAsyncDisposable
         }
         Reaper.Forget(Id);
         _process.Dispose();
+    }
+
+    private async Task EndAsync()
+    {
+        await _process.WaitForExitAsync();
+        ExitCode = _process.ExitCode;
     }
 
     /// <summary>To the whole group, which its id names; to itself in the moment before it has one. .NET has no call that sends a signal.</summary>

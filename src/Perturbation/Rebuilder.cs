@@ -36,7 +36,8 @@ public sealed class Rebuilder
     {
     }
 
-    internal Rebuilder(KernelPath path, SeedPool pool, ReadOnlySpan<int> quantised, int shift)
+    /// <summary>On a chosen path, for comparison.</summary>
+    public Rebuilder(KernelPath path, SeedPool pool, ReadOnlySpan<int> quantised, int shift)
     {
         if (quantised.Length != pool.Count)
             throw new ArgumentException($"{quantised.Length} quantised accumulators for a pool of {pool.Count} seeds.", nameof(quantised));
@@ -53,6 +54,12 @@ public sealed class Rebuilder
     }
 
     public SeedPool Pool { get; }
+
+    /// <summary>q, one per seed.</summary>
+    internal ReadOnlySpan<int> Quantised => _kernel.Quantised;
+
+    /// <summary>What one unit of acc is worth in a weight.</summary>
+    internal float UnitWeight => _factor;
 
     /// <summary>Rebuilds a range of a tensor in float32, without the rounding to the checkpoint's type.</summary>
     /// <param name="tensor">The tensor's ordinal.</param>

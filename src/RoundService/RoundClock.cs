@@ -133,16 +133,20 @@ public sealed partial class RoundClock(
 
     private Task SendAsync(RoundDecision decision, CancellationToken cancel) => decision switch
     {
-        RoundDecision.Start start => bus.Publish(
+        RoundDecision.Start start => PublishAsync(
             new RoundStarted { Federation = federation.Value, Round = start.Round, Participants = start.Participants }, cancel),
-        RoundDecision.Join join => bus.Publish(
+        RoundDecision.Join join => PublishAsync(
             new RoundStarted { Federation = federation.Value, Round = join.Round, Participants = join.Clients }, cancel),
-        RoundDecision.Close close => bus.Publish(
+        RoundDecision.Close close => PublishAsync(
             new RoundClosed { Federation = federation.Value, Round = close.Round, Reason = close.Reason.ToString() }, cancel),
-        RoundDecision.End end => bus.Publish(
+        RoundDecision.End end => PublishAsync(
             new CloseFederation { Federation = federation.Value, Reason = end.Reason.ToString(), Version = end.Version }, cancel),
         _ => Task.CompletedTask,
     };
+
+    /// <summary>What waited for three repeats is not needed any more: while SeedService is away, its queues hold no more than these.</summary>
+    private Task PublishAsync<T>(T message, CancellationToken cancel) where T : class =>
+        bus.Publish(message, publish => publish.TimeToLive = 3 * options.Value.RepeatAfter, cancel);
 
     private static string Describe(RoundDecision decision) => decision switch
     {

@@ -35,7 +35,9 @@ public sealed partial class FederationOpening(
                 var state = await book.RefreshAsync(stoppingToken);
                 if (IsEvaluationMissing(state))
                     await bus.Publish(
-                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, stoppingToken);
+                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) },
+                        // Without an evaluator no two of these wait.
+                        publish => publish.TimeToLive = Interval, stoppingToken);
             }
             catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using FedKSeed.EndToEnd.Tests;
+using RabbitMQ.Client;
 
 namespace FedKSeed.Cluster.Tests;
 
@@ -18,7 +19,8 @@ public sealed class LifeOfAClusterTests
         using (var first = Fedkseed.Start(["cluster", "--output", output, .. SmallData.Arguments(folder), "--rounds", "1000", "--evaluate-every", "0"]))
         {
             await first.UntilAsync("round 1/");
-            status = await Status(output);
+            await PutPoisonAsync(output, "fedkseed-federation-scalars-reported");
+            status = await Status(output, until: status => status.GetProperty("errorQueues").GetArrayLength() > 0);
             first.Terminate();
 
             Assert.Equal(1, await first.EndAsync());
@@ -34,7 +36,8 @@ public sealed class LifeOfAClusterTests
         Assert.Contains(
             status.GetProperty("queues").EnumerateArray(),
             queue => queue.GetProperty("name").GetString() == "fedkseed-federation-scalars-reported" && queue.GetProperty("consumers").GetInt32() == 1);
-        Assert.Equal(0, status.GetProperty("errorQueues").GetArrayLength());
+        var errors = Assert.Single(status.GetProperty("errorQueues").EnumerateArray());
+        Assert.Equal(("fedkseed-federation-scalars-reported_error", 1), (errors.GetProperty("name").GetString(), errors.GetProperty("messages").GetInt32()));
 
         var (reached, entries) = (status.GetProperty("federation").GetProperty("version").GetInt32(), File.ReadLines(Path.Combine(output, "events.log")).Count());
         using (var second = Fedkseed.Start("cluster", "--resume", output))
@@ -63,17 +66,26 @@ public sealed class LifeOfAClusterTests
     }
 
     /// <summary>Once all of its processes answer: the first round may be over before the last one does.</summary>
-    private static async Task<JsonElement> Status(string output)
+    private static async Task<JsonElement> Status(string output, Func<JsonElement, bool>? until = null)
     {
         using var timeout = new CancellationTokenSource(Patience);
         while (true)
         {
             var (code, said) = await Fedkseed.RunAsync("cluster", "status", "--dir", output, "--json");
-            if (code == 0)
-                return JsonDocument.Parse(said.Split('\n').Single(line => line.StartsWith('{'))).RootElement;
+            if (code == 0 && JsonDocument.Parse(said.Split('\n').Single(line => line.StartsWith('{'))).RootElement is var status && until?.Invoke(status) != false)
+                return status;
             Assert.False(timeout.IsCancellationRequested, said);
             await Task.Delay(200, CancellationToken.None);
         }
+    }
+
+    private static async Task PutPoisonAsync(string output, string queue)
+    {
+        var cluster = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(output, "cluster", "cluster.json"))).RootElement;
+        var factory = new ConnectionFactory { Port = cluster.GetProperty("broker").GetProperty("port").GetInt32() };
+        await using var connection = await factory.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true));
+        await channel.BasicPublishAsync("", queue, mandatory: true, new BasicProperties(), "not json"u8.ToArray());
     }
 
     private static void Kill(JsonElement service)

@@ -52,7 +52,7 @@ internal sealed class AcceptedReports : IAsyncDisposable
     {
         var accepted = JsonDocument.Parse(delivery.Body).RootElement.GetProperty("message").Deserialize<ReportAccepted>(JsonSerializerOptions.Web)!;
         if (accepted.Federation == _federation)
-            _times.AddOrUpdate(new AssignmentKey(accepted.Round, accepted.Client), 1, (_, times) => times + 1);
+            _times.AddOrUpdate(new AssignmentKey(accepted.Round, accepted.Client, accepted.Turn), 1, (_, times) => times + 1);
         await ((AsyncEventingBasicConsumer)sender).Channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
     }
 }

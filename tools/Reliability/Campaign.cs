@@ -13,6 +13,7 @@ public sealed record StruckFault(FaultKind Kind, TimeSpan RoundEnded, TimeSpan? 
 
 /// <summary>What a campaign saw. That it exists says that every invariant held.</summary>
 /// <param name="Accepted">Reports that were announced as accepted.</param>
+/// <param name="Written">Reports in the log.</param>
 /// <param name="Lost">Those of them that were not in the log at the end.</param>
 /// <param name="Committed">Reports that commits took in.</param>
 /// <param name="Doubled">Times that a report was in the log, or in a commit, beyond its first.</param>
@@ -20,7 +21,7 @@ public sealed record StruckFault(FaultKind Kind, TimeSpan RoundEnded, TimeSpan? 
 /// <param name="Copies">Messages that were delivered late, again and in another order.</param>
 /// <param name="OwnEnds">Last words of services that ended by themselves.</param>
 public sealed record CampaignReport(
-    IReadOnlyList<StruckFault> Faults, int Rounds, long Entries, int Accepted, int Lost, int Committed, long Doubled, long Repeats,
+    IReadOnlyList<StruckFault> Faults, int Rounds, long Entries, int Accepted, int Written, int Lost, int Committed, long Doubled, long Repeats,
     int Copies, IReadOnlyList<string> OwnEnds, bool HadDiskOfItsOwn, TimeSpan Duration)
 {
     public int Kills => Faults.Count(fault => fault.Kind <= FaultKind.BrokerKilled);
@@ -61,7 +62,7 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
         await late.StopAsync();
         await EndAsync(servers, fleet, witness, cancel);
         return new CampaignReport(
-            [.. _struck], witness.State.Version, witness.State.Head.Length, witness.Accepted, witness.Lost, witness.Committed,
+            [.. _struck], witness.State.Version, witness.State.Head.Length, witness.Accepted, witness.Written, witness.Lost, witness.Committed,
             witness.Doubled, witness.Repeats, late.Delivered, [.. fleet.Replicas.SelectMany(replica => replica.OwnEnds)], disk is not null, time.GetElapsedTime(began));
     }
 
@@ -144,7 +145,9 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
         await Task.WhenAll(fleet.Replicas.Select(replica => replica.UntilReadyAsync(Bound, cancel)));
         var round = witness.State.LastRound + 2;
         await witness.UntilCommittedAsync(round, Bound, cancel);
-        await Task.WhenAll(fleet.RoundServices.Select(replica => replica.RetireAsync()));
+        var codes = await Task.WhenAll(fleet.RoundServices.Select(replica => replica.RetireAsync()));
+        if (codes.Any(code => code != 0))
+            throw new InvariantException($"RoundServices that were told to end did so with exit codes {string.Join(", ", codes)}.");
 
         await using var connection = await AmqpConnection.OpenAsync(servers.Broker.Address, cancel);
         var name = Plan.Federation.Name;

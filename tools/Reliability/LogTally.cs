@@ -49,18 +49,17 @@ internal sealed class LogTally
 
     private void Count(LogEvent happened, List<int> rounds)
     {
-        if (happened is ScalarsReportedEntry report && !_written.Add(new AssignmentKey(report.Round, report.Client)))
+        if (happened is ScalarsReportedEntry report && !_written.Add(report.Key))
             Doubled++;
         if (happened is not RoundCommittedEntry commit)
             return;
         rounds.Add(commit.Round);
         foreach (var taken in commit.Reports)
         {
-            var key = new AssignmentKey(taken.Round, taken.Client);
-            if (!_committed.Add(key))
+            if (!_committed.Add(taken.Key))
                 Doubled++;
-            if (!_written.Contains(key))
-                throw new InvariantException($"Report {key} was applied in round {commit.Round} and is not in the log.");
+            if (!_written.Contains(taken.Key))
+                throw new InvariantException($"Report {taken.Key} was applied in round {commit.Round} and is not in the log.");
         }
     }
 }

@@ -61,14 +61,17 @@ public sealed class Replica : IAsyncDisposable
     public Task KillAsync() => EndAsync(process => process.Kill());
 
     /// <summary>SIGTERM, and the end of the process. Another one is started.</summary>
-    public Task TerminateAsync() => EndAsync(process => process.Terminate());
+    /// <returns>Exit code of the process that ended: 0 when it ended in order and in time.</returns>
+    public Task<int> TerminateAsync() => EndAsync(process => process.Terminate());
 
     /// <summary>SIGTERM, and the end of the process. No other one is started.</summary>
-    public async Task RetireAsync()
+    /// <returns>As <see cref="TerminateAsync"/>.</returns>
+    public async Task<int> RetireAsync()
     {
         await _retired.CancelAsync();
-        await TerminateAsync();
+        var code = await TerminateAsync();
         await _watch;
+        return code;
     }
 
     /// <summary>SIGSTOP: it stands still with its connections open.</summary>
@@ -121,12 +124,13 @@ public sealed class Replica : IAsyncDisposable
         _retired.Dispose();
     }
 
-    private async Task EndAsync(Action<ChildProcess> signal)
+    private async Task<int> EndAsync(Action<ChildProcess> signal)
     {
         var life = _life;
         life.IsToldToEnd = true;
         signal(life.Process);
         await life.Process.Ended;
+        return life.Process.ExitCode!.Value;
     }
 
     private Life Begin(int number)

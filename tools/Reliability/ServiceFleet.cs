@@ -28,7 +28,7 @@ public sealed record FleetPlan
 
     public IReadOnlyList<WorkerGroup> WorkerGroups { get; init; } = ThreeGroups;
 
-    /// <summary>More settings for every service, keys with colons.</summary>
+    /// <summary>More settings for every service, or other values for those given here; keys with colons.</summary>
     public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
 
     /// <summary>Rounds of a fraction of a second; a round whose clients are dead or silent ends after two seconds.</summary>
@@ -135,9 +135,12 @@ public sealed class ServiceFleet : IAsyncDisposable
             ServiceKind.RoundService => "FedKSeed.RoundService",
             _ => "FedKSeed.ClientWorker",
         };
+        var configuration = new Dictionary<string, string?>(_shared);
+        foreach (var (setting, value) in own.Concat(_plan.Settings))
+            configuration[setting] = value;
         var replica = new Replica(
             name, kind,
-            address => ServiceProcess.Start(name, FederationServers.LogsIn(_plan.Folder), program, _shared.Concat(own).Concat(_plan.Settings), address),
+            address => ServiceProcess.Start(name, FederationServers.LogsIn(_plan.Folder), program, configuration, address),
             _http);
         _replicas.Add(replica);
         return replica;
@@ -171,7 +174,7 @@ public sealed class ServiceFleet : IAsyncDisposable
             ["Worker:Name"] = name,
             ["Worker:ModelFolder"] = Path.GetFullPath(Path.Combine(_plan.Samples, "model")),
             ["Worker:PromptFile"] = Path.GetFullPath(Path.Combine(_plan.Samples, "prompt.json")),
-            ["Worker:Parallelism"] = "2",
+            ["Worker:Parallelism"] = Text(group.Clients.Count),
         };
         for (var at = 0; at < group.Clients.Count; at++)
         {

@@ -39,6 +39,9 @@ public sealed class Witness : IAsyncDisposable
     /// <summary>Announcements of reports that had been accepted before.</summary>
     public long Repeats => _accepted.Repeats;
 
+    /// <summary>Reports in the log.</summary>
+    public int Written => _tally.Written.Count;
+
     /// <summary>Reports that commits took in.</summary>
     public int Committed => _tally.Committed;
 

@@ -21,6 +21,8 @@ internal sealed class RebuildKernel
             _tables = new SignTables(quantised, path == KernelPath.Avx512 ? Avx512Lanes.LookupBits : Avx2Lanes.LookupBits);
     }
 
+    public ReadOnlySpan<int> Quantised => _quantised;
+
     /// <summary>float32(acc) of as many elements as there are sums.</summary>
     public void Sums(int tensor, long firstElement, Span<float> sums)
     {
@@ -28,6 +30,11 @@ internal sealed class RebuildKernel
         {
             for (int i = 0; i < sums.Length; i++)
                 sums[i] = RebuildScalar.Sum(_pool, _quantised, tensor, firstElement + i);
+        }
+        else if (PhiloxStart.Remaining(firstElement) is var whole && whole < sums.Length)
+        {
+            Sums(tensor, firstElement, sums[..(int)whole]);
+            Sums(tensor, firstElement + whole, sums[(int)whole..]);
         }
         else if (_pool.Scheme == DirectionScheme.PhiloxRademacher)
             RademacherSums((uint)tensor, firstElement, sums);
