@@ -1,10 +1,12 @@
 using System.ComponentModel.DataAnnotations;
+using System.Net.Sockets;
 using System.Runtime.Serialization;
 using System.Text.RegularExpressions;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using RabbitMQ.Client.Exceptions;
 
 namespace FedKSeed.Contracts;
 
@@ -115,6 +117,13 @@ public static class FederationBus
             retry.Ignore<SerializationException>();
         });
     }
+
+    /// <summary>
+    /// Whether a fault of a publish says that the broker is away, or went away meanwhile: the same may well succeed later. A connection that ends
+    /// under a publish shows as whatever the client library made of it just then.
+    /// </summary>
+    public static bool IsBusAway(Exception fault) =>
+        fault is MassTransitException or RabbitMQClientException or IOException or SocketException or ObjectDisposedException;
 
     /// <summary>
     /// Work that needs what is away just now is tried until it is back, or until the broker gives it to another process at its acknowledgement

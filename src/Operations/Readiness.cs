@@ -39,7 +39,7 @@ public sealed partial class Readiness : IHealthCheckPublisher
     private IEnumerable<Measurement<int>> Measure() =>
         _last.Select(check => new Measurement<int>(IsUp(check.Value) ? 1 : 0, new KeyValuePair<string, object?>("check", check.Key)));
 
-    private static bool IsUp(HealthReportEntry check) => check.Status != HealthStatus.Unhealthy;
+    private static bool IsUp(HealthReportEntry check) => check.Status == HealthStatus.Healthy;
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Not ready, {Check}: {Reason}")]
     private partial void Away(string check, string reason);

@@ -4,7 +4,6 @@ using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
 
 namespace FedKSeed.RoundService;
 
@@ -36,7 +35,7 @@ public sealed partial class RoundClock(
         {
             await presence.ReleaseClockAsync();
         }
-        catch (Exception fault) when (fault is RedisException or RedisTimeoutException or ObjectDisposedException)
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || fault is ObjectDisposedException)
         {
             Away(fault.Message); // the lease lapses by itself
         }
@@ -62,7 +61,7 @@ public sealed partial class RoundClock(
         {
             return !await TakeClockAsync(either.Token) || await TickAsync(either.Token);
         }
-        catch (Exception fault) when (fault is RedisException or RedisTimeoutException or MassTransitException
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault)
             || (fault is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             _last = Announcement.None;
