@@ -1,4 +1,5 @@
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,16 +14,22 @@ public sealed class CausalLanguageModel : IDisposable
     // Elements of a tensor that are read at once: a multiple of a Philox block, and little beside the weights.
     private const int MaxPiece = 1 << 20;
 
+    // What a device takes at once.
+    private const int MaxUploadBytes = 1 << 26;
+
     private readonly Decoder _decoder;
 
-    private CausalLanguageModel(Checkpoint checkpoint, Decoder decoder, ComputeType type) =>
-        (Checkpoint, _decoder, ComputeType) = (checkpoint, decoder, type);
+    private CausalLanguageModel(Checkpoint checkpoint, Decoder decoder, ComputeType type, ModelDevice device) =>
+        (Checkpoint, _decoder, ComputeType, Device) = (checkpoint, decoder, type, device);
 
     /// <summary>The base model w0.</summary>
     public Checkpoint Checkpoint { get; }
 
     /// <summary>What versions are kept and computed with in.</summary>
     public ComputeType ComputeType { get; }
+
+    /// <summary>Where versions lie and passes run.</summary>
+    public ModelDevice Device { get; }
 
     public int VocabularySize => _decoder.VocabularySize;
 
@@ -32,16 +39,20 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>Reads config.json and maps the safetensors files.</summary>
     /// <param name="folder">The Hugging Face folder.</param>
     /// <param name="type">What to compute in; the checkpoint's own type does not matter.</param>
+    /// <param name="device">Where to compute; null is the CPU.</param>
     /// <exception cref="InvalidDataException">A file is missing, or architecture or tensors are not supported; the message names them.</exception>
     /// <exception cref="CheckpointException">A safetensors file is missing or broken.</exception>
-    public static CausalLanguageModel Load(string folder, ComputeType type = ComputeType.F32)
+    /// <exception cref="NotSupportedException">The device does not compute in that type.</exception>
+    public static CausalLanguageModel Load(string folder, ComputeType type = ComputeType.F32, ModelDevice? device = null)
     {
+        device ??= ModelDevice.Cpu;
+        _ = device.Operations(type);
         Decoder decoder = Decoder.Create(ModelConfig.Load(folder));
         Checkpoint checkpoint = Checkpoint.Open(folder);
         try
         {
             decoder.Layout.Bind(checkpoint);
-            return new CausalLanguageModel(checkpoint, decoder, type);
+            return new CausalLanguageModel(checkpoint, decoder, type, device);
         }
         catch
         {
@@ -70,7 +81,9 @@ public sealed class CausalLanguageModel : IDisposable
     public ModelWeights Rebuild(Rebuilder rebuilder, int degreeOfParallelism = 1)
     {
         ArgumentNullException.ThrowIfNull(rebuilder);
-        return Fill((ordinal, first, weights) => rebuilder.Rebuild(ordinal, first, weights, weights, degreeOfParallelism));
+        return Device.Kernels is { } kernels
+            ? RebuildOn(kernels, rebuilder)
+            : Fill((ordinal, first, weights) => rebuilder.Rebuild(ordinal, first, weights, weights, degreeOfParallelism));
     }
 
     /// <summary>Mean cross-entropy over all label tokens of the batch, in nats.</summary>
@@ -103,7 +116,7 @@ public sealed class CausalLanguageModel : IDisposable
         CheckLength(capacity);
         foreach (int[] prompt in prompts)
             CheckIds(Array.ConvertAll(prompt, id => (long)id));
-        using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity, weights.Type);
+        using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity, weights.Type, weights.Device);
         GrowingTexts texts = new(prompts, settings.MaxNewTokens, settings.Ends);
         for (int first = 0, next = prompts.Min(prompt => prompt.Length); !texts.AllEnded; (first, next) = (next, next + 1))
         {
@@ -125,7 +138,7 @@ public sealed class CausalLanguageModel : IDisposable
             return weights;
         using (weights)
         {
-            ModelWeights wide = new(_decoder.Layout, ComputeType.F32);
+            ModelWeights wide = new(_decoder.Layout, ComputeType.F32, Device);
             wide.CopyFrom(weights);
             return wide;
         }
@@ -136,7 +149,7 @@ public sealed class CausalLanguageModel : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = inference_mode();
-        return _decoder.Logits(weights, Input(batch)).to(ScalarType.Float32).data<float>().ToArray();
+        return _decoder.Logits(weights, Input(batch, weights.Device)).to(ScalarType.Float32).cpu().data<float>().ToArray();
     }
 
     /// <summary>The loss of each weight set.</summary>
@@ -144,10 +157,10 @@ public sealed class CausalLanguageModel : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = inference_mode();
-        Tensor logits = _decoder.Logits(weights, Input(batch)).AtLeastFloat32(); // [S, M, V]
-        Tensor targets = tensor(batch.Targets).expand(weights.Sets, batch.Targets.Length).reshape(-1); // [S·M]
-        Tensor losses = nn.functional.cross_entropy(logits.view(-1, VocabularySize), targets, reduction: nn.Reduction.None); // [S·M]
-        return losses.view(weights.Sets, -1).mean([1], type: ScalarType.Float64).data<double>().ToArray(); // [S]
+        Tensor hidden = _decoder.Hidden(weights, Input(batch, weights.Device)); // [S, M, H]
+        Tensor targets = tensor(batch.Targets, device: weights.Device.Torch); // [M]
+        Tensor losses = weights.Operations.CrossEntropy(weights, hidden, _decoder.Head, targets); // [S·M]
+        return losses.view(weights.Sets, -1).mean([1], type: ScalarType.Float64).cpu().data<double>().ToArray(); // [S]
     }
 
     /// <summary>Runs columns [first, next) of the texts through the model; gives each row's next token.</summary>
@@ -156,22 +169,23 @@ public sealed class CausalLanguageModel : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = inference_mode();
         int length = next - first;
-        Tensor last = arange(length - 1, (long)rows * length, length, ScalarType.Int64);
-        DecoderInput input = new() { Rows = rows, Length = length, Ids = tensor(texts.Columns(first, next)), Positions = last };
+        Device device = weights.Device.Torch;
+        Tensor last = arange(length - 1, (long)rows * length, length, ScalarType.Int64, device);
+        DecoderInput input = new() { Rows = rows, Length = length, Ids = tensor(texts.Columns(first, next), device: device), Positions = last };
         Tensor logits = _decoder.Logits(weights, input, cache); // [1, B, V]
         if (sampling is null)
-            return Array.ConvertAll(logits.argmax(-1).data<long>().ToArray(), id => (int)id);
-        float[] values = logits.to(ScalarType.Float32).data<float>().ToArray();
+            return Array.ConvertAll(logits.argmax(-1).cpu().data<long>().ToArray(), id => (int)id);
+        float[] values = logits.to(ScalarType.Float32).cpu().data<float>().ToArray();
         return [.. Enumerable.Range(0, rows).Select(row =>
             texts.Writes(row, next) ? sampling.Draw(values.AsSpan(row * VocabularySize, VocabularySize), row, texts.Written(row)) : 0)];
     }
 
-    private DecoderInput Input(TokenBatch batch)
+    private DecoderInput Input(TokenBatch batch, ModelDevice device)
     {
         CheckLength(batch.Length);
         CheckIds(batch.Ids);
         CheckIds(batch.Targets);
-        return DecoderInput.Of(batch);
+        return DecoderInput.Of(batch, device);
     }
 
     private void CheckIds(ReadOnlySpan<long> ids)
@@ -193,20 +207,41 @@ public sealed class CausalLanguageModel : IDisposable
 
     private ModelWeights Fill(Change change)
     {
-        ModelWeights weights = new(_decoder.Layout, ComputeType);
-        float[] wide = weights.Buffer.IsFloat32 ? [] : new float[MaxPiece];
-        foreach (PlacedTensor tensor in _decoder.Layout.Parameters.SelectMany(parameter => _decoder.Layout.Tensors(parameter).ToArray()))
+        ModelWeights weights = new(_decoder.Layout, ComputeType, Device);
+        float[] wide = weights.Buffer.HasFloats ? [] : new float[MaxPiece];
+        foreach (PlacedTensor tensor in Tensors)
         {
             for (long first = 0; first < tensor.Count; first += MaxPiece)
             {
                 int count = (int)Math.Min(tensor.Count - first, MaxPiece);
-                Span<float> piece = weights.Buffer.IsFloat32 ? weights.Buffer.Floats(tensor.Offset + first, count) : wide.AsSpan(0, count);
+                Span<float> piece = weights.Buffer.HasFloats ? weights.Buffer.Floats(tensor.Offset + first, count) : wide.AsSpan(0, count);
                 tensor.Source.Read(first, piece);
                 change(tensor.Ordinal, first, piece);
-                if (!weights.Buffer.IsFloat32)
+                if (!weights.Buffer.HasFloats)
                     weights.Buffer.Write(tensor.Offset + first, piece);
             }
         }
         return weights;
     }
+
+    // The base goes to the device in the checkpoint's own type, a piece at a time, and is rebuilt from there into its place.
+    private ModelWeights RebuildOn(IKernelDevice kernels, Rebuilder rebuilder)
+    {
+        ModelWeights weights = new(_decoder.Layout, ComputeType, Device);
+        using DeviceRebuilder device = new(kernels, rebuilder);
+        using DeviceMemory staging = new(kernels, MaxUploadBytes);
+        foreach (PlacedTensor tensor in Tensors)
+        {
+            TensorType type = tensor.Source.Type;
+            for (long first = 0; first < tensor.Count; first += MaxUploadBytes / type.Size())
+            {
+                int bytes = (int)Math.Min((tensor.Count - first) * type.Size(), MaxUploadBytes);
+                kernels.Write(staging.Address, tensor.Source.Bytes(first * type.Size(), bytes));
+                device.Rebuild(tensor.Ordinal, first, bytes / type.Size(), type, staging.Address, ComputeType.Stored(), weights.Buffer.Address(tensor.Offset + first));
+            }
+        }
+        return weights;
+    }
+
+    private IEnumerable<PlacedTensor> Tensors => _decoder.Layout.Parameters.SelectMany(parameter => _decoder.Layout.Tensors(parameter).ToArray());
 }

@@ -64,7 +64,7 @@ public static class ComputeTypes
         if (type == ComputeType.F64)
             Widen(values, MemoryMarshal.Cast<byte, double>(elements));
         else
-            Stored(type).Narrow(values, elements);
+            type.Stored().Narrow(values, elements);
     }
 
     /// <summary>To float32, which is exact for all but float64.</summary>
@@ -73,14 +73,15 @@ public static class ComputeTypes
         if (type == ComputeType.F64)
             Round(MemoryMarshal.Cast<byte, double>(elements), values);
         else
-            Stored(type).Widen(elements, values);
+            type.Stored().Widen(elements, values);
     }
 
     /// <summary>The tensor itself, or a float32 one where it is of 16 bits: sums over many elements would lose too much.</summary>
     internal static Tensor AtLeastFloat32(this Tensor tensor) =>
         tensor.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? tensor.to(ScalarType.Float32) : tensor;
 
-    private static TensorType Stored(ComputeType type) => type switch
+    /// <summary>The safetensors type of the same bits; there is none that is kept in float64.</summary>
+    internal static TensorType Stored(this ComputeType type) => type switch
     {
         ComputeType.BF16 => TensorType.BF16,
         ComputeType.F16 => TensorType.F16,

@@ -23,17 +23,17 @@ internal sealed record DecoderInput
     /// <summary>[N], the cell of each token; null where the texts fill the rectangle.</summary>
     public Tensor? TokenCells { get; init; }
 
-    public static DecoderInput Of(TokenBatch batch)
+    public static DecoderInput Of(TokenBatch batch, ModelDevice device)
     {
         bool isPadded = batch.TokenCount < batch.Cells.Length;
         return new DecoderInput
         {
             Rows = batch.Rows,
             Length = batch.Length,
-            Ids = tensor(batch.Ids),
-            Positions = tensor(batch.Positions),
-            Cells = isPadded ? tensor(batch.Cells) : null,
-            TokenCells = isPadded ? tensor(batch.TokenCells) : null,
+            Ids = tensor(batch.Ids, device: device.Torch),
+            Positions = tensor(batch.Positions, device: device.Torch),
+            Cells = isPadded ? tensor(batch.Cells, device: device.Torch) : null,
+            TokenCells = isPadded ? tensor(batch.TokenCells, device: device.Torch) : null,
         };
     }
 }
@@ -50,11 +50,21 @@ internal abstract class Decoder
     /// <summary>Longest sequence, in tokens.</summary>
     public abstract int MaxLength { get; }
 
+    /// <summary>The output layer, stored [V, H].</summary>
+    public abstract Parameter Head { get; }
+
+    /// <summary>Matrices of which a pass takes the rows that its tokens name.</summary>
+    public abstract IReadOnlyList<Parameter> LookedUp { get; }
+
+    /// <summary>What goes into the output layer, [S, M, H] at <see cref="DecoderInput.Positions"/>. With a cache the tokens go on from those in it.</summary>
+    public abstract Tensor Hidden(IWeights weights, DecoderInput input, KeyValueCache? cache = null);
+
     /// <summary>Logits [S, M, V] at <see cref="DecoderInput.Positions"/>. With a cache the tokens go on from those in it.</summary>
-    public abstract Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null);
+    public Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null) =>
+        bmm(Hidden(weights, input, cache), weights.Transposed(Head));
 
     /// <summary>Room for the keys and values of <paramref name="capacity"/> tokens in each of <paramref name="rows"/> texts.</summary>
-    public abstract KeyValueCache NewCache(int rows, int capacity, ComputeType type);
+    public abstract KeyValueCache NewCache(int rows, int capacity, ComputeType type, ModelDevice device);
 
     /// <summary>x [S, N, in] by a weight stored [out, in] and, where there is one, a bias: [S, N, out].</summary>
     protected static Tensor Linear(IWeights weights, Tensor x, Parameter weight, Parameter? bias)

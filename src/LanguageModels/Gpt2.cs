@@ -67,7 +67,6 @@ internal sealed partial class Gpt2 : Decoder
     private readonly Parameter _positions;
     private readonly Layer[] _layers;
     private readonly Norm _finalNorm;
-    private readonly Parameter _head;
 
     public Gpt2(Gpt2Config config)
     {
@@ -76,32 +75,34 @@ internal sealed partial class Gpt2 : Decoder
         _positions = Layout.AddMatrix(config.Hidden, new ParameterPart("transformer.wpe.weight", config.MaxLength));
         _layers = [.. Enumerable.Range(0, config.Layers).Select(AddLayer)];
         _finalNorm = AddNorm("transformer.ln_f");
-        _head = config.TiedEmbeddings ? _embedding : Layout.AddMatrix(config.Hidden, new ParameterPart("lm_head.weight", config.Vocabulary));
+        Head = config.TiedEmbeddings ? _embedding : Layout.AddMatrix(config.Hidden, new ParameterPart("lm_head.weight", config.Vocabulary));
     }
 
     // OpenAI's own checkpoints hold the causal mask, as floats.
     public override WeightLayout Layout { get; } = new(prefix: "transformer.", ignored: MaskBuffer());
+    public override Parameter Head { get; }
+    public override IReadOnlyList<Parameter> LookedUp => [_embedding, _positions];
     public override int VocabularySize => _config.Vocabulary;
     public override int MaxLength => _config.MaxLength;
 
-    public override KeyValueCache NewCache(int rows, int capacity, ComputeType type) =>
-        new(_config.Layers, rows, _config.Heads, capacity, _config.Hidden / _config.Heads, type);
+    public override KeyValueCache NewCache(int rows, int capacity, ComputeType type, ModelDevice device) =>
+        new(_config.Layers, rows, _config.Heads, capacity, _config.Hidden / _config.Heads, type, device);
 
-    public override Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null)
+    public override Tensor Hidden(IWeights weights, DecoderInput input, KeyValueCache? cache = null)
     {
-        Tensor x = weights.Matrix(_embedding).index_select(1, input.Ids); // [S, N, H]
-        x.add_(Positions(weights.Matrix(_positions), input, cache?.Length ?? 0)); // [S, N, H]
+        Tensor x = weights.Rows(_embedding, input.Ids); // [S, N, H]
+        x.add_(weights.Rows(_positions, Positions(input, cache?.Length ?? 0))); // [S, N, H]
         for (int i = 0; i < _layers.Length; i++)
             x = Block(weights, i, x, input, cache); // [S, N, H], at last [S, M, H]
         cache?.Advance((int)input.Length);
-        return bmm(LayerNorm(weights, x, _finalNorm), weights.Transposed(_head)); // [S, M, V]
+        return LayerNorm(weights, x, _finalNorm); // [S, M, H]
     }
 
-    // Rows of table [S, positions, H] for the tokens: the place in its text that each token's cell has.
-    private static Tensor Positions(Tensor table, DecoderInput input, long start)
+    // [N]: the place in its text that each token's cell has.
+    private static Tensor Positions(DecoderInput input, long start)
     {
-        Tensor cells = input.TokenCells ?? arange(input.Rows * input.Length, ScalarType.Int64); // [N]
-        return table.index_select(1, cells.remainder(input.Length).add_(start)); // [S, N, H]
+        Tensor cells = input.TokenCells ?? arange(input.Rows * input.Length, ScalarType.Int64, input.Ids.device); // [N]
+        return cells.remainder(input.Length).add_(start);
     }
 
     private Tensor Block(IWeights weights, int index, Tensor x, DecoderInput input, KeyValueCache? cache)

@@ -8,9 +8,9 @@ internal sealed class KeyValueCache : IDisposable
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
 
-    public KeyValueCache(int layers, long rows, long heads, long capacity, long headSize, ComputeType type)
+    public KeyValueCache(int layers, long rows, long heads, long capacity, long headSize, ComputeType type, ModelDevice device)
     {
-        Tensor Allocate() => empty([rows, heads, capacity, headSize], type.Scalar()).DetachFromDisposeScope();
+        Tensor Allocate() => empty([rows, heads, capacity, headSize], type.Scalar(), device.Torch).DetachFromDisposeScope();
         _keys = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
         _values = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
     }

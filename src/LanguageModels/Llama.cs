@@ -37,7 +37,6 @@ internal sealed class Llama : Decoder
     private readonly Parameter _embedding;
     private readonly Layer[] _layers;
     private readonly Parameter _finalNorm;
-    private readonly Parameter _head;
 
     public Llama(LlamaConfig config)
     {
@@ -46,42 +45,54 @@ internal sealed class Llama : Decoder
         _embedding = Layout.AddMatrix(config.Hidden, new ParameterPart("model.embed_tokens.weight", config.Vocabulary));
         _layers = [.. Enumerable.Range(0, config.Layers).Select(AddLayer)];
         _finalNorm = Layout.AddVector("model.norm.weight", config.Hidden);
-        _head = config.TiedEmbeddings ? _embedding : Layout.AddMatrix(config.Hidden, new ParameterPart("lm_head.weight", config.Vocabulary));
+        Head = config.TiedEmbeddings ? _embedding : Layout.AddMatrix(config.Hidden, new ParameterPart("lm_head.weight", config.Vocabulary));
     }
 
     public override WeightLayout Layout { get; } = new(prefix: "model.");
+    public override Parameter Head { get; }
+    public override IReadOnlyList<Parameter> LookedUp => [_embedding];
     public override int VocabularySize => _config.Vocabulary;
     public override int MaxLength => _config.MaxLength;
 
-    public override KeyValueCache NewCache(int rows, int capacity, ComputeType type) =>
-        new(_config.Layers, rows, _config.KeyHeads, capacity, _config.HeadSize, type);
+    public override KeyValueCache NewCache(int rows, int capacity, ComputeType type, ModelDevice device) =>
+        new(_config.Layers, rows, _config.KeyHeads, capacity, _config.HeadSize, type, device);
 
-    public override Tensor Logits(IWeights weights, DecoderInput input, KeyValueCache? cache = null)
+    public override Tensor Hidden(IWeights weights, DecoderInput input, KeyValueCache? cache = null)
     {
         int start = cache?.Length ?? 0;
-        Pass pass = new(weights, input, cache, _rotary.At(start, input.Length, weights.Type.Scalar()), WindowMask(start, input.Length));
-        Tensor x = weights.Matrix(_embedding).index_select(1, input.Ids); // [S, N, H]
+        Rotation rotation = _rotary.At(start, input.Length, weights.Type.Scalar(), weights.Device);
+        Pass pass = new(weights, input, cache, rotation, WindowMask(start, input.Length, weights.Device));
+        Tensor x = weights.Rows(_embedding, input.Ids); // [S, N, H]
+        Tensor normalised = weights.Operations.Normalise(x, weights.Vector(_layers[0].InputNorm), _config.NormEpsilon); // [S, N, H]
         for (int i = 0; i < _layers.Length; i++)
-            x = Block(pass, i, x); // [S, N, H], at last [S, M, H]
+            (x, normalised) = Block(pass, i, x, normalised); // [S, N, H], at last [S, M, H]
         cache?.Advance((int)input.Length);
-        return bmm(RmsNorm(x, weights.Vector(_finalNorm)), weights.Transposed(_head)); // [S, M, V]
+        return normalised;
     }
 
-    private Tensor Block(Pass pass, int index, Tensor x)
+    // x [S, N, H] and its norm into those of the next block, or, from the last one, of the output layer.
+    private (Tensor X, Tensor Normalised) Block(Pass pass, int index, Tensor x, Tensor normalised)
     {
         // The activations of one block at a time are in memory, not those of all of them.
         using DisposeScope scope = NewDisposeScope();
-        Layer layer = _layers[index];
-        Tensor attended = Attention(pass, index, RmsNorm(x, pass.Weights.Vector(layer.InputNorm))); // [S, N, Q·D]
-        if (index == _layers.Length - 1)
+        (Layer layer, bool isLast) = (_layers[index], index == _layers.Length - 1);
+        Tensor attended = Attention(pass, index, normalised); // [S, N, Q·D]
+        if (isLast)
         {
             // No token looks at another from here on: go on with those whose logits are wanted.
             x = x.index_select(1, pass.Input.Positions); // [S, M, H]
             attended = attended.index_select(1, pass.Input.Positions); // [S, M, Q·D]
         }
-        x = Linear(pass.Weights, attended, layer.Output, layer.OutputBias).add_(x); // [S, N, H]
-        return FeedForward(pass.Weights, layer, x).MoveToOuterDisposeScope(); // [S, N, H]
+        Tensor sum = Linear(pass.Weights, attended, layer.Output, layer.OutputBias); // [S, N, H]
+        normalised = AddAndNormalise(pass.Weights, x, sum, layer.PostNorm);
+        Tensor next = FeedForward(pass.Weights, layer, normalised); // [S, N, H]
+        normalised = AddAndNormalise(pass.Weights, sum, next, isLast ? _finalNorm : _layers[index + 1].InputNorm);
+        return (next.MoveToOuterDisposeScope(), normalised.MoveToOuterDisposeScope());
     }
+
+    // added ← x + added, and its norm.
+    private Tensor AddAndNormalise(IWeights weights, Tensor x, Tensor added, Parameter norm) =>
+        weights.Operations.AddAndNormalise(x, added, weights.Vector(norm), _config.NormEpsilon);
 
     private Tensor Attention(Pass pass, int index, Tensor x)
     {
@@ -93,7 +104,7 @@ internal sealed class Llama : Decoder
         if (input.Cells is not null)
             projected = projected.index_select(1, input.Cells); // [S, B·T, (Q+2K)·D]
         Tensor heads = projected.view(weights.Sets * input.Rows, input.Length, queryHeads + 2 * keyHeads, size); // [S·B, T, Q+2K, D]
-        Tensor turned = pass.Rotation.Apply(heads.narrow(2, 0, queryHeads + keyHeads)); // [S·B, T, Q+K, D]
+        Tensor turned = weights.Operations.Rotate(heads, (int)(queryHeads + keyHeads), pass.Rotation); // [S·B, T, Q+K, D]
         Tensor queries = turned.narrow(2, 0, queryHeads).transpose(1, 2); // [S·B, Q, T, D]
         Tensor keys = turned.narrow(2, queryHeads, keyHeads).transpose(1, 2); // [S·B, K, T, D]
         Tensor values = heads.narrow(2, queryHeads + keyHeads, keyHeads).transpose(1, 2); // [S·B, K, T, D]
@@ -108,37 +119,24 @@ internal sealed class Llama : Decoder
         return input.TokenCells is null ? attended : attended.index_select(1, input.TokenCells); // [S, N, Q·D]
     }
 
-    private Tensor FeedForward(IWeights weights, Layer layer, Tensor x)
+    private static Tensor FeedForward(IWeights weights, Layer layer, Tensor x)
     {
-        Tensor normalised = RmsNorm(x, weights.Vector(layer.PostNorm)); // [S, N, H]
-        Tensor gateUp = Linear(weights, normalised, layer.GateUp, layer.GateUpBias); // [S, N, 2F]
-        Tensor gate = gateUp.narrow(2, 0, _config.Intermediate), up = gateUp.narrow(2, _config.Intermediate, _config.Intermediate); // [S, N, F]
-        Tensor gated = gate.silu().mul_(up); // [S, N, F]
-        return Linear(weights, gated, layer.Down, layer.DownBias).add_(x); // [S, N, H]
+        Tensor gateUp = Linear(weights, x, layer.GateUp, layer.GateUpBias); // [S, N, 2F]
+        return Linear(weights, weights.Operations.Gate(gateUp), layer.Down, layer.DownBias); // [S, N, H]
     }
 
-    // Queries and keys of projected [S, N, (Q+2K)·D], in place; the weights are [S, 1, D].
+    // Queries and keys of projected [S, N, (Q+2K)·D], in place.
     private void NormaliseHeads(IWeights weights, Layer layer, Tensor projected)
     {
-        (long queryHeads, long keyHeads) = (_config.Heads, _config.KeyHeads);
-        Tensor heads = projected.view(weights.Sets, -1, queryHeads + 2 * keyHeads, _config.HeadSize); // [S, N, Q+2K, D]
-        Tensor queries = heads.narrow(2, 0, queryHeads), keys = heads.narrow(2, queryHeads, keyHeads);
-        queries.copy_(RmsNorm(queries, weights.Vector(layer.QueryNorm!).unsqueeze(1)));
-        keys.copy_(RmsNorm(keys, weights.Vector(layer.KeyNorm!).unsqueeze(1)));
-    }
-
-    // x [S, …, n] by weight [S, …, n]
-    private Tensor RmsNorm(Tensor x, Tensor weight)
-    {
-        Tensor wide = x.to(ScalarType.Float32); // whatever the compute type, as in the reference
-        Tensor scale = wide.square().mean([-1], keepdim: true).add_(_config.NormEpsilon).rsqrt_(); // [S, …, 1]
-        return (wide * scale).to(x.dtype).mul_(weight);
+        (int queryHeads, int keyHeads, int size) = (_config.Heads, _config.KeyHeads, _config.HeadSize);
+        weights.Operations.NormaliseHeads(projected, 0, queryHeads, size, weights.Vector(layer.QueryNorm!), _config.NormEpsilon);
+        weights.Operations.NormaliseHeads(projected, queryHeads, keyHeads, size, weights.Vector(layer.KeyNorm!), _config.NormEpsilon);
     }
 
     /// <summary>What a windowed layer sees: of the tokens up to and including a token's own, the last so many.</summary>
-    private Tensor? WindowMask(long start, long length) =>
+    private Tensor? WindowMask(long start, long length, ModelDevice device) =>
         _config.Window is { } window && start + length > window
-            ? ones([length, start + length], ScalarType.Bool).tril(start).triu(start - window + 1)
+            ? ones([length, start + length], ScalarType.Bool, device.Torch).tril(start).triu(start - window + 1)
             : null;
 
     private Layer AddLayer(int index)

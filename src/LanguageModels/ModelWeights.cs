@@ -10,15 +10,18 @@ public sealed class ModelWeights : IWeights, IDisposable
 {
     private readonly WeightViews[] _views;
 
-    internal ModelWeights(WeightLayout layout, ComputeType type)
+    internal ModelWeights(WeightLayout layout, ComputeType type, ModelDevice device)
     {
         Layout = layout;
-        Buffer = new WeightBuffer(layout.Length, type);
-        _views = [.. layout.Parameters.Select(parameter => new WeightViews(Buffer, parameter, parameter.Offset, sets: 1))];
+        Buffer = new WeightBuffer(layout.Length, type, device);
+        _views = [.. layout.Parameters.Select(parameter => new WeightViews(Buffer, parameter.Offset, sets: 1, parameter.Rows, parameter.Columns))];
     }
 
     /// <summary>What the weights are kept and computed with in.</summary>
     public ComputeType Type => Buffer.Type;
+
+    /// <summary>Where they lie.</summary>
+    public ModelDevice Device => Buffer.Device;
 
     internal WeightLayout Layout { get; }
 
@@ -31,6 +34,10 @@ public sealed class ModelWeights : IWeights, IDisposable
     Tensor IWeights.Matrix(Parameter parameter) => _views[parameter.Index].Matrix;
 
     Tensor IWeights.Transposed(Parameter parameter) => _views[parameter.Index].Transposed;
+
+    Tensor IWeights.Rows(Parameter parameter, Tensor ids) => _views[parameter.Index].Matrix.index_select(1, ids);
+
+    IEnumerable<(long FirstRow, Tensor Transposed)> IWeights.TransposedByRows(Parameter parameter) => [(0, _views[parameter.Index].Transposed)];
 
     /// <summary>A tensor of the checkpoint as it is in this version, row-major.</summary>
     /// <exception cref="KeyNotFoundException">The model has no tensor of that name.</exception>
@@ -57,7 +64,7 @@ public sealed class ModelWeights : IWeights, IDisposable
         Buffer.Dispose();
     }
 
-    /// <summary>Takes the weights of another version: of the same type, or of any where this one is float32.</summary>
+    /// <summary>Takes the weights of another version: of the same type, or of any where this one is float32; on whatever device.</summary>
     internal void CopyFrom(ModelWeights other)
     {
         if (!ReferenceEquals(other.Layout, Layout))

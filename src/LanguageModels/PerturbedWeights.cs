@@ -9,7 +9,7 @@ namespace FedKSeed.LanguageModels;
 /// them, rounded once from float32 to the compute type; w itself is float32, so that small updates do not vanish, and is
 /// never perturbed. The update that the step before left pending is folded into the same read of w. Not thread-safe: each worker has its own.
 /// </summary>
-internal sealed class PerturbedWeights : IWeights, IDisposable
+internal sealed class PerturbedWeights : IPerturbedWeights
 {
     // A piece must begin at a multiple of a Philox block. Spans are limited to 2³¹ elements; what is still to be rounded
     // to the compute type stays in the second-level cache.
@@ -34,8 +34,8 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
     {
         (_weights, _pool) = (weights, pool);
         IReadOnlyList<Parameter> parameters = weights.Layout.Parameters;
-        _scratch = new WeightBuffer(2 * parameters.Max(parameter => parameter.Count), type);
-        _views = [.. parameters.Select(parameter => new WeightViews(_scratch, parameter, offset: 0, sets: 2))];
+        _scratch = new WeightBuffer(2 * parameters.Max(parameter => parameter.Count), type, weights.Device);
+        _views = [.. parameters.Select(parameter => new WeightViews(_scratch, offset: 0, sets: 2, parameter.Rows, parameter.Columns))];
         _isPending = new bool[parameters.Count];
     }
 
@@ -43,23 +43,26 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
 
     public ComputeType Type => _scratch.Type;
 
+    public ModelDevice Device => _weights.Device;
+
     public Tensor Vector(Parameter parameter) => Write(parameter).Transposed;
 
     public Tensor Matrix(Parameter parameter) => Write(parameter).Matrix;
 
     public Tensor Transposed(Parameter parameter) => Write(parameter).Transposed;
 
-    /// <summary>From here on the weights are perturbed along this seed's direction.</summary>
+    public Tensor Rows(Parameter parameter, Tensor ids) => Write(parameter).Matrix.index_select(1, ids);
+
+    public IEnumerable<(long FirstRow, Tensor Transposed)> TransposedByRows(Parameter parameter) => [(0, Transposed(parameter))];
+
     public void Perturb(int seed, float epsilon) => (_seed, _epsilon) = (seed, epsilon);
 
-    /// <summary>Leaves w ← w + step·z to be done when w is next read. Whatever was pending must be flushed before.</summary>
     public void Postpone(int seed, float step)
     {
         (_pendingSeed, _pendingStep) = (seed, step);
         Array.Fill(_isPending, true);
     }
 
-    /// <summary>Does what is left of the pending update.</summary>
     public void Flush()
     {
         foreach (Parameter parameter in _weights.Layout.Parameters)
@@ -79,7 +82,6 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
         }
     }
 
-    /// <summary>Drops the pending update: w is about to be replaced.</summary>
     public void Forget() => Array.Clear(_isPending);
 
     public void Dispose()
@@ -94,7 +96,7 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
         int threads = get_num_threads(); // of the products that follow
         foreach (PlacedTensor tensor in _weights.Layout.Tensors(parameter))
         {
-            if (_scratch.IsFloat32)
+            if (_scratch.HasFloats)
             {
                 for (long first = 0; first < tensor.Count; first += MaxPiece)
                     Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, MaxPiece), threads);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -71,13 +72,19 @@ internal readonly record struct Rotation(Tensor Cos, Tensor Sin)
         Tensor turned = x.roll(Cos.shape[2] / 2, -1); // (b, a)
         return (x * Cos).addcmul_(turned, Sin, 1);
     }
+
+    /// <summary>Those of some of the positions.</summary>
+    public Rotation Rows(long first, long count) => new(Cos.narrow(0, first, count), Sin.narrow(0, first, count));
+
+    public Rotation To(ScalarType type, Device device) => new(Cos.to(type, device), Sin.to(type, device));
 }
 
-/// <summary>The rotations of all positions, so immutable.</summary>
+/// <summary>The rotations of all positions. Safe for use from several threads.</summary>
 internal sealed class RotaryEmbedding
 {
     private readonly RotaryConfig _config;
     private readonly Rotation _table;
+    private readonly Dictionary<(ModelDevice, ScalarType), Rotation> _copies = [];
 
     /// <param name="config">What turns how quickly.</param>
     /// <param name="positions">Longest text, in tokens.</param>
@@ -91,14 +98,32 @@ internal sealed class RotaryEmbedding
     }
 
     /// <summary>Rotations of the positions from <paramref name="start"/> on, in a type; good until the caller's dispose scope ends.</summary>
-    public Rotation At(long start, long length, ScalarType type)
+    public Rotation At(long start, long length, ScalarType type, ModelDevice device)
     {
+        if (device.Torch.type != DeviceType.CPU && start + length <= _table.Cos.shape[0])
+            return OnDevice(start + length, type, device).Rows(start, length);
         // Beyond the trained length a dynamic scaling is another table for every length: as in the reference, what a
         // cache holds keeps the rotation it had.
         Rotation float32 = start + length > _table.Cos.shape[0]
             ? Table(_config.Frequencies(start + length), start, length)
-            : new Rotation(_table.Cos.narrow(0, start, length), _table.Sin.narrow(0, start, length));
-        return new Rotation(float32.Cos.to(type), float32.Sin.to(type));
+            : _table.Rows(start, length);
+        return float32.To(type, device.Torch);
+    }
+
+    // A device's copy holds the positions that were asked for so far, and some more: a copy costs more than a step of generation.
+    private Rotation OnDevice(long rows, ScalarType type, ModelDevice device)
+    {
+        lock (_copies)
+        {
+            if (_copies.TryGetValue((device, type), out Rotation copy) && copy.Cos.shape[0] >= rows)
+                return copy;
+            using DisposeScope scope = NewDisposeScope();
+            long kept = Math.Min((long)BitOperations.RoundUpToPowerOf2((ulong)rows), _table.Cos.shape[0]);
+            copy = _table.Rows(0, kept).To(type, device.Torch);
+            copy.Cos.DetachFromDisposeScope();
+            copy.Sin.DetachFromDisposeScope();
+            return _copies[(device, type)] = copy;
+        }
     }
 
     // In float32 by libtorch's own functions, whatever the compute type: the reference's very bits.

@@ -1,23 +1,23 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
 
-/// <summary>A flat tensor in the CPU's memory, of a compute type, that our kernels fill and libtorch reads; libtorch does not move it.</summary>
+/// <summary>
+/// A flat tensor of a compute type that our kernels fill and libtorch reads; libtorch does not move it. In the CPU's memory, or in a
+/// device's, where reading and writing are copies.
+/// </summary>
 internal sealed unsafe class WeightBuffer : IDisposable
 {
     // Spans are limited to 2³¹ elements.
     private const int MaxPiece = 1 << 26;
 
-    private readonly byte* _address;
+    private readonly nint _address;
 
-    public WeightBuffer(long length, ComputeType type)
+    public WeightBuffer(long length, ComputeType type, ModelDevice device)
     {
-        (Length, Type) = (length, type);
-        Tensor = empty(length, type.Scalar()).DetachFromDisposeScope();
-        using Tensor first = Tensor.narrow(0, 0, 1); // a span over all of it may be too long
-        _address = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+        (Length, Type, Device) = (length, type, device);
+        Tensor = empty(length, type.Scalar(), device.Torch).DetachFromDisposeScope();
+        _address = Tensor.Address();
     }
 
     /// <summary>[<see cref="Length"/>].</summary>
@@ -26,22 +26,59 @@ internal sealed unsafe class WeightBuffer : IDisposable
     /// <summary>Elements.</summary>
     public long Length { get; }
     public ComputeType Type { get; }
+    public ModelDevice Device { get; }
 
-    /// <summary>Whether <see cref="Floats"/> works.</summary>
-    public bool IsFloat32 => Type == ComputeType.F32;
+    /// <summary>Whether <see cref="Floats"/> works: float32 in the CPU's memory.</summary>
+    public bool HasFloats => Type == ComputeType.F32 && Device.Kernels is null;
 
-    /// <summary>The memory itself, of a float32 buffer.</summary>
-    public Span<float> Floats(long offset, int count) =>
-        IsFloat32 ? new Span<float>((float*)Address(offset), count) : throw new InvalidOperationException($"The buffer is of {Type.Name()}.");
+    /// <summary>Address of an element in the memory of the device.</summary>
+    public nint Address(long offset)
+    {
+        ObjectDisposedException.ThrowIf(Tensor.IsInvalid, this);
+        return _address + (nint)(offset * Type.Size());
+    }
+
+    /// <summary>The memory itself, of a float32 buffer on the CPU.</summary>
+    public Span<float> Floats(long offset, int count) => HasFloats
+        ? new Span<float>((float*)Address(offset), count)
+        : throw new InvalidOperationException($"The buffer is of {Type.Name()} on {Device.Name}.");
 
     /// <summary>Rounds float32 to the buffer's type, once.</summary>
-    public void Write(long offset, ReadOnlySpan<float> values) => Type.Narrow(values, Bytes(offset, values.Length));
+    public void Write(long offset, ReadOnlySpan<float> values)
+    {
+        if (Device.Kernels is null)
+        {
+            Type.Narrow(values, Bytes(offset, values.Length));
+            return;
+        }
+        byte[] elements = new byte[checked(values.Length * Type.Size())];
+        Type.Narrow(values, elements);
+        Device.Kernels.Write(Address(offset), elements);
+    }
 
-    public void Read(long offset, Span<float> values) => Type.Widen(Bytes(offset, values.Length), values);
+    public void Read(long offset, Span<float> values)
+    {
+        if (Device.Kernels is null)
+        {
+            Type.Widen(Bytes(offset, values.Length), values);
+            return;
+        }
+        byte[] elements = new byte[checked(values.Length * Type.Size())];
+        Device.Kernels.Read(Address(offset), elements);
+        Type.Widen(elements, values);
+    }
 
-    /// <summary>Takes the elements of a buffer of equal length: of the same type, or of any where this one is float32.</summary>
+    /// <summary>Takes the elements of a buffer of equal length: of the same type, or of any where this one is float32; on whatever device.</summary>
     public void CopyFrom(WeightBuffer other)
     {
+        if (other.Type != Type && Type != ComputeType.F32)
+            throw new ArgumentException($"A buffer of {other.Type.Name()} is not copied to one of {Type.Name()}.", nameof(other));
+        if (Device.Kernels is not null || other.Device.Kernels is not null)
+        {
+            using IDisposable mode = no_grad();
+            Tensor.copy_(other.Tensor);
+            return;
+        }
         for (long done = 0; done < Length;)
         {
             int count = (int)Math.Min(Length - done, MaxPiece);
@@ -55,11 +92,5 @@ internal sealed unsafe class WeightBuffer : IDisposable
 
     public void Dispose() => Tensor.Dispose();
 
-    private Span<byte> Bytes(long offset, int count) => new(Address(offset), checked(count * Type.Size()));
-
-    private byte* Address(long offset)
-    {
-        ObjectDisposedException.ThrowIf(Tensor.IsInvalid, this);
-        return _address + offset * Type.Size();
-    }
+    private Span<byte> Bytes(long offset, int count) => new((byte*)Address(offset), checked(count * Type.Size()));
 }

@@ -13,7 +13,7 @@ public readonly record struct StepResult(double LossPlus, double LossMinus, floa
 }
 
 /// <summary>
-/// Zeroth-order local training (SPEC 4) on a private copy of the weights, float32 whatever the model computes in: each step
+/// Zeroth-order local training (SPEC 4) on a private copy of the weights, on the CPU float32 whatever the model computes in: each step
 /// runs both signs in one forward pass and moves the weights along one seed's direction. The move itself is put off until the next step reads the weights, or
 /// <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
 /// </summary>
@@ -21,21 +21,30 @@ public sealed class ZerothOrderTrainer : IDisposable
 {
     private readonly CausalLanguageModel _model;
     private readonly ModelWeights _weights;
-    private readonly PerturbedWeights _perturbed;
+    private readonly IPerturbedWeights _perturbed;
 
-    /// <summary>A trainer that stands at the base model.</summary>
-    public ZerothOrderTrainer(CausalLanguageModel model, SeedPool pool)
+    /// <summary>A trainer that stands at the base model, on the model's device.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="pool">Where the directions come from.</param>
+    /// <param name="keepsFloat32">
+    /// Whether a device, too, keeps the weights in float32 where the model computes in 16 bits: twice the memory, and then the very weights of
+    /// the CPU. If not, they are kept in 16 bits and updates are rounded stochastically.
+    /// </param>
+    public ZerothOrderTrainer(CausalLanguageModel model, SeedPool pool, bool keepsFloat32 = false)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pool);
         (_model, Pool) = (model, pool);
-        _weights = model.WideBaseWeights();
-        _perturbed = new PerturbedWeights(_weights, pool, model.ComputeType);
+        bool isOnDevice = model.Device.Kernels is not null;
+        _weights = isOnDevice && !keepsFloat32 ? model.BaseWeights() : model.WideBaseWeights();
+        _perturbed = isOnDevice
+            ? new DevicePerturbedWeights(_weights, pool, model.ComputeType, model.Decoder)
+            : new PerturbedWeights(_weights, pool, model.ComputeType);
     }
 
     public SeedPool Pool { get; }
 
-    /// <summary>The weights after all steps so far, float32. They are the trainer's own and change with its next step.</summary>
+    /// <summary>The weights after all steps so far. They are the trainer's own and change with its next step.</summary>
     public ModelWeights Weights
     {
         get

@@ -55,6 +55,12 @@ public sealed class Rebuilder
 
     public SeedPool Pool { get; }
 
+    /// <summary>q, one per seed.</summary>
+    internal ReadOnlySpan<int> Quantised => _kernel.Quantised;
+
+    /// <summary>What one unit of acc is worth in a weight.</summary>
+    internal float UnitWeight => _factor;
+
     /// <summary>Rebuilds a range of a tensor in float32, without the rounding to the checkpoint's type.</summary>
     /// <param name="tensor">The tensor's ordinal.</param>
     /// <param name="firstElement">Where in the tensor the range begins.</param>

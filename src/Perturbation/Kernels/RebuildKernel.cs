@@ -21,6 +21,8 @@ internal sealed class RebuildKernel
             _tables = new SignTables(quantised, path == KernelPath.Avx512 ? Avx512Lanes.LookupBits : Avx2Lanes.LookupBits);
     }
 
+    public ReadOnlySpan<int> Quantised => _quantised;
+
     /// <summary>float32(acc) of as many elements as there are sums.</summary>
     public void Sums(int tensor, long firstElement, Span<float> sums)
     {

@@ -1,0 +1,912 @@
+// FedKSeed's kernels for NVIDIA GPUs. NVRTC compiles this file at run time for the card at hand; the tests also compile it as C++, with
+// tests/CudaEmulation/lanes.h in front, and run it lane by lane on the CPU. That is why every kernel takes one struct (its twin is in
+// KernelArguments.cs), uses no shared memory, and why threads meet only within their warp, by shuffle and mma.
+//
+// Up to "a transformer's step" every result is defined to the bit by SPEC.md and equals the CPU's: integers, and float operations that
+// are correctly rounded. What follows it is ordinary floating point, rounded to the type of the activations where torch rounds.
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef long long i64;
+
+#ifdef __CUDACC__
+
+#define DEVICE static __device__ __forceinline__
+#define DEVICE_MEMBER static __device__ __forceinline__
+// At most 128 registers a thread, so that 16 warps share a multiprocessor.
+#define KERNEL(name, Arguments) extern "C" __global__ void __launch_bounds__(256, 2) name(const Arguments a)
+
+DEVICE u32 f32_bits(float value) { return __float_as_uint(value); }
+DEVICE float f32_of_bits(u32 bits) { return __uint_as_float(bits); }
+
+DEVICE u16 f32_to_f16(float value)
+{
+    u16 half;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
+    return half;
+}
+
+DEVICE float f16_to_f32(u16 half)
+{
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(half));
+    return value;
+}
+
+#if __CUDA_ARCH__ >= 800 && __CUDA_ARCH__ < 1000 // as CudaDevice.HasBinaryTensorCores says
+#define HAS_BINARY_MMA 1
+
+// c[16, 8] += popcount(A[16, 256 bits] & B[8, 256 bits]), spread over the warp's registers as the PTX manual says of m16n8k256.
+DEVICE void and_popcount(u32 (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1)
+{
+    asm("mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+#endif
+
+#if __CUDA_ARCH__ >= 800
+
+DEVICE u32 f32_to_bf16_pair(float low, float high)
+{
+    u32 pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+#endif
+
+#endif // __CUDACC__
+
+// ---------------------------------------------------------------------------------------------------------------- Philox4x32-10
+
+struct Words
+{
+    u32 w[4];
+};
+
+DEVICE Words philox(u32 c0, u32 c1, u32 c2, u32 c3, u64 key)
+{
+    u32 k0 = (u32)key, k1 = (u32)(key >> 32);
+#pragma unroll
+    for (int round = 0; round < 10; round++)
+    {
+        u64 product0 = (u64)0xD2511F53u * c0, product1 = (u64)0xCD9E8D57u * c2;
+        c0 = (u32)(product1 >> 32) ^ c1 ^ k0;
+        c1 = (u32)product1;
+        c2 = (u32)(product0 >> 32) ^ c3 ^ k1;
+        c3 = (u32)product0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return {{c0, c1, c2, c3}};
+}
+
+// -------------------------------------------------------------------------------------------------------------------- directions
+
+// SPEC 2 and 3. `seed` is a seed index; `block` is an element's index divided by four.
+DEVICE Words rademacher_words(u64 key, u64 block, u32 seed, u32 tensor)
+{
+    return philox((u32)block, (u32)(block >> 32), seed >> 5, tensor, key);
+}
+
+// docs/GAUSSIAN.md: n of the four elements of a block, z = n·2⁻¹². Every operation is correctly rounded; the order is the definition.
+struct Multiples
+{
+    int n[4];
+};
+
+DEVICE float gaussian_radius(u32 word)
+{
+    float scaled = __fadd_rn(__int2float_rn((int)(word >> 1)), 0.5f);
+    int bits = (int)f32_bits(scaled);
+    int exponent = (bits - 0x3F3504F3) >> 23;
+    float f = __fadd_rn(f32_of_bits((u32)(bits - exponent * (1 << 23))), -1.0f);
+    float p = __fmaf_rn(f32_of_bits(0x3E4AA823u), f, f32_of_bits(0xBEA521FEu));
+    p = __fmaf_rn(p, f, f32_of_bits(0x3EB0EDC8u));
+    p = __fmaf_rn(p, f, f32_of_bits(0xBECBE9A6u));
+    p = __fmaf_rn(p, f, f32_of_bits(0x3EFFAE7Eu));
+    p = __fmaf_rn(p, f, f32_of_bits(0xBF2AAC56u));
+    p = __fmaf_rn(p, f, f32_of_bits(0x3F80003Fu));
+    p = __fmaf_rn(p, f, f32_of_bits(0xBFFFFFFFu));
+    float minus_two_ln = __fmaf_rn(__int2float_rn(exponent - 31), f32_of_bits(0xBFB17218u), __fmul_rn(p, f));
+    return __fmul_rn(__fsqrt_rn(minus_two_ln), 4096.0f);
+}
+
+DEVICE void gaussian_pair(u32 radius_word, u32 angle_word, int &first, int &second)
+{
+    const float round_to_integer = 12582912.0f; // 1.5·2²³
+    float radius = gaussian_radius(radius_word);
+    u32 quadrant = (angle_word + 0x20000000u) >> 30;
+    float v = __fmul_rn(__int2float_rn((int)(angle_word - (quadrant << 30))), 1.0f / 536870912.0f);
+    float q = __fmul_rn(v, v);
+    float s = __fmaf_rn(f32_of_bits(0xB816CDA0u), q, f32_of_bits(0x3B232F62u));
+    s = __fmaf_rn(s, q, f32_of_bits(0xBDA55DDDu));
+    s = __fmul_rn(__fmaf_rn(s, q, f32_of_bits(0x3F490FDBu)), v);
+    float c = __fmaf_rn(f32_of_bits(0xB9A81C81u), q, f32_of_bits(0x3C81DCC7u));
+    c = __fmaf_rn(c, q, f32_of_bits(0xBE9DE9E3u));
+    c = __fmaf_rn(c, q, 1.0f);
+    // (c, s), (−s, c), (−c, −s), (s, −c)
+    bool is_turned = quadrant & 1;
+    u32 cos = f32_bits(is_turned ? s : c) ^ (((quadrant + 1) & 2) << 30);
+    u32 sin = f32_bits(is_turned ? c : s) ^ ((quadrant & 2) << 30);
+    first = (int)f32_bits(__fmaf_rn(radius, f32_of_bits(cos), round_to_integer)) - 0x4B400000;
+    second = (int)f32_bits(__fmaf_rn(radius, f32_of_bits(sin), round_to_integer)) - 0x4B400000;
+}
+
+DEVICE Multiples gaussian_multiples(u64 key, u64 block, u32 seed, u32 tensor)
+{
+    Words words = philox((u32)block, (u32)(block >> 32), seed, tensor | 0x80000000u, key);
+    Multiples multiples;
+    gaussian_pair(words.w[0], words.w[1], multiples.n[0], multiples.n[1]);
+    gaussian_pair(words.w[2], words.w[3], multiples.n[2], multiples.n[3]);
+    return multiples;
+}
+
+// ------------------------------------------------------------------------------------------------------------------ element types
+
+struct alignas(16) Quad
+{
+    u32 w[4];
+};
+
+DEVICE bool is_nan(float value) { return (f32_bits(value) & 0x7FFFFFFFu) > 0x7F800000u; }
+
+struct F32
+{
+    typedef float Stored;
+    enum { IsExact = 1 };
+
+    DEVICE_MEMBER float widen(float value) { return value; }
+    DEVICE_MEMBER float narrow(float value) { return value; }
+    DEVICE_MEMBER float narrow_stochastically(float value, u32) { return value; }
+};
+
+struct BF16
+{
+    typedef u16 Stored;
+    enum { IsExact = 0 };
+
+    DEVICE_MEMBER float widen(u16 value) { return f32_of_bits((u32)value << 16); }
+
+    // To nearest even; a NaN keeps its upper bits and becomes quiet, as on the CPU.
+    DEVICE_MEMBER u16 narrow(float value)
+    {
+        u32 bits = f32_bits(value);
+        return (u16)(is_nan(value) ? (bits >> 16) | 0x40u : (bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16);
+    }
+
+    DEVICE_MEMBER u32 narrow_pair(float low, float high)
+    {
+#if __CUDA_ARCH__ >= 800
+        if (!is_nan(low) && !is_nan(high))
+            return f32_to_bf16_pair(low, high);
+#endif
+        return narrow(low) | (u32)narrow(high) << 16;
+    }
+
+    // Adding 16 random bits carries with the probability of the fraction that is cut off.
+    DEVICE_MEMBER u16 narrow_stochastically(float value, u32 random)
+    {
+        u32 bits = f32_bits(value);
+        bool is_finite = (bits & 0x7F800000u) != 0x7F800000u;
+        return is_finite ? (u16)((bits + random) >> 16) : narrow(value);
+    }
+};
+
+struct F16
+{
+    typedef u16 Stored;
+    enum { IsExact = 0 };
+
+    DEVICE_MEMBER float widen(u16 value) { return f16_to_f32(value); }
+
+    DEVICE_MEMBER u16 narrow(float value)
+    {
+        u32 bits = f32_bits(value);
+        return is_nan(value) ? (u16)((bits >> 16 & 0x8000u) | 0x7E00u | (bits >> 13 & 0x3FFu)) : f32_to_f16(value);
+    }
+
+    DEVICE_MEMBER u32 narrow_pair(float low, float high) { return narrow(low) | (u32)narrow(high) << 16; }
+
+    DEVICE_MEMBER u16 narrow_stochastically(float value, u32 random)
+    {
+        u32 bits = f32_bits(value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7FFFFFFFu, exponent = magnitude >> 23;
+        if (exponent == 255)
+            return narrow(value);
+        if (exponent >= 113) // normal in float16, too: 13 bits are cut off
+        {
+            u32 carried = (magnitude + (random >> 3)) >> 13;
+            return (u16)(sign | (carried >= (143u << 10) ? 0x7C00u : carried - (112u << 10)));
+        }
+        int cut = 126 - (int)exponent; // bits below 2⁻²⁴, at least 14
+        if (cut > 47)
+            return (u16)sign;
+        u64 significand = (magnitude & 0x7FFFFFu) | 0x800000u;
+        u64 added = cut < 16 ? random >> (16 - cut) : (u64)random << (cut - 16);
+        return (u16)(sign | (u32)((significand + added) >> cut));
+    }
+};
+
+// Eight elements that begin at a 16-byte boundary.
+DEVICE void load_eight(const float *from, float (&to)[8])
+{
+    Quad first = ((const Quad *)from)[0], second = ((const Quad *)from)[1];
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+    {
+        to[i] = f32_of_bits(first.w[i]);
+        to[i + 4] = f32_of_bits(second.w[i]);
+    }
+}
+
+DEVICE void store_eight(float *to, const float (&from)[8])
+{
+    Quad first, second;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+    {
+        first.w[i] = f32_bits(from[i]);
+        second.w[i] = f32_bits(from[i + 4]);
+    }
+    ((Quad *)to)[0] = first;
+    ((Quad *)to)[1] = second;
+}
+
+DEVICE void load_eight(const u16 *from, u16 (&to)[8])
+{
+    Quad packed = *(const Quad *)from;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        to[i] = (u16)(packed.w[i >> 1] >> (16 * (i & 1)));
+}
+
+DEVICE void store_eight(u16 *to, const u16 (&from)[8])
+{
+    Quad packed;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        packed.w[i] = from[2 * i] | (u32)from[2 * i + 1] << 16;
+    *(Quad *)to = packed;
+}
+
+DEVICE void narrow_eight(F32, const float (&values)[8], float (&to)[8])
+{
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        to[i] = values[i];
+}
+
+template <class Type>
+DEVICE void narrow_eight(Type, const float (&values)[8], u16 (&to)[8])
+{
+#pragma unroll
+    for (int i = 0; i < 8; i += 2)
+    {
+        u32 pair = Type::narrow_pair(values[i], values[i + 1]);
+        to[i] = (u16)pair;
+        to[i + 1] = (u16)(pair >> 16);
+    }
+}
+
+DEVICE bool is_on_boundary(const void *address) { return ((u64)address & 15) == 0; }
+
+// Eight elements at `from`, of which those in [first, last) exist; the others read as zero.
+template <class Type>
+DEVICE void read_eight(const typename Type::Stored *from, int first, int last, float (&values)[8])
+{
+    typename Type::Stored stored[8];
+    if (first <= 0 && last >= 8 && is_on_boundary(from))
+    {
+        load_eight(from, stored);
+    }
+    else
+    {
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            stored[i] = i >= first && i < last ? from[i] : 0;
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        values[i] = Type::widen(stored[i]);
+}
+
+template <class Stored>
+DEVICE void write_eight(Stored *to, int first, int last, const Stored (&stored)[8])
+{
+    if (first <= 0 && last >= 8 && is_on_boundary(to))
+    {
+        store_eight(to, stored);
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+    {
+        if (i >= first && i < last)
+            to[i] = stored[i];
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------------------ rebuild
+
+enum ElementType { TypeF32 = 0, TypeF16 = 1, TypeBF16 = 2 }; // as in TensorType.cs
+
+struct RebuildArguments
+{
+    const void *base;   // w0 of the range
+    void *target;       // may be the base's memory where the types are of one size
+    const u32 *version; // what the kernel needs of q: DeviceRebuilder.cs says in which order
+    u64 key;
+    i64 first;          // element of the tensor where the range begins
+    i64 count;
+    u32 steps;          // of 256 seeds for mma, of 32 for the plain kernel; the number of seeds for Gaussian
+    u32 tensor;
+    int total;          // Σ q
+    float factor;       // −2^(s−40), Gaussian −2^(s−52)
+    int base_type;
+    int target_type;
+};
+
+// W of one element: SPEC 6. `sum` is acc as float32.
+DEVICE void rebuild_element(const RebuildArguments &a, i64 index, float sum)
+{
+    if (index < 0 || index >= a.count)
+        return;
+    float weight = a.base_type == TypeF32 ? ((const float *)a.base)[index]
+        : a.base_type == TypeF16 ? F16::widen(((const u16 *)a.base)[index])
+        : BF16::widen(((const u16 *)a.base)[index]);
+    weight = __fmaf_rn(a.factor, sum, weight);
+    if (a.target_type == TypeF32)
+        ((float *)a.target)[index] = weight;
+    else
+        ((u16 *)a.target)[index] = a.target_type == TypeF16 ? F16::narrow(weight) : BF16::narrow(weight);
+}
+
+// acc = Σ q·z = 2·Σ q·bit − Σ q; what lies between may wrap, acc does not.
+DEVICE float rademacher_sum(u32 sum_of_ones, int total) { return __int2float_rn((int)(2 * sum_of_ones - (u32)total)); }
+
+DEVICE i64 thread_index() { return (i64)blockIdx.x * blockDim.x + threadIdx.x; }
+
+// One block of four elements a thread.
+KERNEL(rebuild_rademacher, RebuildArguments)
+{
+    u64 block = (u64)(a.first >> 2) + (u64)thread_index();
+    i64 index = (i64)(block << 2) - a.first;
+    if (index >= a.count)
+        return;
+    u32 sums[4] = {0, 0, 0, 0};
+    for (u32 group = 0; group < a.steps; group++)
+    {
+        Words signs = philox((u32)block, (u32)(block >> 32), group, a.tensor, a.key);
+        const Quad *quantised = (const Quad *)a.version + group * 8;
+#pragma unroll
+        for (int four = 0; four < 8; four++)
+        {
+            Quad q = quantised[four];
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+            {
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                {
+                    if (signs.w[i] >> (4 * four + j) & 1)
+                        sums[i] += q.w[j];
+                }
+            }
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        rebuild_element(a, index + i, rademacher_sum(sums[i], a.total));
+}
+
+KERNEL(rebuild_gaussian, RebuildArguments)
+{
+    u64 block = (u64)(a.first >> 2) + (u64)thread_index();
+    i64 index = (i64)(block << 2) - a.first;
+    if (index >= a.count)
+        return;
+    i64 sums[4] = {0, 0, 0, 0};
+    for (u32 seed = 0; seed < a.steps; seed++)
+    {
+        int q = (int)a.version[seed];
+        if (q == 0)
+            continue;
+        Multiples multiples = gaussian_multiples(a.key, block, seed, a.tensor);
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            sums[i] += (i64)q * multiples.n[i];
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        rebuild_element(a, index + i, __ll2float_rn(sums[i]));
+}
+
+#ifdef HAS_BINARY_MMA
+
+// Signs times q on the tensor cores. A row of A is an element, its 256 columns are the sign bits of 256 seeds; a column of B is a bit plane
+// of q (two's complement, 8·TILES planes); so C counts, for each element and plane, the seeds with both bits set. A lane holds two rows of A
+// in each tile, a word (32 seeds) at a time; with the rows of two tiles these are four, to which the four words of one Philox call belong:
+// rows quad and quad + 8 of tile m are elements 4·block + 2m and 4·block + 2m + 1. A warp does SPANS times 8 blocks.
+template <int TILES, int SPANS>
+DEVICE void rebuild_by_mma(const RebuildArguments &a)
+{
+    u32 lane = threadIdx.x & 31, quad = lane >> 2, in_quad = lane & 3;
+    u64 first_block = (u64)(a.first >> 2) + (u64)(thread_index() >> 5) * (8 * SPANS);
+    if ((i64)(first_block << 2) - a.first >= a.count)
+        return;
+    u32 counts[SPANS][2][TILES][4] = {};
+    for (u32 step = 0; step < a.steps; step++)
+    {
+        u32 planes[TILES][2];
+#pragma unroll
+        for (int i = 0; i < 2 * TILES; i++)
+            planes[i >> 1][i & 1] = a.version[(step * 2 * TILES + i) * 32 + lane];
+#pragma unroll
+        for (int span = 0; span < SPANS; span++)
+        {
+            u64 block = first_block + span * 8 + quad;
+            Words low = philox((u32)block, (u32)(block >> 32), step * 8 + in_quad, a.tensor, a.key);
+            Words high = philox((u32)block, (u32)(block >> 32), step * 8 + 4 + in_quad, a.tensor, a.key);
+#pragma unroll
+            for (int m = 0; m < 2; m++)
+            {
+#pragma unroll
+                for (int tile = 0; tile < TILES; tile++)
+                {
+                    and_popcount(counts[span][m][tile], low.w[2 * m], low.w[2 * m + 1], high.w[2 * m], high.w[2 * m + 1],
+                        planes[tile][0], planes[tile][1]);
+                }
+            }
+        }
+    }
+#pragma unroll
+    for (int span = 0; span < SPANS; span++)
+    {
+        u32 sums[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) // element of the block: tile i / 2, row quad + 8·(i % 2)
+        {
+            u32 sum = 0;
+#pragma unroll
+            for (int tile = 0; tile < TILES; tile++)
+            {
+#pragma unroll
+                for (int column = 0; column < 2; column++)
+                {
+                    u32 plane = tile * 8 + in_quad * 2 + column;
+                    u32 value = counts[span][i >> 1][tile][(i & 1) * 2 + column] << plane;
+                    sum += plane == 8 * TILES - 1 ? 0 - value : value; // the sign's plane
+                }
+            }
+            sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 1);
+            sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 2);
+            sums[i] = sum;
+        }
+        // All four lanes of the quad have all four sums; each writes one, so that the warp writes 32 elements in a row.
+        u32 sum = in_quad == 0 ? sums[0] : in_quad == 1 ? sums[1] : in_quad == 2 ? sums[2] : sums[3];
+        rebuild_element(a, (i64)((first_block + span * 8) << 2) - a.first + lane, rademacher_sum(sum, a.total));
+    }
+}
+
+KERNEL(rebuild_rademacher_mma1, RebuildArguments) { rebuild_by_mma<1, 2>(a); }
+KERNEL(rebuild_rademacher_mma2, RebuildArguments) { rebuild_by_mma<2, 2>(a); }
+KERNEL(rebuild_rademacher_mma3, RebuildArguments) { rebuild_by_mma<3, 2>(a); }
+KERNEL(rebuild_rademacher_mma4, RebuildArguments) { rebuild_by_mma<4, 2>(a); }
+
+#endif // HAS_BINARY_MMA
+
+// ------------------------------------------------------------------------------------------------------------------------ perturb
+
+// A range of one tensor, and where it lies in the buffers of weights and of perturbed weights, in elements.
+struct Segment
+{
+    i64 first_tile; // tiles of all segments before this one
+    i64 first;      // element of the tensor where the range begins
+    i64 count;
+    i64 weights;
+    i64 plus;
+    i64 minus;
+    u32 tensor;
+    u32 unused;
+};
+
+struct PerturbArguments
+{
+    const Segment *segments;
+    void *weights;
+    void *perturbed;
+    u64 key;
+    u32 segment_count;
+    u32 previous;            // seed whose update is pending
+    float step;              // −η·g of that update
+    u32 draw;                // which random bits round that update
+    u32 next;                // seed of the signs to be written
+    float epsilon;
+};
+
+struct RowsArguments
+{
+    const i64 *ids; // [rows]
+    const void *weights;
+    void *plus;     // [rows, columns]
+    void *minus;    // [rows, columns]
+    u64 key;
+    i64 rows;
+    i64 columns;
+    u32 tensor;
+    u32 seed;
+    float epsilon;
+    u32 unused;
+};
+
+enum { Advance = 1, Signs = 2 }; // what a kernel does; both: with one read of the weights
+enum { GroupSize = 8, TileGroups = 256 };
+
+// ±scale by a sign bit: one operation where fma(scale, ±1, w) would be two, with the same bits.
+DEVICE float with_sign(float scale, u32 word, u32 bit) { return f32_of_bits(f32_bits(scale) ^ ((~word >> bit & 1) << 31)); }
+
+template <bool IsGaussian>
+DEVICE void add_direction(float scale, u64 key, u64 block, u32 seed, u32 tensor, const float *weights, float *sums, float *differences)
+{
+    if (IsGaussian)
+    {
+        Multiples multiples = gaussian_multiples(key, block, seed, tensor);
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            float z = __fmul_rn(__int2float_rn(multiples.n[i]), 1.0f / 4096);
+            sums[i] = __fmaf_rn(scale, z, weights[i]);
+            if (differences)
+                differences[i] = __fmaf_rn(-scale, z, weights[i]);
+        }
+        return;
+    }
+    Words words = rademacher_words(key, block, seed, tensor);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+    {
+        float shift = with_sign(scale, words.w[i], seed & 31);
+        sums[i] = __fadd_rn(weights[i], shift);
+        if (differences)
+            differences[i] = __fadd_rn(weights[i], -shift);
+    }
+}
+
+// Eight elements of tensor: SPEC 4. The pointers are those of the group's first element; elements [first, last) of it are in the range.
+template <class Weight, class Perturbed, int Work, bool IsGaussian>
+DEVICE void perturb_group(const PerturbArguments &a, u32 tensor, u64 group, int first, int last,
+    typename Weight::Stored *weights, typename Perturbed::Stored *plus, typename Perturbed::Stored *minus)
+{
+    float w[8];
+    read_eight<Weight>(weights, first, last, w);
+    if (Work & Advance)
+    {
+        float moved[8];
+        add_direction<IsGaussian>(a.step, a.key, 2 * group, a.previous, tensor, w, moved, 0);
+        add_direction<IsGaussian>(a.step, a.key, 2 * group + 1, a.previous, tensor, w + 4, moved + 4, 0);
+        typename Weight::Stored stored[8];
+        if (Weight::IsExact)
+        {
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+                stored[i] = Weight::narrow_stochastically(moved[i], 0);
+        }
+        else
+        {
+            // No direction's block index reaches this counter's top bit. StochasticRounding.cs has the same on the CPU.
+            Words random = philox((u32)group, (u32)(group >> 32) | 0x80000000u, a.draw, tensor, a.key);
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+                stored[i] = Weight::narrow_stochastically(moved[i], random.w[i >> 1] >> (16 * (i & 1)) & 0xFFFFu);
+        }
+        write_eight(weights, first, last, stored);
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            w[i] = Weight::widen(stored[i]);
+    }
+    if (Work & Signs)
+    {
+        float sums[8], differences[8];
+        add_direction<IsGaussian>(a.epsilon, a.key, 2 * group, a.next, tensor, w, sums, differences);
+        add_direction<IsGaussian>(a.epsilon, a.key, 2 * group + 1, a.next, tensor, w + 4, sums + 4, differences + 4);
+        typename Perturbed::Stored stored[8];
+        narrow_eight(Perturbed(), sums, stored);
+        write_eight(plus, first, last, stored);
+        narrow_eight(Perturbed(), differences, stored);
+        write_eight(minus, first, last, stored);
+    }
+}
+
+// The segment of this thread's block: the last one that begins at or before its tile.
+DEVICE Segment segment_of_block(const PerturbArguments &a, i64 &tile)
+{
+    tile = a.segments[0].first_tile + blockIdx.x;
+    u32 low = 0, high = a.segment_count;
+    while (high - low > 1)
+    {
+        u32 middle = (low + high) / 2;
+        if (a.segments[middle].first_tile <= tile)
+            low = middle;
+        else
+            high = middle;
+    }
+    return a.segments[low];
+}
+
+template <class Weight, class Perturbed, int Work, bool IsGaussian>
+DEVICE void perturb(const PerturbArguments &a)
+{
+    i64 tile;
+    Segment segment = segment_of_block(a, tile);
+    u64 group = (u64)(segment.first >> 3) + (u64)(tile - segment.first_tile) * TileGroups + threadIdx.x;
+    i64 begin = (i64)(group << 3) - segment.first; // of the group, in the segment; negative where the segment begins within it
+    if (begin >= segment.count)
+        return;
+    int first = begin < 0 ? (int)-begin : 0, last = segment.count - begin < GroupSize ? (int)(segment.count - begin) : GroupSize;
+    perturb_group<Weight, Perturbed, Work, IsGaussian>(a, segment.tensor, group, first, last,
+        (typename Weight::Stored *)a.weights + segment.weights + begin,
+        (typename Perturbed::Stored *)a.perturbed + segment.plus + begin,
+        (typename Perturbed::Stored *)a.perturbed + segment.minus + begin);
+}
+
+// Rows of a matrix that are looked up: only those in use are perturbed, and they lie in the order of use.
+template <class Weight, class Perturbed, bool IsGaussian>
+DEVICE void perturb_rows(const RowsArguments &rows)
+{
+    i64 groups_per_row = (rows.columns + 14) / GroupSize; // one more where the row begins within a group
+    i64 row = thread_index() / groups_per_row;
+    if (row >= rows.rows)
+        return;
+    i64 start = rows.ids[row] * rows.columns;
+    u64 group = (u64)(start >> 3) + (u64)(thread_index() % groups_per_row);
+    i64 begin = (i64)(group << 3) - start;
+    if (begin >= rows.columns)
+        return;
+    int first = begin < 0 ? (int)-begin : 0, last = rows.columns - begin < GroupSize ? (int)(rows.columns - begin) : GroupSize;
+    PerturbArguments a = {};
+    a.key = rows.key;
+    a.next = rows.seed;
+    a.epsilon = rows.epsilon;
+    perturb_group<Weight, Perturbed, Signs, IsGaussian>(a, rows.tensor, group, first, last,
+        (typename Weight::Stored *)rows.weights + start + begin,
+        (typename Perturbed::Stored *)rows.plus + row * rows.columns + begin,
+        (typename Perturbed::Stored *)rows.minus + row * rows.columns + begin);
+}
+
+#define ADVANCE_KERNELS(name, Weight) \
+    KERNEL(advance_rademacher_##name, PerturbArguments) { perturb<Weight, F32, Advance, false>(a); } \
+    KERNEL(advance_gaussian_##name, PerturbArguments) { perturb<Weight, F32, Advance, true>(a); }
+
+#define SIGNS_KERNELS(name, Weight, Perturbed) \
+    KERNEL(signs_rademacher_##name, PerturbArguments) { perturb<Weight, Perturbed, Signs, false>(a); } \
+    KERNEL(signs_gaussian_##name, PerturbArguments) { perturb<Weight, Perturbed, Signs, true>(a); } \
+    KERNEL(advance_signs_rademacher_##name, PerturbArguments) { perturb<Weight, Perturbed, Advance | Signs, false>(a); } \
+    KERNEL(advance_signs_gaussian_##name, PerturbArguments) { perturb<Weight, Perturbed, Advance | Signs, true>(a); } \
+    KERNEL(rows_rademacher_##name, RowsArguments) { perturb_rows<Weight, Perturbed, false>(a); } \
+    KERNEL(rows_gaussian_##name, RowsArguments) { perturb_rows<Weight, Perturbed, true>(a); }
+
+ADVANCE_KERNELS(f32, F32)
+ADVANCE_KERNELS(f16, F16)
+ADVANCE_KERNELS(bf16, BF16)
+SIGNS_KERNELS(f32_f32, F32, F32)
+SIGNS_KERNELS(f32_f16, F32, F16)
+SIGNS_KERNELS(f32_bf16, F32, BF16)
+SIGNS_KERNELS(f16_f16, F16, F16)
+SIGNS_KERNELS(bf16_bf16, BF16, BF16)
+
+// --------------------------------------------------------------------------------------------------------- a transformer's step
+//
+// What lies between the products: activations of a type, arithmetic in float32, rounded to the type where torch rounds.
+
+struct NormArguments
+{
+    const void *x;      // rows of `columns` elements: row r begins at r / heads · stride + r % heads · columns
+    void *added;        // null, or as x but with heads = 1: takes x + added, which is then what is normalised
+    const void *weight; // [sets, columns]
+    void *target;       // as x; may be x
+    i64 rows;
+    i64 rows_per_set;
+    i64 stride;
+    int heads;
+    int columns;
+    float epsilon;
+    u32 unused;
+};
+
+DEVICE float warp_sum(float value)
+{
+#pragma unroll
+    for (int mask = 16; mask > 0; mask /= 2)
+        value = __fadd_rn(value, __shfl_xor_sync(0xFFFFFFFFu, value, mask));
+    return value;
+}
+
+DEVICE float warp_max(float value)
+{
+#pragma unroll
+    for (int mask = 16; mask > 0; mask /= 2)
+    {
+        float other = __shfl_xor_sync(0xFFFFFFFFu, value, mask);
+        value = other > value || is_nan(other) ? other : value;
+    }
+    return value;
+}
+
+template <class Type>
+DEVICE float rounded(float value) { return Type::widen(Type::narrow(value)); }
+
+// RMSNorm (Zhang and Sennrich 2019) of x, or of the residual sum x + added: a row a warp.
+template <class Type>
+DEVICE void normalise(const NormArguments &a)
+{
+    typedef typename Type::Stored Stored;
+    i64 row = thread_index() >> 5;
+    if (row >= a.rows)
+        return;
+    i64 start = row / a.heads * a.stride + row % a.heads * a.columns;
+    const Stored *x = (const Stored *)a.x + start;
+    Stored *added = a.added ? (Stored *)a.added + start : 0;
+    const Stored *weight = (const Stored *)a.weight + row / a.rows_per_set * a.columns;
+    Stored *target = (Stored *)a.target + start;
+    int lane = threadIdx.x & 31;
+    float squares = 0;
+    for (int column = 8 * lane; column < a.columns; column += 8 * 32)
+    {
+        float values[8];
+        read_eight<Type>(x + column, 0, a.columns - column, values);
+        if (added)
+        {
+            float more[8];
+            Stored sums[8];
+            read_eight<Type>(added + column, 0, a.columns - column, more);
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+                values[i] = __fadd_rn(values[i], more[i]);
+            narrow_eight(Type(), values, sums);
+            write_eight(added + column, 0, a.columns - column, sums);
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+                values[i] = Type::widen(sums[i]);
+        }
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            squares = __fmaf_rn(values[i], values[i], squares);
+    }
+    float scale = rsqrtf(warp_sum(squares) / (float)a.columns + a.epsilon);
+    const Stored *source = added ? added : x;
+    for (int column = 8 * lane; column < a.columns; column += 8 * 32)
+    {
+        float values[8], weights[8];
+        Stored stored[8];
+        read_eight<Type>(source + column, 0, a.columns - column, values);
+        read_eight<Type>(weight + column, 0, a.columns - column, weights);
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            values[i] = __fmul_rn(rounded<Type>(__fmul_rn(values[i], scale)), weights[i]);
+        narrow_eight(Type(), values, stored);
+        write_eight(target + column, 0, a.columns - column, stored);
+    }
+}
+
+struct RotateArguments
+{
+    void *x;         // [rows, …] of `stride` elements a row, which begin with `heads` heads of `size` elements
+    const void *cos; // [length, size]
+    const void *sin; // [length, size], the first half negated
+    i64 rows;        // row r is at position r % length
+    i64 stride;
+    int length;
+    int heads;
+    int size;
+    u32 unused;
+};
+
+// Rotary position embedding in place: (a, b) → (a·cos − b·sin, b·cos + a·sin), a and b the halves of a head; a pair a thread.
+template <class Type>
+DEVICE void rotate(const RotateArguments &a)
+{
+    typedef typename Type::Stored Stored;
+    int half = a.size / 2;
+    i64 pairs = (i64)a.heads * half, row = thread_index() / pairs;
+    if (row >= a.rows)
+        return;
+    int pair = (int)(thread_index() % pairs), at = pair % half;
+    Stored *first = (Stored *)a.x + row * a.stride + pair / half * a.size + at, *second = first + half;
+    i64 position = row % a.length * a.size + at;
+    const Stored *cos = (const Stored *)a.cos + position, *sin = (const Stored *)a.sin + position;
+    float low = Type::widen(*first), high = Type::widen(*second);
+    float turned_low = __fmaf_rn(high, Type::widen(sin[0]), rounded<Type>(__fmul_rn(low, Type::widen(cos[0]))));
+    float turned_high = __fmaf_rn(low, Type::widen(sin[half]), rounded<Type>(__fmul_rn(high, Type::widen(cos[half]))));
+    *first = Type::narrow(turned_low);
+    *second = Type::narrow(turned_high);
+}
+
+struct GateArguments
+{
+    const void *gate_up; // [rows, 2·columns]: gate, then up
+    void *target;        // [rows, columns]
+    i64 rows;
+    i64 columns;
+};
+
+// SwiGLU (Shazeer 2020): gate / (1 + e^−gate) · up; eight elements a thread.
+template <class Type>
+DEVICE void gate(const GateArguments &a)
+{
+    typedef typename Type::Stored Stored;
+    i64 groups = (a.columns + 7) / 8, row = thread_index() / groups;
+    if (row >= a.rows)
+        return;
+    i64 column = thread_index() % groups * 8;
+    int last = a.columns - column < 8 ? (int)(a.columns - column) : 8;
+    const Stored *from = (const Stored *)a.gate_up + row * 2 * a.columns + column;
+    float gates[8], ups[8];
+    Stored stored[8];
+    read_eight<Type>(from, 0, last, gates);
+    read_eight<Type>(from + a.columns, 0, last, ups);
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        gates[i] = __fmul_rn(rounded<Type>(gates[i] / (1.0f + expf(-gates[i]))), ups[i]);
+    narrow_eight(Type(), gates, stored);
+    write_eight((Stored *)a.target + row * a.columns + column, 0, last, stored);
+}
+
+struct LogitsArguments
+{
+    const void *logits;  // [rows, columns]: those of the vocabulary from first_column on
+    const i64 *targets;  // [labels]; row r has target r % labels
+    float *state;        // [rows, 3]: largest logit so far, Σ e^(logit − largest), the target's logit
+    i64 rows;
+    i64 labels;
+    i64 first_column;
+    int columns;
+    int is_first;        // whether the state is still empty
+};
+
+// What a chunk of the vocabulary adds to each row's cross-entropy, log Σ e^logit − target's logit: a row a warp.
+template <class Type>
+DEVICE void take_logits(const LogitsArguments &a)
+{
+    typedef typename Type::Stored Stored;
+    i64 row = thread_index() >> 5;
+    if (row >= a.rows)
+        return;
+    int lane = threadIdx.x & 31;
+    const Stored *logits = (const Stored *)a.logits + row * a.columns;
+    const float minus_infinity = f32_of_bits(0xFF800000u);
+    float largest = minus_infinity;
+    for (int column = lane; column < a.columns; column += 32)
+    {
+        float logit = Type::widen(logits[column]);
+        largest = logit > largest || is_nan(logit) ? logit : largest;
+    }
+    largest = warp_max(largest);
+    float *state = a.state + 3 * row;
+    float before = a.is_first ? minus_infinity : state[0];
+    if (before > largest || is_nan(before))
+        largest = before;
+    float sum = 0;
+    for (int column = lane; column < a.columns; column += 32)
+        sum = __fadd_rn(sum, expf(Type::widen(logits[column]) - largest));
+    sum = warp_sum(sum);
+    if (lane != 0)
+        return;
+    if (!a.is_first)
+        sum += state[1] * expf(before - largest);
+    state[0] = largest;
+    state[1] = sum;
+    i64 target = a.targets[row % a.labels] - a.first_column;
+    if (target >= 0 && target < a.columns)
+        state[2] = Type::widen(logits[target]);
+}
+
+#define STEP_KERNELS(name, Type) \
+    KERNEL(normalise_##name, NormArguments) { normalise<Type>(a); } \
+    KERNEL(rotate_##name, RotateArguments) { rotate<Type>(a); } \
+    KERNEL(gate_##name, GateArguments) { gate<Type>(a); } \
+    KERNEL(take_logits_##name, LogitsArguments) { take_logits<Type>(a); }
+
+STEP_KERNELS(f32, F32)
+STEP_KERNELS(f16, F16)
+STEP_KERNELS(bf16, BF16)

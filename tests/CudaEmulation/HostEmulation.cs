@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using FedKSeed.Perturbation.Cuda;
+
+namespace FedKSeed.Tests;
+
+/// <summary>
+/// A CUDA card in software: kernels.cu itself, compiled for the CPU by g++ with lanes.h in front, launched with the same arguments through
+/// the same interface. Its memory is the process's own.
+/// </summary>
+internal sealed unsafe class HostEmulation : IKernelDevice
+{
+    private const string Compiler = "g++";
+
+    private static readonly Lazy<nint> Kernels = new(() => NativeLibrary.Load(Compile()));
+
+    private readonly delegate* unmanaged<nint, uint, uint, void*, void> _launch =
+        (delegate* unmanaged<nint, uint, uint, void*, void>)NativeLibrary.GetExport(Kernels.Value, "launch_grid");
+
+    /// <summary>Skips the test where there is no compiler.</summary>
+    public static HostEmulation Create()
+    {
+        Assert.SkipUnless(
+            (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, Compiler))),
+            $"{Compiler} is not installed; it compiles the GPU kernels for the CPU.");
+        return new HostEmulation();
+    }
+
+    public string Name => "emulation";
+
+    public bool HasBinaryTensorCores => true;
+
+    /// <summary>Launches so far.</summary>
+    public int Launches { get; private set; }
+
+    public void Launch<TArguments>(string kernel, long blocks, in TArguments arguments) where TArguments : unmanaged
+    {
+        if (blocks == 0)
+            return;
+        Launches++;
+        TArguments copy = arguments;
+        _launch(NativeLibrary.GetExport(Kernels.Value, kernel), checked((uint)blocks), IKernelDevice.BlockSize, &copy);
+    }
+
+    public nint Allocate(long bytes) => (nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 1), 256);
+
+    public void Free(nint address) => NativeMemory.AlignedFree((void*)address);
+
+    public void Write(nint address, ReadOnlySpan<byte> bytes) => bytes.CopyTo(new Span<byte>((void*)address, bytes.Length));
+
+    public void Read(nint address, Span<byte> bytes) => new Span<byte>((void*)address, bytes.Length).CopyTo(bytes);
+
+    public void Dispose()
+    {
+    }
+
+    /// <summary>Compiles once per state of the source, for all test projects.</summary>
+    private static string Compile([CallerFilePath] string here = "")
+    {
+        string source = KernelSource();
+        string lanes = File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "lanes.h"));
+        string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(lanes + source)))[..16];
+        string library = Path.Combine(Path.GetTempPath(), $"fedkseed-kernels-{hash}.so");
+        if (File.Exists(library))
+            return library;
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("fedkseed-kernels-");
+        try
+        {
+            File.WriteAllText(Path.Combine(folder.FullName, "kernels.cpp"), "#include \"lanes.h\"\n#line 1 \"kernels.cu\"\n" + source);
+            File.WriteAllText(Path.Combine(folder.FullName, "lanes.h"), lanes);
+            string partial = Path.Combine(folder.FullName, "kernels.so");
+            // No contraction: as NVRTC is told. The kernels read vectors through pointers to their elements.
+            Run(folder.FullName,
+                "-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-march=native", "-fPIC", "-shared", "-pthread",
+                "-Wall", "-Werror", "-Wno-unknown-pragmas", "kernels.cpp", "-o", partial);
+            File.Move(partial, library, overwrite: true);
+            return library;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static void Run(string folder, params string[] arguments)
+    {
+        ProcessStartInfo start = new(Compiler, arguments) { WorkingDirectory = folder, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{Compiler} {string.Join(' ', arguments)}: {errors}");
+    }
+
+    private static string KernelSource()
+    {
+        using Stream stream = typeof(IKernelDevice).Assembly.GetManifestResourceStream("kernels.cu")!;
+        using StreamReader reader = new(stream);
+        return reader.ReadToEnd();
+    }
+}
