@@ -71,12 +71,12 @@ public sealed class SyntheticModel : IDisposable
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("fedkseed-shape-");
 
-    public SyntheticModel(ModelShape shape, ComputeType type = ComputeType.F32)
+    public SyntheticModel(ModelShape shape, ComputeType type = ComputeType.F32, ModelDevice? device = null)
     {
         ArgumentNullException.ThrowIfNull(shape);
         File.WriteAllText(Path.Combine(_folder.FullName, ModelConfig.FileName), JsonSerializer.Serialize(shape.Config()));
         CheckpointWriter.WriteZeros(Path.Combine(_folder.FullName, Checkpoint.SingleFile), shape.Tensors());
-        Model = CausalLanguageModel.Load(_folder.FullName, type);
+        Model = CausalLanguageModel.Load(_folder.FullName, type, device);
     }
 
     public CausalLanguageModel Model { get; }

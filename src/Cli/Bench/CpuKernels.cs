@@ -6,7 +6,7 @@ namespace FedKSeed.Cli.Bench;
 
 /// <summary>The kernels on buffers that no cache holds, and the plain loops that they are compared with.</summary>
 /// <param name="baselines">For the plain loops, which need less care.</param>
-internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, RepeatedTiming baselines)
+internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, RepeatedTiming baselines) : IMeasuredKernels
 {
     /// <summary>Weights of the slice: 64 MiB each of w, w⁺ and w⁻.</summary>
     public const int Elements = 1 << 24;
@@ -18,10 +18,19 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     private readonly SeedPool _pool = new(0x9E37_79B9_7F4A_7C15, seeds, DirectionScheme.PhiloxRademacher);
     private readonly AlignedFloats _weights = new(Elements), _plus = new(Elements), _minus = new(Elements);
 
+    public string Path => KernelPaths.Best.ToString();
+
+    public string PerturbSlice => $"{Elements >> 20} Mi elements, scaled";
+
+    public string RebuildSlice => $"{RebuiltElements >> 10} Ki elements, scaled";
+
+    public int BytesPerWeight => sizeof(float);
+
+    public int BytesPerPerturbedWeight => sizeof(float);
+
     public static string ScalarSlice =>
         $"plain loop, one thread: perturb {ScalarElements >> 10} Ki elements, rebuild {ScalarRebuilt} elements × all seeds";
 
-    /// <summary>Bytes a second, read and written, of copying as much as perturbing moves.</summary>
     public double Copy(IProgress<double> progress)
     {
         const int piece = 1 << 20;
@@ -36,22 +45,18 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
         return 2.0 * Elements * 2 * sizeof(float) / seconds;
     }
 
-    /// <summary>Seconds an element of both signs.</summary>
     public double BothSigns(IProgress<double> progress) =>
         timing.Best(() => Perturb.BothSigns(_pool.Direction(0, 3), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads), progress) / Elements;
 
-    /// <summary>Seconds an element of the local update.</summary>
     public double Update(IProgress<double> progress) =>
         timing.Best(() => Perturb.Advance(_pool.Direction(0, 3), 1e-9f, 0, _weights.Span, threads), progress) / Elements;
 
-    /// <summary>Seconds an element of the local update and both signs of the next seed in one pass, as a step does it.</summary>
     public double UpdateAndBothSigns(IProgress<double> progress) =>
         timing.Best(
             () => Perturb.AdvanceThenBothSigns(
                 _pool.Direction(0, 3), 1e-9f, _pool.Direction(seeds - 1, 3), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads),
             progress) / Elements;
 
-    /// <summary>Seconds an element of a rebuild with all seeds, BF16 to BF16.</summary>
     public double Rebuild(IProgress<double> progress)
     {
         var rebuilder = new Rebuilder(_pool, Quantised(), 10);
@@ -80,11 +85,10 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
         return baselines.Best(() => rebuilder.Rebuild(3, 0, _weights.Span[..ScalarRebuilt], _plus.Span[..ScalarRebuilt])) / ScalarRebuilt;
     }
 
-    /// <summary>As large as sums of so many seeds allow, none of them zero.</summary>
-    private int[] Quantised()
+    private int[] Quantised() => IMeasuredKernels.Quantised(seeds);
+
+    public void Dispose()
     {
-        var most = Math.Min((1 << 19) - 1, int.MaxValue / seeds);
-        return [.. Enumerable.Range(0, seeds).Select(seed => most - seed % 1000)];
     }
 }
 

@@ -11,22 +11,24 @@ internal static class NaiveLoop
     /// <summary>Passes over the weights in which a step perturbs and restores them.</summary>
     public const int PerturbingPasses = 3;
 
-    public const int Elements = 1 << 20, Seeds = 4;
-
-    public static string Slice => $"torch.manual_seed and torch.normal a seed: {Elements >> 20} Mi elements × {Seeds} seeds";
+    private const int Seeds = 4;
 
     /// <summary>Element × seed pairs a second, on as many threads as torch has.</summary>
-    public static double PairsPerSecond(RepeatedTiming timing)
+    public static double PairsPerSecond(RepeatedTiming timing, torch.Device device, int elements)
     {
-        using var weights = torch.zeros(Elements);
-        return (double)Elements * Seeds / timing.Best(() =>
+        var type = device.type == DeviceType.CPU ? torch.ScalarType.Float32 : torch.ScalarType.BFloat16;
+        using var weights = torch.zeros([elements], type, device);
+        return (double)elements * Seeds / timing.Best(() =>
         {
             for (var seed = 0; seed < Seeds; seed++)
             {
                 torch.manual_seed(seed); // of the shared generator, which is not ours to dispose
-                using var direction = torch.normal(0, 1, [Elements]);
+                using var direction = torch.normal(0, 1, [elements], type, device);
                 weights.add_(direction, alpha: 1e-6f);
             }
+            using var last = weights.narrow(0, 0, 1).cpu(); // waits for a card
         });
     }
+
+    public static string Slice(int elements) => $"torch.manual_seed and torch.normal a seed: {elements >> 20} Mi elements × {Seeds} seeds";
 }
