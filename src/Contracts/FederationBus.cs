@@ -6,6 +6,7 @@ using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using RabbitMQ.Client.Exceptions;
 
 namespace FedKSeed.Contracts;
@@ -145,7 +146,13 @@ public static class FederationBus
 
     private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
     {
-        transport.Host(options.Broker, host => host.Heartbeat(options.Heartbeat));
+        var reach = new BrokerReach(
+            context.GetRequiredService<ILogger<BrokerReach>>(), context.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
+        transport.Host(options.Broker, host =>
+        {
+            host.Heartbeat(options.Heartbeat);
+            host.OnRefreshConnectionFactory = reach.WaitAsync;
+        });
         // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
         transport.PrefetchCount = 16;
         UseCompactJson(transport);

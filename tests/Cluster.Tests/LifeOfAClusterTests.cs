@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.NetworkInformation;
 using System.Text.Json;
 using FedKSeed.EndToEnd.Tests;
 using RabbitMQ.Client;
@@ -11,7 +12,7 @@ public sealed class LifeOfAClusterTests
 
     /// <summary>One cluster tells the whole story, since a broker takes seconds to start.</summary>
     [Fact]
-    public async Task A_cluster_shows_its_state_ends_when_it_is_told_to_is_continued_and_ends_when_a_process_dies()
+    public async Task A_cluster_shows_its_state_ends_when_it_is_told_to_is_continued_ends_when_a_process_dies_and_leaves_nothing_behind_when_it_is_killed()
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-life-").FullName;
         var output = Path.Combine(folder, "cluster");
@@ -53,6 +54,15 @@ public sealed class LifeOfAClusterTests
         }
         Assert.True(status.GetProperty("federation").GetProperty("version").GetInt32() > reached);
         Assert.True(File.ReadLines(Path.Combine(output, "events.log")).Count() > entries);
+        using (var third = Fedkseed.Start("cluster", "--resume", output))
+        {
+            await third.UntilAsync("round ");
+            var ports = Ports(output);
+            Assert.All(ports, port => Assert.True(IsListening(port), $"nobody listens on {port}"));
+            third.Kill();
+
+            await UntilNobodyListensAsync(ports);
+        }
         Directory.Delete(folder, recursive: true);
     }
 
@@ -92,6 +102,31 @@ public sealed class LifeOfAClusterTests
     {
         using var process = Process.GetProcessById(service.GetProperty("id").GetInt32());
         process.Kill();
+    }
+
+    /// <summary>Of the broker, of Redis, and of every service.</summary>
+    private static int[] Ports(string output)
+    {
+        var cluster = JsonDocument.Parse(File.ReadAllText(Path.Combine(output, "cluster", "cluster.json"))).RootElement;
+        return
+        [
+            cluster.GetProperty("broker").GetProperty("port").GetInt32(),
+            new Uri($"tcp://{cluster.GetProperty("redis").GetString()}").Port,
+            .. cluster.GetProperty("services").EnumerateArray().Select(service => new Uri(service.GetProperty("health").GetString()!).Port),
+        ];
+    }
+
+    private static bool IsListening(int port) =>
+        IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Any(listener => listener.Port == port);
+
+    private static async Task UntilNobodyListensAsync(int[] ports)
+    {
+        using var timeout = new CancellationTokenSource(Patience);
+        while (ports.Where(IsListening).ToArray() is { Length: > 0 } left)
+        {
+            Assert.False(timeout.IsCancellationRequested, $"Somebody still listens on {string.Join(", ", left)}.");
+            await Task.Delay(100, CancellationToken.None);
+        }
     }
 
     private static void AssertAllEnded(JsonElement status)

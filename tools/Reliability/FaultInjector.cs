@@ -48,9 +48,12 @@ internal sealed class FaultInjector(FederationServers servers, ServiceFleet flee
         }
     }
 
-    /// <summary>Whether a fault strikes the broker or Redis, which answer again once it was repaired.</summary>
-    public static bool IsOfAServer(FaultKind kind) => kind is FaultKind.RedisKilled or FaultKind.RedisDiskFull or FaultKind.BrokerKilled
+    /// <summary>Whether a fault strikes the broker or Redis.</summary>
+    private static bool IsOfAServer(FaultKind kind) => kind is FaultKind.RedisKilled or FaultKind.RedisDiskFull or FaultKind.BrokerKilled
         or FaultKind.BrokerAppStopped or FaultKind.ConnectionsClosed;
+
+    /// <summary>Whether a fault keeps a server from answering until it is repaired.</summary>
+    public static bool EndsAServer(FaultKind kind) => IsOfAServer(kind) && kind != FaultKind.ConnectionsClosed;
 
     private static async Task<Replica> KillAsync(Replica replica)
     {

@@ -13,4 +13,5 @@ return await new RootCommand("Strikes federations of real processes, and checks 
         SoakCommand.Create(TimeProvider.System),
         ThroughputCommand.Create(TimeProvider.System),
     }
-    .Parse(args).InvokeAsync();
+    // Whoever stops it waits for a dozen processes to end in order.
+    .Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
