@@ -55,7 +55,7 @@ public static class LogStoreRegistration
         public override bool AbortOnConnectFail => false;
 
         // With nothing to do, a connection that only looks open is noticed too. One that answers nothing for four command timeouts, 20 s by
-        // default, is given up: as long as the bus takes.
+        // default, is given up: about as long as the bus takes.
         public override TimeSpan KeepAliveInterval => TimeSpan.FromSeconds(5);
 
         // The library's own waits up to a minute after a long outage.

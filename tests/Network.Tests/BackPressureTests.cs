@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using FedKSeed.Cluster.Tests;
 using FedKSeed.Contracts;
-using FedKSeed.LocalServers;
+using FedKSeed.Reliability;
 using MassTransit;
 
 namespace FedKSeed.Network.Tests;
@@ -11,6 +11,9 @@ namespace FedKSeed.Network.Tests;
 public sealed class BackPressureTests(Servers servers)
 {
     private const int MegaByte = 1 << 20;
+
+    // What SeedService takes from its queue before it has worked off any.
+    private const int ReportsHeld = 256;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     [Theory]
@@ -23,7 +26,7 @@ public sealed class BackPressureTests(Servers servers)
         using var meters = new MeterListener { InstrumentPublished = (instrument, listener) => Enable(instrument, listener) };
         meters.SetMeasurementEventCallback<int>((_, value, tags, _) => gauge.Enqueue(((string)tags[0].Value!, value)));
         meters.Start();
-        await using var services = await ServicesBehindProxies.StartAsync(servers, $"seen-{server.ToLowerInvariant()}", 3, cancel);
+        await using var services = await ServicesBehindProxies.StartAsync(servers, $"seen-{server.ToLowerInvariant()}", 3, isQuickToNotice: true, cancel);
         await UntilAsync(() => services.IsReadyAsync(cancel));
 
         services.Before(server).Partition(TimeSpan.FromSeconds(12));
@@ -42,15 +45,15 @@ public sealed class BackPressureTests(Servers servers)
     [Fact]
     public async Task Reports_that_come_while_Redis_is_away_wait_in_the_queue_and_each_is_taken_once_when_it_is_back()
     {
-        const int Clients = 700;
+        const int Clients = 600;
         var cancel = TestContext.Current.CancellationToken;
         await using var services = await ServicesBehindProxies.StartAsync(
-            servers, "waits", 4, cancel, ("Federation:MinimumClients", $"{Clients}"), ("Federation:StepsPerRound", "1000"), ("Federation:RoundDeadline", "00:10:00"));
+            servers, "waits", 4, isQuickToNotice: true, cancel, ("Federation:MinimumClients", $"{Clients}"), ("Federation:StepsPerRound", "1000"), ("Federation:RoundDeadline", "00:10:00"));
         await using var clients = await ScriptedClients.StartAsync(servers.Broker.Address, "waits", Clients, cancel);
         await services.Witness.UntilAsync(state => state.Assignments.Count == Clients, Patience, "assignments for all", cancel);
         var before = GC.GetTotalMemory(forceFullCollection: true);
 
-        services.Redis.Partition(TimeSpan.FromSeconds(8));
+        services.Redis.Partition(TimeSpan.FromSeconds(15));
         clients.MayReport.SetResult();
         var waiting = await UntilReportsWaitAsync(Clients, cancel);
         var held = GC.GetTotalMemory(forceFullCollection: true) - before;
@@ -68,7 +71,7 @@ public sealed class BackPressureTests(Servers servers)
     public async Task What_is_published_while_the_broker_is_away_waits_no_longer_than_its_token_and_is_not_kept()
     {
         var cancel = TestContext.Current.CancellationToken;
-        await using var services = await ServicesBehindProxies.StartAsync(servers, "blocks", 5, cancel);
+        await using var services = await ServicesBehindProxies.StartAsync(servers, "blocks", 5, isQuickToNotice: true, cancel);
         var message = new EvaluationRequested
         {
             Federation = "another",
@@ -113,11 +116,14 @@ public sealed class BackPressureTests(Servers servers)
         Assert.InRange(held, long.MinValue, 48 * MegaByte);
     }
 
-    private async Task<long> UntilReportsWaitAsync(int all, CancellationToken cancel)
+    /// <returns>How many reports the broker keeps, those that the service holds left out.</returns>
+    private async Task<uint> UntilReportsWaitAsync(int most, CancellationToken cancel)
     {
-        var queue = "fedkseed-waits-scalars-reported";
-        long waiting = 0;
-        await UntilAsync(async () => (waiting = (await RabbitMqServer.QueuesAsync(servers.Broker.Node, cancel)).Single(item => item.Name == queue).Messages) >= all / 2);
+        await using var connection = await AmqpConnection.OpenAsync(servers.Broker.Address, cancel);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
+        uint waiting = 0;
+        await UntilAsync(async () =>
+            (waiting = (await channel.QueueDeclarePassiveAsync("fedkseed-waits-scalars-reported", cancel)).MessageCount) >= most - ReportsHeld);
         return waiting;
     }
 

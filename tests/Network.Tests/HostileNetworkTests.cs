@@ -23,10 +23,7 @@ public sealed class HostileNetworkTests(Servers servers)
     {
         var cancel = TestContext.Current.CancellationToken;
         var federation = $"hostile-{server.ToLowerInvariant()}";
-        (string, string)[] settings = PartitionSeconds < 20
-            ? []
-            : [("Bus:Heartbeat", "00:00:10"), ("Redis:Connection", ""), ("RoundService:RepeatAfter", "00:00:10")];
-        await using var services = await ServicesBehindProxies.StartAsync(servers, federation, seed, cancel, settings);
+        await using var services = await ServicesBehindProxies.StartAsync(servers, federation, seed, PartitionSeconds < 20, cancel);
         await using var clients = await ScriptedClients.StartAsync(servers.Broker.Address, federation, 5, cancel);
         clients.MayReport.SetResult();
         var (proxy, witness, random) = (services.Before(server), services.Witness, new Random(seed));

@@ -12,24 +12,31 @@ namespace FedKSeed.Network.Tests;
 /// </summary>
 internal sealed class ScriptedClients : IAsyncDisposable
 {
+    // The library's default lets one message be worked off at a time.
+    private const ushort AtOnce = 64;
+
     private readonly IConnection _connection;
+    private readonly IChannel _channel;
     private readonly FederationName _federation;
     private readonly string[] _names;
     private readonly CancellationTokenSource _stopping = new();
     private Task _announcing = Task.CompletedTask;
 
-    private ScriptedClients(IConnection connection, FederationName federation, int count) =>
-        (_connection, _federation, _names) = (connection, federation, [.. Enumerable.Range(1, count).Select(client => $"client-{client}")]);
+    private ScriptedClients(IConnection connection, IChannel channel, FederationName federation, int count)
+    {
+        (_connection, _channel, _federation) = (connection, channel, federation);
+        _names = [.. Enumerable.Range(1, count).Select(client => $"client-{client}")];
+    }
 
     /// <summary>Reports wait while it is not completed.</summary>
     public TaskCompletionSource MayReport { get; } = new();
 
-    public IReadOnlyList<string> Names => _names;
-
     public static async Task<ScriptedClients> StartAsync(Uri broker, string federation, int count, CancellationToken cancel)
     {
-        var clients = new ScriptedClients(await AmqpConnection.OpenAsync(broker, cancel), new FederationName(federation), count);
-        var channel = await clients._connection.CreateChannelAsync(new CreateChannelOptions(true, true), cancel);
+        var connection = await AmqpConnection.OpenAsync(broker, cancel);
+        var channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true, consumerDispatchConcurrency: AtOnce), cancel);
+        var clients = new ScriptedClients(connection, channel, new FederationName(federation), count);
         var queue = $"clients-{federation}";
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: cancel);
         foreach (var name in clients._names)
@@ -55,7 +62,8 @@ internal sealed class ScriptedClients : IAsyncDisposable
         await _stopping.CancelAsync();
         MayReport.TrySetResult();
         await ((Task)_announcing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await _connection.DisposeAsync();
+        // Not in order: somebody may still be about to answer.
+        await _connection.AbortAsync();
         _stopping.Dispose();
     }
 
@@ -66,7 +74,7 @@ internal sealed class ScriptedClients : IAsyncDisposable
             return;
         var assigned = envelope.GetProperty("message").Deserialize<SeedsAssigned>(JsonSerializerOptions.Web)!;
         await MayReport.Task;
-        await _connection.PublishAsync(
+        await PublishAsync(
             new ScalarsReported
             {
                 Federation = assigned.Federation,
@@ -84,10 +92,18 @@ internal sealed class ScriptedClients : IAsyncDisposable
     {
         while (true)
         {
-            foreach (var name in _names)
-                await _connection.PublishAsync(
-                    new ClientAnnounced { Federation = _federation.Value, Client = name, Worker = name, Examples = 10, Device = "cpu" }, _stopping.Token);
-            await Task.Delay(1000, _stopping.Token);
+            await Task.WhenAll(_names.Select(name => PublishAsync(
+                new ClientAnnounced { Federation = _federation.Value, Client = name, Worker = name, Examples = 10, Device = "cpu" }, _stopping.Token)));
+            await Task.Delay(5000, _stopping.Token);
         }
+    }
+
+    private async Task PublishAsync<T>(T message, CancellationToken cancel) where T : class
+    {
+        var envelope = JsonSerializer.SerializeToUtf8Bytes(
+            new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:{AmqpConnection.ExchangeOf<T>()}" }, message }, JsonSerializerOptions.Web);
+        await _channel.BasicPublishAsync(
+            AmqpConnection.ExchangeOf<T>(), "", mandatory: true,
+            new BasicProperties { ContentType = "application/vnd.masstransit+json", Persistent = true }, envelope, cancel);
     }
 }

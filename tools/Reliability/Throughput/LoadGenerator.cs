@@ -54,7 +54,8 @@ internal sealed class LoadGenerator : IAsyncDisposable
     }
 
     /// <summary>One round: assignments for all, a report of each, never more than so many unanswered, then its commit.</summary>
-    public async Task<RoundMeasure> RoundAsync(int round, int underWay, TimeProvider time, CancellationToken cancel)
+    /// <param name="atReports">Called before the first report is published, and when the last one is accepted.</param>
+    public async Task<RoundMeasure> RoundAsync(int round, int underWay, Action atReports, TimeProvider time, CancellationToken cancel)
     {
         (_allAssigned, _committed) = (new(), new());
         _assignments.Clear();
@@ -66,6 +67,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         // Made beforehand, so that what is measured is not their making.
         var reports = _assignments.Select(ReportOn).Select(report => (report.Round, report.Client, Body: Envelope(report))).ToArray();
 
+        atReports();
         var reporting = time.GetTimestamp();
         using var room = new SemaphoreSlim(underWay);
         var sending = new List<Task>(reports.Length);
@@ -76,6 +78,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         }
         await Task.WhenAll(sending).WaitAsync(Patience, cancel);
         var reported = time.GetTimestamp();
+        atReports();
         await PublishAsync(new RoundClosed { Federation = _federation, Round = round, Reason = "Quorum" }, cancel);
         await _committed.Task.WaitAsync(Patience, cancel);
         return new RoundMeasure(
