@@ -3,6 +3,7 @@ using FedKSeed.Cli.Verbs;
 using FedKSeed.Federation;
 using FedKSeed.LocalServers;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Cuda;
 
 namespace FedKSeed.Cli;
 
@@ -29,6 +30,7 @@ public static class FedKSeedCommand
         Command[] others =
         [
             ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(input ?? Console.In),
+            BenchVerb.Create(Verbose), DoctorVerb.Create(),
         ];
         foreach (var verb in federations.Keys.Concat(others))
             root.Subcommands.Add(verb);
@@ -76,7 +78,7 @@ public static class FedKSeedCommand
     {
         OperationCanceledException => "stopped.",
         FailureException or ChildProcessException or InvalidEntryException or CheckpointException or InvalidDataException or IOException
-            or UnauthorizedAccessException => failure.Message,
+            or UnauthorizedAccessException or CudaException => failure.Message,
         _ => $"{failure.Message} ({failure.GetType().Name}; --verbose shows where)",
     };
 }

@@ -1,6 +1,8 @@
 using FedKSeed.Contracts;
 using FedKSeed.LanguageModels;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Cuda;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using TorchSharp;
 
@@ -10,13 +12,18 @@ namespace FedKSeed.ClientWorker;
 public sealed class BaseModel : IDisposable
 {
     private readonly int _degreeOfParallelism;
+    private readonly ModelDevice _device;
 
-    public BaseModel(IOptions<WorkerOptions> options)
+    /// <exception cref="TorchLibraryException">libtorch cannot be had from where "Torch:LibraryPath" says.</exception>
+    /// <exception cref="CudaException">The card that the options name cannot be used.</exception>
+    public BaseModel(IOptions<WorkerOptions> options, IConfiguration configuration)
     {
+        ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(options);
         var worker = options.Value;
+        _device = DeviceSetting.Parse(worker.Device).Open(configuration[TorchLibrary.Setting]);
         torch.set_num_threads(worker.TorchThreads);
-        Model = CausalLanguageModel.Load(worker.ModelFolder, ComputeTypes.Parse(worker.ComputeType));
+        Model = CausalLanguageModel.Load(worker.ModelFolder, ComputeTypes.Parse(worker.ComputeType), _device);
         Digest = Model.Checkpoint.Digest();
         var template = worker.PromptFile is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
         Encoder = ExampleEncoder.Load(Model, template, worker.MaximumTokens, worker.ChatForm);
@@ -45,5 +52,12 @@ public sealed class BaseModel : IDisposable
         return Model.Rebuild(new Rebuilder(PoolOf(version), quantised, version.Shift), _degreeOfParallelism);
     }
 
-    public void Dispose() => Model.Dispose();
+    /// <summary>Where it computes: cpu, or cuda:N.</summary>
+    public string Device => _device.Torch.ToString();
+
+    public void Dispose()
+    {
+        Model.Dispose();
+        _device.Dispose();
+    }
 }

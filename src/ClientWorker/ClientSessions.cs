@@ -8,7 +8,7 @@ namespace FedKSeed.ClientWorker;
 
 /// <summary>Opens the queue of each client, then announces it at intervals: a client is alive when an assignment for it would be taken.</summary>
 public sealed partial class ClientSessions(
-    LocalClients clients, FederationBase baseModel, ClientsHealthCheck health, IReceiveEndpointConnector endpoints, IBus bus,
+    LocalClients clients, BaseModel model, FederationBase baseModel, ClientsHealthCheck health, IReceiveEndpointConnector endpoints, IBus bus,
     FederationName federation, IOptions<WorkerOptions> options, TimeProvider time, ILogger<ClientSessions> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -41,7 +41,8 @@ public sealed partial class ClientSessions(
         do
         {
             foreach (var client in clients.All)
-                await bus.Publish(Announcement(client), cancel);
+                // While RoundService is away, its queue holds no more than three of each client.
+                await bus.Publish(Announcement(client), publish => publish.TimeToLive = 3 * options.Value.Heartbeat, cancel);
         }
         while (await heartbeat.WaitForNextTickAsync(cancel));
     }
@@ -63,7 +64,7 @@ public sealed partial class ClientSessions(
         Client = client.Name,
         Worker = options.Value.Name,
         Examples = client.Sequences.Count,
-        Device = "cpu",
+        Device = model.Device,
     };
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Client} is ready with {Examples} examples")]

@@ -58,6 +58,7 @@ public sealed class SeedsAssignedConsumer(
         Federation = context.Message.Federation,
         Round = context.Message.Round,
         Client = context.Message.Client,
+        Turn = context.Message.Turn,
         Worker = options.Value.Name,
         Step = run.Steps,
         Steps = context.Message.Steps,
@@ -95,6 +96,7 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
         Federation = assignment.Federation,
         Round = assignment.Round,
         Client = assignment.Client,
+        Turn = assignment.Turn,
         BaseVersion = assignment.Model.Version,
         Examples = examples,
         Scalars = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_scalars)).ToArray(),
@@ -109,7 +111,7 @@ public sealed class FinishedReports
 
     public ScalarsReported? Find(SeedsAssigned assignment) =>
         _byClient.TryGetValue(assignment.Client, out var report)
-            && report.Round == assignment.Round && report.Federation == assignment.Federation ? report : null;
+            && (report.Round, report.Turn) == (assignment.Round, assignment.Turn) && report.Federation == assignment.Federation ? report : null;
 
     public void Keep(ScalarsReported report) => _byClient[report.Client] = report;
 }

@@ -98,7 +98,8 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     /// <summary>Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.</summary>
     private static ulong BatchKey(SeedsAssigned assignment)
     {
-        var name = $"fedkseed/batches/1:{assignment.Model.PoolKey}:{assignment.Round}:{assignment.Client}";
+        var turn = assignment.Turn == 0 ? "" : $"/{assignment.Turn}";
+        var name = $"fedkseed/batches/1:{assignment.Model.PoolKey}:{assignment.Round}:{assignment.Client}{turn}";
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 }

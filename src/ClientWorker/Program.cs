@@ -3,11 +3,15 @@ using FedKSeed.Contracts;
 using FedKSeed.Operations;
 using Microsoft.Extensions.Hosting;
 
-var builder = Host.CreateApplicationBuilder(args);
-builder.AddHealthEndpoint();
-builder.AddTelemetry("fedkseed-client-worker");
-builder.AddFederationBus(bus => bus.AddClientWorkerConsumers(builder.Configuration));
-builder.AddClientWorker();
 // Steps of torch block the threads that they run on, and messages must go on meanwhile.
 ThreadPool.SetMinThreads(Environment.ProcessorCount + 16, Environment.ProcessorCount + 16);
-await builder.Build().RunAsync();
+return await ServiceProgram.RunAsync(() =>
+{
+    var builder = Host.CreateApplicationBuilder(args);
+    builder.AddHealthEndpoint();
+    builder.AddReadiness();
+    builder.AddTelemetry("fedkseed-client-worker");
+    builder.AddFederationBus(bus => bus.AddClientWorkerConsumers(builder.Configuration));
+    builder.AddClientWorker();
+    return builder.Build();
+});

@@ -35,6 +35,10 @@ public sealed class WorkerOptions
     [RegularExpression("^(float32|bfloat16|float16)$", ErrorMessage = "{0} must be float32, bfloat16 or float16.")]
     public string ComputeType { get; set; } = "float32";
 
+    /// <summary>Where the model computes: auto (the first card that can be used, else the CPU), cpu, or cuda:N.</summary>
+    [RegularExpression(DeviceSetting.Pattern, ErrorMessage = "{0} must be auto, cpu or cuda:N.")]
+    public string Device { get; set; } = "auto";
+
     /// <summary>Longer examples are cut off here, in tokens.</summary>
     [Range(8, 1_000_000)]
     public int MaximumTokens { get; set; } = 512;

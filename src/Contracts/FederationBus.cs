@@ -1,10 +1,12 @@
 using System.ComponentModel.DataAnnotations;
+using System.Net.Sockets;
 using System.Runtime.Serialization;
 using System.Text.RegularExpressions;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using RabbitMQ.Client.Exceptions;
 
 namespace FedKSeed.Contracts;
 
@@ -21,14 +23,24 @@ public sealed class BusOptions
 {
     public BusTransport Transport { get; set; } = BusTransport.InMemory;
 
-    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host.</summary>
+    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host, or amqps.</summary>
     [Required]
     public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
+
+    /// <summary>
+    /// A broker, or a process, that was silent for twice as long is taken for gone. The client library's minute would leave a connection
+    /// that only looks open, and the messages on it, for two; much less takes a long pause for a death.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(10);
 }
 
 /// <summary>The federation that a process works for: "Federation:Name".</summary>
 public sealed partial record FederationName(string Value)
 {
+    /// <summary>Whether it can be part of the names of queues and of keys: 1 to 63 lower-case letters, digits and hyphens.</summary>
+    public bool IsSound => ClientName().IsMatch(Value);
+
     /// <summary>Refuses a name that is no client's: it would be part of a queue's name and of keys.</summary>
     /// <exception cref="FormatException">It is not 1 to 63 lower-case letters, digits and hyphens.</exception>
     public static void RequireClient(string client)
@@ -56,6 +68,10 @@ public static class FederationBus
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
         var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
         builder.Services.AddSingleton(federation);
+        builder.Services.AddOptions<BusOptions>().BindConfiguration("Bus").ValidateDataAnnotations()
+            .Validate(bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" }, "Bus:Broker must be an address like amqp://user:password@host:5672/.")
+            .Validate(_ => federation.IsSound, $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
+            .ValidateOnStart();
         builder.Services.Configure<MassTransitHostOptions>(host =>
         {
             // A service is ready when its queues are: nothing may be published before.
@@ -102,12 +118,37 @@ public static class FederationBus
         });
     }
 
+    /// <summary>
+    /// Whether a fault of a publish says that the broker is away, or went away meanwhile: the same may well succeed later. A connection that ends
+    /// under a publish shows as whatever the client library made of it just then.
+    /// </summary>
+    public static bool IsBusAway(Exception fault) =>
+        fault is MassTransitException or RabbitMQClientException or IOException or SocketException or ObjectDisposedException;
+
+    /// <summary>
+    /// Work that needs what is away just now is tried until it is back, or until the broker gives it to another process at its acknowledgement
+    /// timeout. What a process holds so is bounded by its prefetch; all else waits in the queue. It never ends in an error queue, as
+    /// work that is tried a number of times does.
+    /// </summary>
+    /// <param name="isAway">Whether a fault says so.</param>
+    public static void WaitWhileAway(this IBusRegistrationConfigurator bus, Func<Exception, bool> isAway)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        bus.AddConfigureEndpointsCallback((_, _, endpoint) => endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle(isAway);
+            // A policy without an end does not exist; this one outlasts every acknowledgement timeout.
+            retry.Interval(10_000, TimeSpan.FromSeconds(1));
+        }));
+    }
+
     private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
     {
-        transport.Host(options.Broker);
+        transport.Host(options.Broker, host => host.Heartbeat(options.Heartbeat));
         // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
         transport.PrefetchCount = 16;
         UseCompactJson(transport);
+        transport.SendTopology.DeadLetterQueueNameFormatter = new ErrorQueue();
         // Without this a message that no queue is bound for is confirmed by the broker and lost.
         transport.ConfigurePublish(publish => publish.UseExecute(message =>
         {
@@ -120,6 +161,12 @@ public static class FederationBus
                 rabbit.Mandatory = true;
         }));
         transport.ConfigureEndpoints(context);
+    }
+
+    /// <summary>A message of a type or version that nobody here knows is kept where all are that cannot be worked off, not in a queue of its own.</summary>
+    private sealed class ErrorQueue : IDeadLetterQueueNameFormatter
+    {
+        public string FormatDeadLetterQueueName(string queueName) => queueName + "_error";
     }
 
     /// <summary>

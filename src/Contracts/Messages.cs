@@ -1,9 +1,11 @@
+using System.Text.Json.Serialization;
+
 namespace FedKSeed.Contracts;
 
 // Messages are facts, past tense, or commands, imperative. Each names its federation; what identifies an effect is a natural key (federation,
-// round, client), never a message id, so any of them may arrive twice. What a client may learn or say is in the second half of this file.
+// round, client, turn), never a message id, so any of them may arrive twice. What a client may learn or say is in the second half of this file.
 
-/// <summary>RoundService opened a round for these clients.</summary>
+/// <summary>RoundService opened a round for these clients, or lets them join the open one of a continuous federation.</summary>
 public sealed record RoundStarted
 {
     public required string Federation { get; init; }
@@ -145,6 +147,10 @@ public sealed record SeedsAssigned
 
     public required string Client { get; init; }
 
+    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Turn { get; init; }
+
     public required ModelVersion Model { get; init; }
 
     /// <summary>τ, the number of steps.</summary>
@@ -174,6 +180,10 @@ public sealed record ScalarsReported
 
     public required string Client { get; init; }
 
+    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Turn { get; init; }
+
     public required int BaseVersion { get; init; }
 
     /// <summary>Number of the client's training examples: its weight in the commit.</summary>
@@ -195,6 +205,10 @@ public sealed record ReportAccepted
 
     public required string Client { get; init; }
 
+    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Turn { get; init; }
+
     /// <summary>Size of the serialised report, envelope included.</summary>
     public required long ReportBytes { get; init; }
 }
@@ -208,6 +222,10 @@ public sealed record ReportRejected
 
     public required string Client { get; init; }
 
+    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Turn { get; init; }
+
     public required string Reason { get; init; }
 }
 
@@ -219,6 +237,10 @@ public sealed record LocalProgress
     public required int Round { get; init; }
 
     public required string Client { get; init; }
+
+    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Turn { get; init; }
 
     public required string Worker { get; init; }
 

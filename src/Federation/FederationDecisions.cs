@@ -40,32 +40,44 @@ public static class FederationDecisions
             .Where(setting => !Equals(setting.Recorded, setting.Given))
             .Select(setting => $"{setting.Name} is {setting.Recorded} in its log, {setting.Given} was given"));
 
-    /// <summary>
-    /// Starts a round: an assignment for every participant, drawn from the present version's distribution. Again for an open one in
-    /// continuous mode: those who have no assignment in it join.
-    /// </summary>
+    /// <summary>Starts a round: an assignment for every participant, drawn from the present version's distribution.</summary>
     public static IReadOnlyList<LogEvent> StartRound(FederationState state, int round, IEnumerable<string> participants)
     {
         if (state.Settings is null || state.Closed is not null)
             return [];
         var clients = participants.Distinct().Order(StringComparer.Ordinal).ToArray();
-        if (state.Round?.Number == round)
-            return state.IsContinuous ? Join(state, round, clients) : [];
         return state.Round is not null || round != state.LastRound + 1 || clients.Length == 0
             ? []
-            : [new RoundStartedEntry(round, clients), .. clients.Select(client => Assign(state, round, client))];
+            : [new RoundStartedEntry(round, clients), .. clients.Select(client => Assign(state, new AssignmentKey(round, client)))];
     }
 
-    /// <summary>Assignments for clients that became free while a continuous round is open.</summary>
-    private static IReadOnlyList<LogEvent> Join(FederationState state, int round, IEnumerable<string> clients) =>
-        [.. clients.Where(client => !state.Assignments.ContainsKey(new AssignmentKey(round, client)))
-            .Select(client => Assign(state, round, client))];
+    /// <summary>
+    /// Assignments in the open round of a continuous federation for clients that are free: their first in it, or the one after those they
+    /// reported. A client with one that it has not reported gets none.
+    /// </summary>
+    /// <param name="inHand">Assignments whose reports were accepted and are not committed. What is there stays until the round is over.</param>
+    public static IReadOnlyList<LogEvent> JoinRound(
+        FederationState state, int round, IEnumerable<string> clients, IReadOnlySet<AssignmentKey> inHand)
+    {
+        if (!state.IsContinuous || state.Closed is not null || state.Round?.Number != round)
+            return [];
+        List<LogEvent> assigned = [];
+        foreach (var client in clients.Distinct().Order(StringComparer.Ordinal))
+        {
+            var key = new AssignmentKey(round, client);
+            while (state.Assignments.ContainsKey(key) && inHand.Contains(key))
+                key = key.Next;
+            if (!state.Assignments.ContainsKey(key))
+                assigned.Add(Assign(state, key));
+        }
+        return assigned;
+    }
 
-    internal static SeedsAssignedEntry Assign(FederationState state, int round, string client)
+    internal static SeedsAssignedEntry Assign(FederationState state, AssignmentKey key)
     {
         var settings = state.Settings!;
-        var seeds = state.Distribution!.Draw(settings.PoolKey, round, client, settings.StepsPerRound);
-        return new SeedsAssignedEntry(round, client, state.Version, settings.LearningRateOf(round), seeds);
+        var seeds = state.Distribution!.Draw(settings.PoolKey, key, settings.StepsPerRound);
+        return new SeedsAssignedEntry(key.Round, key.Client, state.Version, settings.LearningRateOf(key.Round), seeds, key.Turn);
     }
 
     /// <summary>Checks a report against the book: its assignment, base version, counts and range.</summary>
@@ -92,7 +104,7 @@ public static class FederationDecisions
         var skipped = report.SkippedSteps.ToHashSet();
         var seeds = assignment.Seeds.ToArray().Where((_, step) => !skipped.Contains(step)).ToArray();
         return new ReportVerdict.Accept(new ScalarsReportedEntry(
-            report.Key.Round, report.Key.Client, report.BaseVersion, report.Examples, seeds, report.Scalars));
+            report.Key.Round, report.Key.Client, report.BaseVersion, report.Examples, seeds, report.Scalars, report.Key.Turn));
     }
 
     private static string? Fault(FederationSettings settings, Assignment assignment, Report report)
@@ -123,7 +135,7 @@ public static class FederationDecisions
     {
         if (state.Closed is not null || state.Round?.Number != round)
             return [];
-        var reports = inHand.OrderBy(report => new AssignmentKey(report.Round, report.Client)).ToArray();
+        var reports = inHand.OrderBy(report => report.Key).ToArray();
         var after = reports.Aggregate(state, FederationFold.Take);
         return [.. reports, CommitOf(after, closed).Entry];
     }
@@ -137,7 +149,7 @@ public static class FederationDecisions
             Contributions(item.Assignment.LearningRate, item.Report.Scalars.Span)));
         var accumulators = Accumulators.Commit(state.Accumulators, reports);
         var committed = state.Uncommitted
-            .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, reports[k].Weight)).ToArray();
+            .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, reports[k].Weight, item.Report.Turn)).ToArray();
         var entry = new RoundCommittedEntry(
             state.Round!.Number, closed, state.Version + 1, committed, Accumulators.Digest(accumulators.Span));
         return (entry, accumulators);
@@ -166,5 +178,5 @@ public static class FederationDecisions
         FederationState state, FederationEnd reason, int version, IEnumerable<ScalarsReportedEntry> inHand) =>
         state.Settings is null || state.Closed is not null || state.Round is not null || version < 0 || version > state.Version
             ? []
-            : [.. inHand.OrderBy(report => new AssignmentKey(report.Round, report.Client)), new FederationClosedEntry(reason, version)];
+            : [.. inHand.OrderBy(report => report.Key), new FederationClosedEntry(reason, version)];
 }

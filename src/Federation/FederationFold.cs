@@ -72,13 +72,15 @@ public static class FederationFold
 
     private static FederationState Assign(FederationState state, SeedsAssignedEntry assigned, DateTimeOffset time)
     {
-        var key = new AssignmentKey(assigned.Round, assigned.Client);
+        var key = assigned.Key;
         Require(state.Round?.Number == assigned.Round, $"round {assigned.Round} is not open");
         var isParticipant = state.Round!.Participants.Contains(assigned.Client);
         Require(isParticipant || state.IsContinuous, $"{assigned.Client} does not take part in round {assigned.Round}");
         Require(!state.Assignments.ContainsKey(key), $"assignment {key} was made before");
+        Require(key.Turn == 0 || state.IsContinuous, $"assignment {key} would be a second one in a round of this federation");
+        Require(key.Turn == 0 || (key.Turn > 0 && state.Assignments.ContainsKey(key with { Turn = key.Turn - 1 })), $"assignment {key} skips a turn");
         Require(assigned.BaseVersion == state.Version, $"the base version is {state.Version}, not {assigned.BaseVersion}");
-        var promised = FederationDecisions.Assign(state, assigned.Round, assigned.Client);
+        var promised = FederationDecisions.Assign(state, key);
         Require(promised.Seeds.Span.SequenceEqual(assigned.Seeds.Span), "its seeds were not drawn as promised");
         // Not for equality: the cosine of a schedule may differ between platforms in its last bit.
         Require(Math.Abs(promised.LearningRate - assigned.LearningRate) <= 1e-12 * promised.LearningRate,
@@ -95,7 +97,7 @@ public static class FederationFold
     /// <summary>The state after a report; a decision needs it before the report is in the log.</summary>
     internal static FederationState Take(FederationState state, ScalarsReportedEntry report)
     {
-        var key = new AssignmentKey(report.Round, report.Client);
+        var key = report.Key;
         Require(state.Assignments.TryGetValue(key, out var assignment), $"there is no assignment {key}");
         Require(!assignment!.IsReported, $"assignment {key} was reported before");
         Require(report.BaseVersion == assignment.BaseVersion, $"assignment {key} is based on version {assignment.BaseVersion}");

@@ -21,12 +21,18 @@ public sealed record RoundStartedEntry(int Round, IReadOnlyList<string> Particip
 
 /// <param name="LearningRate">η of every step of this assignment.</param>
 /// <param name="Seeds">Seed index of each step, in the order of the steps. In JSON: base64 of little-endian 16-bit integers.</param>
+/// <param name="Turn">How many assignments of this round the client got before it: above 0 in a continuous federation only.</param>
 public sealed record SeedsAssignedEntry(
     int Round,
     string Client,
     int BaseVersion,
     double LearningRate,
-    [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds) : LogEvent;
+    [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0) : LogEvent
+{
+    [JsonIgnore]
+    public AssignmentKey Key => new(Round, Client, Turn);
+}
 
 /// <summary>An accepted report. Steps whose loss was not finite gave no scalar and are left out of both lists.</summary>
 /// <param name="Seeds">Seed index of each step that gave a scalar.</param>
@@ -37,7 +43,12 @@ public sealed record ScalarsReportedEntry(
     int BaseVersion,
     int Examples,
     [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
-    [property: JsonConverter(typeof(Base64Memory<float>))] ReadOnlyMemory<float> Scalars) : LogEvent;
+    [property: JsonConverter(typeof(Base64Memory<float>))] ReadOnlyMemory<float> Scalars,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0) : LogEvent
+{
+    [JsonIgnore]
+    public AssignmentKey Key => new(Round, Client, Turn);
+}
 
 /// <param name="Closed">Why the round closed.</param>
 /// <param name="Version">The version that this commit makes: the number of commits so far, this one included.</param>
@@ -47,7 +58,12 @@ public sealed record RoundCommittedEntry(
     int Round, RoundEnd Closed, int Version, IReadOnlyList<CommittedReport> Reports, string Digest) : LogEvent;
 
 /// <param name="Round">The round that the report's assignment belongs to; earlier than the commit's for a straggler.</param>
-public readonly record struct CommittedReport(int Round, string Client, long Weight);
+public readonly record struct CommittedReport(
+    int Round, string Client, long Weight, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0)
+{
+    [JsonIgnore]
+    public AssignmentKey Key => new(Round, Client, Turn);
+}
 
 /// <param name="Loss">Mean held-out loss in nats a token; null when it was not finite.</param>
 /// <param name="ExactMatch">Share of answers equal to the reference, 0 to 1.</param>

@@ -11,7 +11,7 @@ public abstract record RoundDecision
 
     public sealed record Start(int Round, IReadOnlyList<string> Participants) : RoundDecision;
 
-    /// <summary>Clients that became free join the open round of a continuous federation.</summary>
+    /// <summary>Clients that are free, because they reported or appeared, get an assignment in the open round of a continuous federation.</summary>
     public sealed record Join(int Round, IReadOnlyList<string> Clients) : RoundDecision;
 
     public sealed record Close(int Round, RoundEnd Reason) : RoundDecision;
@@ -28,7 +28,7 @@ public abstract record RoundDecision
 /// a round is open
 ///   enough reports in hand (quorum; CommitEvery of any round)     close: quorum
 ///   deadline passed, and MinimumReports in hand or a second one   close: deadline
-///   continuous, and clients are free                              they join
+///   continuous, and clients are free (again)                      they join
 ///   otherwise                                                     wait
 /// between rounds
 ///   diverged                                                      end, with the best version
@@ -60,6 +60,16 @@ public static class RoundPolicy
             : BetweenRounds(book, settings, Free, now);
     }
 
+    /// <summary>
+    /// How long an assignment keeps its client from getting another one, and how long it is worth starting on: two deadlines. Then it
+    /// counts as lost, so that a federation whose messages were lost goes on; a report on it still counts within the staleness bound.
+    /// </summary>
+    public static TimeSpan AssignmentLifetime(FederationSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return 2 * settings.RoundDeadline;
+    }
+
     /// <summary>Reports that close a round of so many participants at once.</summary>
     public static int QuorumOf(FederationSettings settings, int participants)
     {
@@ -85,7 +95,7 @@ public static class RoundPolicy
 
         if (book.IsContinuous)
         {
-            var joining = free().Where(client => !book.Assignments.ContainsKey(new AssignmentKey(round.Number, client))).ToArray();
+            var joining = free();
             if (joining.Length > 0)
                 return new RoundDecision.Join(round.Number, joining);
         }
@@ -141,15 +151,12 @@ public static class RoundPolicy
     private static string Lot(ulong poolKey, int round, string client) =>
         Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"fedkseed/participation/1:{poolKey}:{round}:{client}")));
 
-    /// <summary>
-    /// A straggler gets no second assignment while it works off its first, for at most two deadlines: then its assignment counts
-    /// as lost, so that a federation whose messages were lost goes on.
-    /// </summary>
+    /// <summary>A straggler gets no second assignment while it works off its first, unless that counts as lost.</summary>
     private static IEnumerable<string> FreeClients(
         FederationState book, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
     {
         var busy = book.Assignments.Values
-            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + 2 * book.Settings!.RoundDeadline)
+            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + AssignmentLifetime(book.Settings!))
             .Select(assignment => assignment.Key)
             .Where(key => !inHand.Contains(key))
             .Select(key => key.Client)

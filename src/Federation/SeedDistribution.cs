@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -33,11 +34,12 @@ public sealed class SeedDistribution
     public double ProbabilityOf(int seed) =>
         (_cumulative[seed] - (seed == 0 ? 0 : _cumulative[seed - 1])) / (double)_cumulative[^1];
 
-    public ushort[] Draw(ulong poolKey, int round, string client, int count)
+    /// <summary>The seeds of an assignment, with repetition: they follow from the pool key and the assignment alone.</summary>
+    public ushort[] Draw(ulong poolKey, AssignmentKey assignment, int count)
     {
         var seeds = new ushort[count];
         Span<byte> block = stackalloc byte[SHA256.HashSizeInBytes];
-        var message = Message(poolKey, round, client);
+        var message = Message(poolKey, assignment);
         const int WordsPerBlock = SHA256.HashSizeInBytes / sizeof(ulong);
         for (var step = 0; step < count; step++)
         {
@@ -52,13 +54,14 @@ public sealed class SeedDistribution
         return seeds;
     }
 
-    /// <summary>What a block of draws hashes: block number, pool key, round (little-endian), then a name for the purpose and the client.</summary>
-    private static byte[] Message(ulong poolKey, int round, string client)
+    /// <summary>What a block of draws hashes: block number, pool key, round (little-endian), then a name for the purpose and the client, and its turn if it is not its first in the round.</summary>
+    private static byte[] Message(ulong poolKey, AssignmentKey assignment)
     {
-        var text = Encoding.UTF8.GetBytes("fedkseed/assignment/1:" + client);
+        var turn = assignment.Turn == 0 ? "" : "/" + assignment.Turn.ToString(CultureInfo.InvariantCulture);
+        var text = Encoding.UTF8.GetBytes("fedkseed/assignment/1:" + assignment.Client + turn);
         var message = new byte[16 + text.Length];
         BinaryPrimitives.WriteUInt64LittleEndian(message.AsSpan(4), poolKey);
-        BinaryPrimitives.WriteInt32LittleEndian(message.AsSpan(12), round);
+        BinaryPrimitives.WriteInt32LittleEndian(message.AsSpan(12), assignment.Round);
         text.CopyTo(message, 16);
         return message;
     }

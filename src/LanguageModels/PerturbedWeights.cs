@@ -1,3 +1,4 @@
+using System.Buffers;
 using FedKSeed.Perturbation;
 using static TorchSharp.torch;
 
@@ -18,7 +19,6 @@ internal sealed class PerturbedWeights : IPerturbedWeights
     private readonly SeedPool _pool;
     private readonly WeightBuffer _scratch;
     private readonly WeightViews[] _views;
-    private readonly float[] _plus = [], _minus = []; // before the rounding, where there is one
 
     private int _seed;
     private float _epsilon;
@@ -35,8 +35,6 @@ internal sealed class PerturbedWeights : IPerturbedWeights
         (_weights, _pool) = (weights, pool);
         IReadOnlyList<Parameter> parameters = weights.Layout.Parameters;
         _scratch = new WeightBuffer(2 * parameters.Max(parameter => parameter.Count), type, weights.Device);
-        if (!_scratch.HasFloats)
-            (_plus, _minus) = (new float[MaxRoundedPiece], new float[MaxRoundedPiece]);
         _views = [.. parameters.Select(parameter => new WeightViews(_scratch, offset: 0, sets: 2, parameter.Rows, parameter.Columns))];
         _isPending = new bool[parameters.Count];
     }
@@ -77,7 +75,7 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                 {
                     int count = (int)Math.Min(tensor.Count - first, MaxPiece);
                     Direction direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
-                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count));
+                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
                 }
             }
             _isPending[parameter.Index] = false;
@@ -95,35 +93,63 @@ internal sealed class PerturbedWeights : IPerturbedWeights
 
     private WeightViews Write(Parameter parameter)
     {
-        int piece = _scratch.HasFloats ? MaxPiece : MaxRoundedPiece;
+        int threads = get_num_threads(); // of the products that follow
         foreach (PlacedTensor tensor in _weights.Layout.Tensors(parameter))
         {
-            for (long first = 0; first < tensor.Count; first += piece)
-                Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, piece));
+            if (_scratch.HasFloats)
+            {
+                for (long first = 0; first < tensor.Count; first += MaxPiece)
+                    Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, MaxPiece), threads);
+            }
+            else
+                WriteRounded(parameter, tensor, threads);
         }
         _isPending[parameter.Index] = false;
         return _views[parameter.Index];
     }
 
-    private void Write(Parameter parameter, PlacedTensor tensor, long first, int count)
+    private void Write(Parameter parameter, PlacedTensor tensor, long first, int count, int threads)
     {
         long at = tensor.Offset - parameter.Offset + first;
-        Span<float> weights = _weights.Buffer.Floats(tensor.Offset + first, count);
-        Span<float> plus = _scratch.HasFloats ? _scratch.Floats(at, count) : _plus.AsSpan(0, count);
-        Span<float> minus = _scratch.HasFloats ? _scratch.Floats(parameter.Count + at, count) : _minus.AsSpan(0, count);
+        Perturb(parameter, tensor, first, _scratch.Floats(at, count), _scratch.Floats(parameter.Count + at, count), threads);
+    }
+
+    private void WriteRounded(Parameter parameter, PlacedTensor tensor, int threads)
+    {
+        void WritePiece(long piece)
+        {
+            long first = piece * MaxRoundedPiece, at = tensor.Offset - parameter.Offset + first;
+            int count = (int)Math.Min(tensor.Count - first, MaxRoundedPiece);
+            float[] wide = ArrayPool<float>.Shared.Rent(2 * MaxRoundedPiece);
+            Span<float> plus = wide.AsSpan(0, count), minus = wide.AsSpan(MaxRoundedPiece, count);
+            Perturb(parameter, tensor, first, plus, minus, threads: 1);
+            _scratch.Write(at, plus);
+            _scratch.Write(parameter.Count + at, minus);
+            ArrayPool<float>.Shared.Return(wide);
+        }
+
+        long pieces = (tensor.Count + MaxRoundedPiece - 1) / MaxRoundedPiece;
+        if (threads == 1 || pieces == 1)
+        {
+            for (long piece = 0; piece < pieces; piece++)
+                WritePiece(piece);
+        }
+        else
+            Parallel.For(0, pieces, new ParallelOptions { MaxDegreeOfParallelism = threads }, WritePiece);
+    }
+
+    private void Perturb(Parameter parameter, PlacedTensor tensor, long first, Span<float> plus, Span<float> minus, int threads)
+    {
+        Span<float> weights = _weights.Buffer.Floats(tensor.Offset + first, plus.Length);
         Direction direction = _pool.Direction(_seed, tensor.Ordinal);
         if (_isPending[parameter.Index])
         {
             Direction previous = _pool.Direction(_pendingSeed, tensor.Ordinal);
-            Perturbation.Perturb.AdvanceThenBothSigns(previous, _pendingStep, direction, _epsilon, first, weights, plus, minus);
+            Perturbation.Perturb.AdvanceThenBothSigns(previous, _pendingStep, direction, _epsilon, first, weights, plus, minus, threads);
         }
         else
         {
-            Perturbation.Perturb.BothSigns(direction, _epsilon, first, weights, plus, minus);
+            Perturbation.Perturb.BothSigns(direction, _epsilon, first, weights, plus, minus, threads);
         }
-        if (_scratch.HasFloats)
-            return;
-        _scratch.Write(at, plus);
-        _scratch.Write(parameter.Count + at, minus);
     }
 }

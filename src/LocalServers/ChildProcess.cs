@@ -18,8 +18,8 @@ public sealed class ChildProcess : IAsyncDisposable
 
     private ChildProcess(Process process, string name, string logFile)
     {
-        (_process, Name, LogFile) = (process, name, logFile);
-        Ended = process.WaitForExitAsync();
+        (_process, Id, Name, LogFile) = (process, process.Id, name, logFile);
+        Ended = EndAsync();
     }
 
     public string Name { get; }
@@ -27,7 +27,10 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>Everything that it writes to its output and its error stream.</summary>
     public string LogFile { get; }
 
-    public int Id => _process.Id;
+    public int Id { get; }
+
+    /// <summary>What it ended with, 128 and the signal's number when a signal ended it; null while it runs.</summary>
+    public int? ExitCode { get; private set; }
 
     /// <summary>Done when it has ended, for whatever reason.</summary>
     public Task Ended { get; }
@@ -57,7 +60,7 @@ public sealed class ChildProcess : IAsyncDisposable
 
     /// <summary>What to say of a child that ended by itself.</summary>
     public string Obituary() =>
-        $"{Name} ended with exit code {(_process.HasExited ? _process.ExitCode : 0)}. The last lines of {LogFile}:{Environment.NewLine}{LastLines()}";
+        $"{Name} ended with exit code {ExitCode}. The last lines of {LogFile}:{Environment.NewLine}{LastLines()}";
 
     /// <summary>Waits for a child to be of use.</summary>
     /// <exception cref="ChildProcessException">It ended first, or took too long.</exception>
@@ -85,6 +88,14 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>Ends it at once, as a power cut would.</summary>
     public void Kill() => Signal("KILL");
 
+    /// <summary>Asks it to end in order.</summary>
+    public void Terminate() => Signal("TERM");
+
+    /// <summary>It stands still, with all its connections open, until <see cref="Resume"/>.</summary>
+    public void Suspend() => Signal("STOP");
+
+    public void Resume() => Signal("CONT");
+
     /// <summary>Asks it to end, and ends it when it does not.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -99,12 +110,26 @@ public sealed class ChildProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    /// <summary>To the whole group, which its id names. .NET has no call that sends a signal.</summary>
+    private async Task EndAsync()
+    {
+        await _process.WaitForExitAsync();
+        ExitCode = _process.ExitCode;
+    }
+
+    /// <summary>To the whole group, which its id names; to itself in the moment before it has one. .NET has no call that sends a signal.</summary>
     private void Signal(string signal)
     {
-        using var kill = Process.Start(new ProcessStartInfo(
-            "kill", ["-" + signal, "--", "-" + _process.Id.ToString(CultureInfo.InvariantCulture)])
-        { RedirectStandardError = true });
-        kill?.WaitForExit();
+        if (Ended.IsCompleted)
+            return;
+        var id = Id.ToString(CultureInfo.InvariantCulture);
+        if (!TrySignal(signal, "-" + id))
+            TrySignal(signal, id);
+    }
+
+    private static bool TrySignal(string signal, string target)
+    {
+        using var kill = Process.Start(new ProcessStartInfo("kill", ["-" + signal, "--", target]) { RedirectStandardError = true })!;
+        kill.WaitForExit();
+        return kill.ExitCode == 0;
     }
 }

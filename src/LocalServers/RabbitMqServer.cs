@@ -23,10 +23,15 @@ public sealed class RabbitMqServer : IAsyncDisposable
 
     private readonly ChildProcess _portMapper;
 
-    private RabbitMqServer(ChildProcess process, ChildProcess portMapper, RabbitMqNode node) =>
-        (Process, _portMapper, Node) = (process, portMapper, node);
+    private readonly string _logFolder;
 
-    public ChildProcess Process { get; }
+    private RabbitMqServer(ChildProcess portMapper, RabbitMqNode node, string logFolder)
+    {
+        (_portMapper, Node, _logFolder) = (portMapper, node, logFolder);
+        Process = Launch();
+    }
+
+    public ChildProcess Process { get; private set; }
 
     public RabbitMqNode Node { get; }
 
@@ -39,14 +44,13 @@ public sealed class RabbitMqServer : IAsyncDisposable
     public static async Task<RabbitMqServer> StartAsync(
         string folder, string logFolder, int maximumMessageBytes = 1 << 20, CancellationToken cancel = default)
     {
-        var program = InstalledProgram.Find(Package, Servers);
         var mapper = InstalledProgram.Find(Package, "epmd");
         var home = Path.GetFullPath(folder);
         if (Directory.Exists(home))
             Directory.Delete(home, recursive: true);
         Directory.CreateDirectory(home);
         var ports = InstalledProgram.FreePorts(3);
-        var node = new RabbitMqNode($"fedkseed-{ports[0]}@localhost", ports[0], ports[2], home);
+        var node = new RabbitMqNode($"fedkseed-{ports[0]}@localhost", ports[0], ports[1], ports[2], home);
         await File.WriteAllTextAsync(
             Path.Combine(home, "rabbitmq.conf"),
             $"""
@@ -60,11 +64,10 @@ public sealed class RabbitMqServer : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(home, "enabled_plugins"), "[].\n", cancel);
 
         var portMapper = ChildProcess.Start("epmd", logFolder, mapper, [], node.Environment);
-        var process = ChildProcess.Start("rabbitmq", logFolder, program, [], node.ServerEnvironment(ports[1]));
-        var server = new RabbitMqServer(process, portMapper, node);
+        var server = new RabbitMqServer(portMapper, node, logFolder);
         try
         {
-            await process.UntilAsync(cancel => InstalledProgram.AcceptsAsync(node.Port, cancel), Patience, cancel);
+            await server.UntilItListensAsync(cancel);
         }
         catch
         {
@@ -74,14 +77,30 @@ public sealed class RabbitMqServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>Starts it again after it ended, with its data and on its port.</summary>
+    /// <exception cref="ChildProcessException">It does not start.</exception>
+    public async Task RestartAsync(CancellationToken cancel)
+    {
+        await Process.DisposeAsync();
+        Process = Launch();
+        await UntilItListensAsync(cancel);
+    }
+
     /// <summary>All queues of a running node.</summary>
     /// <exception cref="ChildProcessException">The node does not answer.</exception>
     public static async Task<IReadOnlyList<QueueStatus>> QueuesAsync(RabbitMqNode node, CancellationToken cancel)
     {
+        var said = await ControlAsync(node, cancel, "list_queues", "name", "messages", "consumers", "--formatter", "json");
+        return JsonSerializer.Deserialize<List<QueueStatus>>(said, JsonSerializerOptions.Web)!;
+    }
+
+    /// <summary>Runs rabbitmqctl on a node.</summary>
+    /// <returns>What it says.</returns>
+    /// <exception cref="ChildProcessException">The node does not answer, or refuses.</exception>
+    public static async Task<string> ControlAsync(RabbitMqNode node, CancellationToken cancel, params IEnumerable<string> arguments)
+    {
         ArgumentNullException.ThrowIfNull(node);
-        var start = new ProcessStartInfo(
-            InstalledProgram.Find(Package, Controls),
-            ["-n", node.Name, "-q", "list_queues", "name", "messages", "consumers", "--formatter", "json"])
+        var start = new ProcessStartInfo(InstalledProgram.Find(Package, Controls), ["-n", node.Name, "-q", .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -93,7 +112,7 @@ public sealed class RabbitMqServer : IAsyncDisposable
         var said = await control.StandardOutput.ReadToEndAsync(cancel);
         await control.WaitForExitAsync(cancel);
         return control.ExitCode == 0
-            ? JsonSerializer.Deserialize<List<QueueStatus>>(said, JsonSerializerOptions.Web)!
+            ? said
             : throw new ChildProcessException($"The broker {node.Name} does not answer: {(await errors).Split('\n')[0]}");
     }
 
@@ -102,13 +121,20 @@ public sealed class RabbitMqServer : IAsyncDisposable
         await Process.DisposeAsync();
         await _portMapper.DisposeAsync();
     }
+
+    private ChildProcess Launch() =>
+        ChildProcess.Start("rabbitmq", _logFolder, InstalledProgram.Find(Package, Servers), [], Node.ServerEnvironment);
+
+    private Task UntilItListensAsync(CancellationToken cancel) =>
+        Process.UntilAsync(cancel => InstalledProgram.AcceptsAsync(Node.Port, cancel), Patience, cancel);
 }
 
 /// <summary>What it takes to speak to a node as its operator.</summary>
 /// <param name="Port">Of AMQP, on the loopback interface.</param>
+/// <param name="DistributionPort">Where rabbitmqctl speaks to it.</param>
 /// <param name="PortMapperPort">Of the node's own epmd.</param>
 /// <param name="Home">Holds its cookie, its data and its configuration.</param>
-public sealed record RabbitMqNode(string Name, int Port, int PortMapperPort, string Home)
+public sealed record RabbitMqNode(string Name, int Port, int DistributionPort, int PortMapperPort, string Home)
 {
     /// <summary>For the node, its port mapper, and rabbitmqctl.</summary>
     internal Dictionary<string, string> Environment => new()
@@ -119,9 +145,9 @@ public sealed record RabbitMqNode(string Name, int Port, int PortMapperPort, str
         ["RABBITMQ_NODENAME"] = Name,
     };
 
-    internal Dictionary<string, string> ServerEnvironment(int distributionPort) => new(Environment)
+    internal Dictionary<string, string> ServerEnvironment => new(Environment)
     {
-        ["RABBITMQ_DIST_PORT"] = distributionPort.ToString(CultureInfo.InvariantCulture),
+        ["RABBITMQ_DIST_PORT"] = DistributionPort.ToString(CultureInfo.InvariantCulture),
         ["RABBITMQ_MNESIA_BASE"] = Path.Combine(Home, "data"),
         ["RABBITMQ_LOG_BASE"] = Path.Combine(Home, "log"),
         ["RABBITMQ_CONFIG_FILE"] = Path.Combine(Home, "rabbitmq"),

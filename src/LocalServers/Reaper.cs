@@ -5,7 +5,7 @@ namespace FedKSeed.LocalServers;
 
 /// <summary>
 /// Ends this process's children when it ends without ending them itself, killed for example: a shell that reads their ids from a pipe and
-/// acts when the pipe closes.
+/// acts when the pipe closes. The signal goes by <c>-s</c>: dash takes <c>-TERM --</c> for a wrong number.
 /// </summary>
 internal static class Reaper
 {
@@ -19,7 +19,8 @@ internal static class Reaper
           esac
         done
         [ -n "$ids" ] || exit 0
-        kill -TERM -- $ids; sleep 10; kill -KILL -- $ids
+        exec 2>/dev/null
+        kill -s TERM -- $ids; sleep 10; kill -s KILL -- $ids
         """;
 
     private static readonly Lock Guard = new();

@@ -10,9 +10,16 @@ public sealed class RedisServer : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private RedisServer(ChildProcess process, int port) => (Process, Port) = (process, port);
+    private readonly string _folder;
+    private readonly string _logFolder;
 
-    public ChildProcess Process { get; }
+    private RedisServer(string folder, string logFolder, int port)
+    {
+        (_folder, _logFolder, Port) = (folder, logFolder, port);
+        Process = Launch();
+    }
+
+    public ChildProcess Process { get; private set; }
 
     public int Port { get; }
 
@@ -23,20 +30,11 @@ public sealed class RedisServer : IAsyncDisposable
     /// <exception cref="ChildProcessException">It is not installed, or does not start.</exception>
     public static async Task<RedisServer> StartAsync(string folder, string logFolder, int? port = null, CancellationToken cancel = default)
     {
-        var program = InstalledProgram.Find("redis-server", "redis-server");
         Directory.CreateDirectory(folder);
-        var chosen = port ?? InstalledProgram.FreePorts(1)[0];
-        var process = ChildProcess.Start(
-            "redis", logFolder, program,
-            [
-                "--port", chosen.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", Path.GetFullPath(folder),
-                "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
-            ],
-            []);
-        var server = new RedisServer(process, chosen);
+        var server = new RedisServer(folder, logFolder, port ?? InstalledProgram.FreePorts(1)[0]);
         try
         {
-            await process.UntilAsync(server.AnswersAsync, Patience, cancel);
+            await server.Process.UntilAsync(server.AnswersAsync, Patience, cancel);
         }
         catch
         {
@@ -46,7 +44,24 @@ public sealed class RedisServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>Starts it again after it ended, with its data and on its port.</summary>
+    /// <exception cref="ChildProcessException">It does not start.</exception>
+    public async Task RestartAsync(CancellationToken cancel)
+    {
+        await Process.DisposeAsync();
+        Process = Launch();
+        await Process.UntilAsync(AnswersAsync, Patience, cancel);
+    }
+
     public ValueTask DisposeAsync() => Process.DisposeAsync();
+
+    private ChildProcess Launch() => ChildProcess.Start(
+        "redis", _logFolder, InstalledProgram.Find("redis-server", "redis-server"),
+        [
+            "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", Path.GetFullPath(_folder),
+            "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
+        ],
+        []);
 
     /// <summary>A server that still loads its data answers otherwise.</summary>
     private async Task<bool> AnswersAsync(CancellationToken cancel)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using FedKSeed.Federation;
 
 namespace FedKSeed.LogStore;
@@ -11,7 +12,12 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
     // A writer loses to another one at most once per entry that the other one appends; this many losses in a row mean a fault.
     private const int MaximumAttempts = 100;
 
+    // Reports of one transaction: a few hundred kilobytes at 200 steps, a few milliseconds of Redis's time.
+    private const int MaximumBatch = 256;
+
     private readonly SemaphoreSlim _oneAtATime = new(1);
+    private readonly SemaphoreSlim _oneHoldAtATime = new(1);
+    private readonly ConcurrentQueue<WaitingReport> _waiting = new();
     private FederationState _state = new();
 
     public RedisFederationLog Log => log;
@@ -49,28 +55,73 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
             },
             cancel);
 
-    /// <summary>Judges a report and takes it in hand if it is accepted.</summary>
+    /// <summary>
+    /// Judges a report and takes it in hand if it is accepted: it is then as durable as Redis makes it. Reports that come in while others
+    /// are being written share the next write, since a Redis that waits for its disk takes as long over one as over a hundred.
+    /// </summary>
     public async Task<ReportVerdict> HoldAsync(Report report, CancellationToken cancel)
     {
-        ReportVerdict verdict = new ReportVerdict.Repeat();
+        var waiting = new WaitingReport(report);
+        _waiting.Enqueue(waiting);
+        await _oneHoldAtATime.WaitAsync(cancel);
+        try
+        {
+            // Whoever had the turn before may have taken this report along; older ones come first.
+            while (!waiting.Verdict.IsCompleted)
+                await HoldWaitingAsync(cancel);
+        }
+        finally
+        {
+            _oneHoldAtATime.Release();
+        }
+        return await waiting.Verdict;
+    }
+
+    public void Dispose()
+    {
+        _oneAtATime.Dispose();
+        _oneHoldAtATime.Dispose();
+    }
+
+    /// <summary>Settles the reports that wait, the oldest first and at most so many at once; what goes wrong goes wrong for each of them.</summary>
+    private async Task HoldWaitingAsync(CancellationToken cancel)
+    {
+        var batch = new List<WaitingReport>();
+        while (batch.Count < MaximumBatch && _waiting.TryDequeue(out var next))
+            batch.Add(next);
+        try
+        {
+            var verdicts = await HoldAsync(batch.ConvertAll(waiting => waiting.Report), cancel);
+            foreach (var (waiting, verdict) in batch.Zip(verdicts))
+                waiting.Settle(verdict);
+        }
+        catch (Exception fault)
+        {
+            foreach (var waiting in batch)
+                waiting.Fail(fault);
+        }
+    }
+
+    private async Task<ReportVerdict[]> HoldAsync(List<Report> reports, CancellationToken cancel)
+    {
+        ReportVerdict[] verdicts = [];
         await UntilDoneAsync(
             async state =>
             {
-                verdict = FederationDecisions.Judge(state, report);
-                if (verdict is not ReportVerdict.Accept accepted)
+                verdicts = [.. reports.Select(report => FederationDecisions.Judge(state, report))];
+                int[] accepted = [.. Enumerable.Range(0, verdicts.Length).Where(k => verdicts[k] is ReportVerdict.Accept)];
+                if (accepted.Length == 0)
                     return state;
-                if (await log.HoldAsync(state.Head.Length, accepted.Entry, cancel))
-                    return state;
-                if (!(await log.ReadInHandKeysAsync(cancel)).Contains(report.Key))
+                var entries = Array.ConvertAll(accepted, k => ((ReportVerdict.Accept)verdicts[k]).Entry);
+                if (await log.HoldAsync(state.Head.Length, entries, cancel) is not { } isNew)
                     return null;
-                verdict = new ReportVerdict.Repeat();
+                foreach (var (k, _) in accepted.Zip(isNew).Where(item => !item.Second))
+                    verdicts[k] = new ReportVerdict.Repeat();
                 return state;
             },
             cancel);
-        return verdict;
+        return verdicts;
     }
-
-    public void Dispose() => _oneAtATime.Dispose();
 
     private async Task<FederationState?> TryAppendAsync(
         FederationState state, int inHand, IReadOnlyList<LogEvent> events, CancellationToken cancel)
@@ -79,7 +130,19 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
             return state;
         var (lines, entries) = EventLog.Write(state.Head, time.GetUtcNow(), events);
         var after = FederationFold.Fold(state, entries);
-        return await log.AppendAsync(state.Head.Length, inHand, lines, events, after, cancel) ? after : null;
+        if (!await log.AppendAsync(state.Head.Length, inHand, lines, events, after, cancel))
+            return null;
+        await KeepAsync(after, cancel);
+        return after;
+    }
+
+    /// <summary>What this process appended it need not read back.</summary>
+    private async Task KeepAsync(FederationState after, CancellationToken cancel)
+    {
+        await _oneAtATime.WaitAsync(cancel);
+        if (after.Head.Length > _state.Head.Length)
+            _state = after;
+        _oneAtATime.Release();
     }
 
     private async Task<FederationState> UntilDoneAsync(Func<FederationState, Task<FederationState?>> attempt, CancellationToken cancel)
@@ -88,5 +151,19 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
             if (await attempt(await RefreshAsync(cancel)) is { } done)
                 return done;
         throw new InvalidOperationException($"Federation '{log.Federation}' was written by others {MaximumAttempts} times in a row.");
+    }
+
+    private sealed class WaitingReport(Report report)
+    {
+        // Not on the thread of whoever settles it, which has the next reports to see to.
+        private readonly TaskCompletionSource<ReportVerdict> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Report Report { get; } = report;
+
+        public Task<ReportVerdict> Verdict => _verdict.Task;
+
+        public void Settle(ReportVerdict verdict) => _verdict.TrySetResult(verdict);
+
+        public void Fail(Exception fault) => _verdict.TrySetException(fault);
     }
 }

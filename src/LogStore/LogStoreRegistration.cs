@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
+using StackExchange.Redis.Configuration;
 
 namespace FedKSeed.LogStore;
 
@@ -18,6 +19,9 @@ public sealed class RedisOptions
 
 public static class LogStoreRegistration
 {
+    /// <summary>Whether a fault says that Redis does not answer, or cannot do its work just now: the same may well succeed later.</summary>
+    public static bool IsStoreAway(Exception fault) => fault is RedisException or RedisTimeoutException;
+
     /// <summary>The book of the federation that "Federation:Name" names, on the Redis of section "Redis".</summary>
     public static IHostApplicationBuilder AddFederationBook(this IHostApplicationBuilder builder)
     {
@@ -30,8 +34,7 @@ public static class LogStoreRegistration
         builder.Services.TryAddSingleton<IConnectionMultiplexer>(services =>
         {
             var configuration = ConfigurationOptions.Parse(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection);
-            // A service may start before its Redis does.
-            configuration.AbortOnConnectFail = false;
+            configuration.Defaults = new RedisDefaults();
             return ConnectionMultiplexer.Connect(configuration);
         });
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
@@ -44,4 +47,18 @@ public static class LogStoreRegistration
     }
 
     private static string Name(IHostApplicationBuilder builder) => builder.Configuration["Federation:Name"] ?? new FederationSettings().Name;
+
+    /// <summary>What the configuration string does not say.</summary>
+    private sealed class RedisDefaults : DefaultOptionsProvider
+    {
+        // A service may start before its Redis does.
+        public override bool AbortOnConnectFail => false;
+
+        // With nothing to do, a connection that only looks open is noticed too. One that answers nothing for four command timeouts, 20 s by
+        // default, is given up: as long as the bus takes.
+        public override TimeSpan KeepAliveInterval => TimeSpan.FromSeconds(5);
+
+        // The library's own waits up to a minute after a long outage.
+        public override IReconnectRetryPolicy ReconnectRetryPolicy { get; } = new ExponentialRetry(200, 3000);
+    }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Federation;
 using Polly;
@@ -11,7 +10,7 @@ namespace FedKSeed.LogStore;
 /// The book of a federation in Redis. All keys of one federation share a hash tag, so they live on one node of a cluster:
 /// <code>
 /// fedkseed:{name}:log         list    one JSON line an entry, hash-chained; only ever appended to
-/// fedkseed:{name}:in-hand     hash    round/client → an accepted report that the next commit moves into the log
+/// fedkseed:{name}:in-hand     hash    round/client[/turn] → an accepted report that the next commit moves into the log
 /// fedkseed:{name}:importance  zset    seed index → mean |projected gradient|: ZREVRANGE 0 9 WITHSCORES shows what matters most
 /// fedkseed:{name}:snapshot    hash    version, round, entries, shift, quantised (int32, little-endian): for people and dashboards
 /// </code>
@@ -53,28 +52,32 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         var fields = await Retry.ExecuteAsync(async _ => await Database.HashGetAllAsync(_inHand).ConfigureAwait(false), cancel);
         return fields
             .Select(field => JsonSerializer.Deserialize<ScalarsReportedEntry>(field.Value.ToString(), EventLog.Json)!)
-            .ToDictionary(report => new AssignmentKey(report.Round, report.Client));
+            .ToDictionary(report => report.Key);
     }
 
     /// <summary>Assignments whose reports are in hand.</summary>
     public async Task<IReadOnlySet<AssignmentKey>> ReadInHandKeysAsync(CancellationToken cancel)
     {
         var fields = await Retry.ExecuteAsync(async _ => await Database.HashKeysAsync(_inHand).ConfigureAwait(false), cancel);
-        return fields.Select(field => ParseKey(field.ToString())).ToHashSet();
+        return fields.Select(field => AssignmentKey.Parse(field.ToString())).ToHashSet();
     }
 
-    /// <summary>Takes an accepted report in hand, unless the log grew or the report is in hand already.</summary>
-    public Task<bool> HoldAsync(long expectedLength, ScalarsReportedEntry report, CancellationToken cancel)
+    /// <summary>Takes accepted reports in hand in one transaction, unless the log grew.</summary>
+    /// <returns>For each report whether it is in hand now and was not before; null when the log has another length and nothing was done.</returns>
+    public async Task<IReadOnlyList<bool>?> HoldAsync(
+        long expectedLength, IReadOnlyList<ScalarsReportedEntry> reports, CancellationToken cancel)
     {
-        var field = new AssignmentKey(report.Round, report.Client).ToString();
-        return ExecuteAsync(
+        Task<bool>[] isNew = [];
+        var happened = await ExecuteAsync(
             transaction =>
             {
                 transaction.AddCondition(Condition.ListLengthEqual(_log, expectedLength));
-                transaction.AddCondition(Condition.HashNotExists(_inHand, field));
-                _ = transaction.HashSetAsync(_inHand, field, JsonSerializer.Serialize(report, EventLog.Json));
+                isNew = [.. reports.Select(report => transaction.HashSetAsync(
+                    _inHand, report.Key.ToString(), JsonSerializer.Serialize(report, EventLog.Json),
+                    When.NotExists))];
             },
             cancel);
+        return happened ? await Task.WhenAll(isNew) : null;
     }
 
     /// <summary>Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.</summary>
@@ -84,7 +87,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         CancellationToken cancel)
     {
         var taken = events.OfType<ScalarsReportedEntry>()
-            .Select(report => (RedisValue)new AssignmentKey(report.Round, report.Client).ToString()).ToArray();
+            .Select(report => (RedisValue)report.Key.ToString()).ToArray();
         return ExecuteAsync(
             transaction =>
             {
@@ -134,11 +137,5 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
             new("shift", quantised.Shift),
             new("quantised", System.Runtime.InteropServices.MemoryMarshal.AsBytes(quantised.Values.Span).ToArray()),
         ];
-    }
-
-    private static AssignmentKey ParseKey(string field)
-    {
-        var slash = field.IndexOf('/', StringComparison.Ordinal);
-        return new AssignmentKey(int.Parse(field.AsSpan(0, slash), CultureInfo.InvariantCulture), field[(slash + 1)..]);
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,12 +22,39 @@ public static class Health
     /// <summary>Checks with this tag decide whether a service is ready.</summary>
     public const string ReadyTag = "ready";
 
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(2);
+
     /// <summary>Alive: the process answers. Ready: the bus is connected, and all else that it needs is there.</summary>
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         endpoints.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
-        endpoints.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains(ReadyTag) });
+        endpoints.MapHealthChecks("/health/ready", new HealthCheckOptions
+        {
+            Predicate = check => check.Tags.Contains(ReadyTag),
+            // A bus of which some queues cannot be read calls itself degraded.
+            ResultStatusCodes =
+            {
+                [HealthStatus.Healthy] = StatusCodes.Status200OK,
+                [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable,
+                [HealthStatus.Unhealthy] = StatusCodes.Status503ServiceUnavailable,
+            },
+        });
+    }
+
+    /// <summary>Looks at its own readiness and says so, whether anybody asks or not: see <see cref="Readiness"/>.</summary>
+    public static IHostApplicationBuilder AddReadiness(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddMetrics();
+        builder.Services.AddHealthChecks();
+        builder.Services.AddSingleton<IHealthCheckPublisher, Readiness>();
+        builder.Services.Configure<HealthCheckPublisherOptions>(options =>
+        {
+            (options.Delay, options.Period) = (LookInterval, LookInterval);
+            options.Predicate = check => check.Tags.Contains(ReadyTag);
+        });
+        return builder;
     }
 
     /// <summary>Health of a service without a web server of its own. Call it first: it then answers while the rest still starts.</summary>

@@ -49,6 +49,13 @@ public sealed class CheckpointTensor
     /// <summary>Says that bytes will not be used again soon: they leave this process's memory, not the file.</summary>
     public void Release(long firstByte, long count) => _file.Release(_entry.Begin + firstByte, count);
 
+    /// <summary>Says that bytes will be read soon, so that the disk works meanwhile. A range beyond the tensor's end is cut off there.</summary>
+    public void Prefetch(long firstByte, long count)
+    {
+        if (firstByte < ByteCount)
+            _file.Prefetch(_entry.Begin + firstByte, Math.Min(count, ByteCount - firstByte));
+    }
+
     /// <summary>All elements as float32.</summary>
     public float[] ToArray()
     {

@@ -11,6 +11,18 @@ namespace FedKSeed.Perturbation;
 /// <param name="Bytes">Elements in row-major order, little-endian.</param>
 public sealed record TensorContent(string Name, TensorType Type, IReadOnlyList<long> Shape, ReadOnlyMemory<byte> Bytes);
 
+/// <summary>A tensor's place in a checkpoint, without its elements.</summary>
+/// <param name="Name">Unique in its checkpoint.</param>
+/// <param name="Type">Type of the elements.</param>
+/// <param name="Shape">Dimensions, outermost first; empty for a scalar.</param>
+public sealed record TensorShape(string Name, TensorType Type, IReadOnlyList<long> Shape)
+{
+    /// <exception cref="ArgumentException">More bytes than 64 bits count.</exception>
+    internal long ByteCount => SafetensorsHeader.TryCount([.. Shape], Type.Size(), out long elements)
+        ? elements * Type.Size()
+        : throw new ArgumentException($"Tensor '{Name}': [{string.Join(", ", Shape)}] overflows 64 bits.");
+}
+
 /// <summary>Writes new safetensors files.</summary>
 public static class CheckpointWriter
 {
@@ -23,31 +35,48 @@ public static class CheckpointWriter
     /// <exception cref="ArgumentException">A name twice, or bytes that do not fill the shape.</exception>
     public static void Write(string path, IEnumerable<TensorContent> tensors)
     {
-        List<TensorContent> ordered = [.. tensors.OrderByDescending(tensor => tensor.Type.Size()).ThenBy(tensor => tensor.Name, StringComparer.Ordinal)];
-        Check(ordered);
-        byte[] header = Header(ordered);
-        using var file = new AtomicFile(path, header.Length + ordered.Sum(tensor => (long)tensor.Bytes.Length));
+        Dictionary<string, TensorContent> contents = ByName(tensors);
+        List<TensorShape> shapes = Ordered(contents.Values.Select(tensor => new TensorShape(tensor.Name, tensor.Type, tensor.Shape)));
+        byte[] header = Header(shapes);
+        using var file = new AtomicFile(path, header.Length + shapes.Sum(tensor => tensor.ByteCount));
         file.Stream.Write(header);
-        foreach (TensorContent tensor in ordered)
-            file.Stream.Write(tensor.Bytes.Span);
+        foreach (TensorShape tensor in shapes)
+            file.Stream.Write(contents[tensor.Name].Bytes.Span);
         file.Commit();
     }
 
-    private static void Check(List<TensorContent> tensors)
+    /// <summary>
+    /// Writes a file whose elements are all zero: what a model of a shape is, for measurements. It takes no room on a file system that knows
+    /// sparse files.
+    /// </summary>
+    public static void WriteZeros(string path, IEnumerable<TensorShape> tensors)
     {
-        var names = new HashSet<string>();
+        List<TensorShape> shapes = Ordered(tensors);
+        byte[] header = Header(shapes);
+        using var file = new FileStream(path, FileMode.Create, FileAccess.Write);
+        file.Write(header);
+        file.SetLength(header.Length + shapes.Sum(tensor => tensor.ByteCount));
+    }
+
+    private static List<TensorShape> Ordered(IEnumerable<TensorShape> tensors) =>
+        [.. tensors.OrderByDescending(tensor => tensor.Type.Size()).ThenBy(tensor => tensor.Name, StringComparer.Ordinal)];
+
+    private static Dictionary<string, TensorContent> ByName(IEnumerable<TensorContent> tensors)
+    {
+        var byName = new Dictionary<string, TensorContent>();
         foreach (TensorContent tensor in tensors)
         {
-            if (!names.Add(tensor.Name))
+            if (!byName.TryAdd(tensor.Name, tensor))
                 throw new ArgumentException($"Tensor '{tensor.Name}' is given twice.", nameof(tensors));
-            if (!SafetensorsHeader.TryCount([.. tensor.Shape], tensor.Type.Size(), out long elements)
-                || elements * tensor.Type.Size() != tensor.Bytes.Length)
+            if (new TensorShape(tensor.Name, tensor.Type, tensor.Shape).ByteCount != tensor.Bytes.Length)
                 throw new ArgumentException(
                     $"Tensor '{tensor.Name}': {tensor.Bytes.Length} bytes are not {tensor.Type.Name()} [{string.Join(", ", tensor.Shape)}].", nameof(tensors));
         }
+
+        return byName;
     }
 
-    private static byte[] Header(List<TensorContent> tensors)
+    private static byte[] Header(List<TensorShape> tensors)
     {
         var buffer = new ArrayBufferWriter<byte>();
         buffer.Advance(WriteZeros(buffer, SafetensorsHeader.PrefixLength));
@@ -66,14 +95,14 @@ public static class CheckpointWriter
         return count;
     }
 
-    private static void WriteEntries(Utf8JsonWriter json, List<TensorContent> tensors)
+    private static void WriteEntries(Utf8JsonWriter json, List<TensorShape> tensors)
     {
         long offset = 0;
         json.WriteStartObject();
         json.WriteStartObject(SafetensorsHeader.MetadataField);
         json.WriteString("format", "pt");
         json.WriteEndObject();
-        foreach (TensorContent tensor in tensors)
+        foreach (TensorShape tensor in tensors)
         {
             json.WriteStartObject(tensor.Name);
             json.WriteString("dtype", tensor.Type.Name());
@@ -83,7 +112,7 @@ public static class CheckpointWriter
             json.WriteEndArray();
             json.WriteStartArray("data_offsets");
             json.WriteNumberValue(offset);
-            json.WriteNumberValue(offset += tensor.Bytes.Length);
+            json.WriteNumberValue(offset += tensor.ByteCount);
             json.WriteEndArray();
             json.WriteEndObject();
         }

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using FedKSeed.Perturbation.Kernels;
 
 namespace FedKSeed.Perturbation;
@@ -5,25 +6,48 @@ namespace FedKSeed.Perturbation;
 /// <summary>
 /// A zeroth-order step on a range of one tensor's float32 weights: SPEC 4. The range starts at <c>firstElement</c> and is as long as
 /// the weights. Every result is one float32 operation (a fused multiply-add) of the stored weight, so nothing drifts.
-/// Single-threaded: callers split tensors over threads as they like; the result does not depend on the split.
+/// The result depends neither on how a tensor is split into ranges nor on the threads.
 /// </summary>
 public static class Perturb
 {
+    // What a thread takes at a time: a multiple of every kernel's stride, small enough that threads end together.
+    private const int ThreadPiece = 1 << 16;
+
+    /// <summary>Elements from which on w⁺ and w⁻ are written past the caches: 32 MB of them would not stay there until they are read.</summary>
+    internal const int LargeCount = 1 << 22;
+
     /// <summary>w⁺ = w + ε·z and w⁻ = w − ε·z; w stays as it is.</summary>
     /// <exception cref="ArgumentException">The three spans differ in length.</exception>
-    public static void BothSigns(
-        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus)
+    public static unsafe void BothSigns(
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
+        int degreeOfParallelism = 1)
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
-        PerturbKernels.BothSigns(KernelPaths.Best, direction, epsilon, firstElement, weights, plus, minus);
+        bool isLarge = weights.Length >= LargeCount;
+        fixed (float* w = weights, p = plus, m = minus)
+        {
+            float* from = w, up = p, down = m; // fixed locals cannot be captured; the pins outlast the loop
+            InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
+            {
+                PerturbKernels.BothSigns(
+                    KernelPaths.Best, direction, epsilon, firstElement + begin,
+                    new(from + begin, count), new(up + begin, count), new(down + begin, count), isLarge);
+                Publish(isLarge);
+            });
+        }
     }
 
     /// <summary>w ← w + step·z, with step = −η·g.</summary>
-    public static void Advance(Direction direction, float step, long firstElement, Span<float> weights)
+    public static unsafe void Advance(Direction direction, float step, long firstElement, Span<float> weights, int degreeOfParallelism = 1)
     {
         CheckRange(firstElement, weights.Length);
-        PerturbKernels.Advance(KernelPaths.Best, direction, step, firstElement, weights);
+        fixed (float* w = weights)
+        {
+            float* start = w;
+            InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
+                PerturbKernels.Advance(KernelPaths.Best, direction, step, firstElement + begin, new(start + begin, count)));
+        }
     }
 
     /// <summary>
@@ -31,14 +55,46 @@ public static class Perturb
     /// the same bits as <see cref="Advance"/> followed by <see cref="BothSigns"/>.
     /// </summary>
     /// <exception cref="ArgumentException">The spans differ in length, or the directions belong to different tensors or pools.</exception>
-    public static void AdvanceThenBothSigns(
-        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus)
+    public static unsafe void AdvanceThenBothSigns(
+        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus,
+        int degreeOfParallelism = 1)
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
         if (previous.Tensor != next.Tensor || previous.Key != next.Key || previous.Scheme != next.Scheme)
             throw new ArgumentException("Both directions must belong to the same tensor of the same pool.", nameof(next));
-        PerturbKernels.AdvanceThenBothSigns(KernelPaths.Best, previous, step, next, epsilon, firstElement, weights, plus, minus);
+        bool isLarge = weights.Length >= LargeCount;
+        fixed (float* w = weights, p = plus, m = minus)
+        {
+            float* from = w, up = p, down = m;
+            InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
+            {
+                PerturbKernels.AdvanceThenBothSigns(
+                    KernelPaths.Best, previous, step, next, epsilon, firstElement + begin,
+                    new(from + begin, count), new(up + begin, count), new(down + begin, count), isLarge);
+                Publish(isLarge);
+            });
+        }
+    }
+
+    private static void InPieces(int length, int degreeOfParallelism, Action<int, int> work)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(degreeOfParallelism, 1);
+        if (degreeOfParallelism == 1 || length <= ThreadPiece)
+        {
+            work(0, length);
+            return;
+        }
+
+        var options = new ParallelOptions { MaxDegreeOfParallelism = degreeOfParallelism };
+        Parallel.For(0, (length - 1) / ThreadPiece + 1, options, i => work(i * ThreadPiece, Math.Min(ThreadPiece, length - i * ThreadPiece)));
+    }
+
+    /// <summary>Stores past the caches are ordered with no other: what was written must be seen before anybody is told that it is there.</summary>
+    private static void Publish(bool isLarge)
+    {
+        if (isLarge && Sse.IsSupported)
+            Sse.StoreFence();
     }
 
     private static void CheckRange(long firstElement, int length)

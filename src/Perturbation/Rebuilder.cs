@@ -36,7 +36,8 @@ public sealed class Rebuilder
     {
     }
 
-    internal Rebuilder(KernelPath path, SeedPool pool, ReadOnlySpan<int> quantised, int shift)
+    /// <summary>On a chosen path, for comparison.</summary>
+    public Rebuilder(KernelPath path, SeedPool pool, ReadOnlySpan<int> quantised, int shift)
     {
         if (quantised.Length != pool.Count)
             throw new ArgumentException($"{quantised.Length} quantised accumulators for a pool of {pool.Count} seeds.", nameof(quantised));

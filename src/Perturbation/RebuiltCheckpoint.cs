@@ -95,6 +95,7 @@ public static class RebuiltCheckpoint
                 cancellation.ThrowIfCancellationRequested();
                 int count = (int)Math.Min(tensor.ByteCount - done, ChunkBytes);
                 ReadOnlySpan<byte> elements = tensor.Bytes(done, count);
+                tensor.Prefetch(done + count, ChunkBytes);
                 if (tensor.Ordinal is int ordinal)
                 {
                     rebuilder.Rebuild(ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);
@@ -102,6 +103,7 @@ public static class RebuiltCheckpoint
                 }
 
                 target.Write(elements);
+                tensor.Release(done, count); // else the pages that were read add up to a second copy of the model
                 done += count;
                 _done += count;
                 progress?.Report(new RebuildProgress(_done, _total, tensor.Name));

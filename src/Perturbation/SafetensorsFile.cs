@@ -6,7 +6,7 @@ namespace FedKSeed.Perturbation;
 /// <summary>One memory-mapped safetensors file.</summary>
 internal sealed unsafe partial class SafetensorsFile : IDisposable
 {
-    private const int MadviseDontNeed = 4; // MADV_DONTNEED of Linux
+    private const int MadviseWillNeed = 3, MadviseDontNeed = 4; // MADV_WILLNEED and MADV_DONTNEED of Linux
 
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
@@ -54,6 +54,16 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
         nint first = ((nint)_data + (nint)begin + page - 1) / page * page, end = ((nint)_data + (nint)(begin + count)) / page * page;
         if (first < end)
             _ = Madvise(first, end - first, MadviseDontNeed); // a hint: where it is refused nothing is lost
+    }
+
+    /// <summary>Has the system read bytes ahead. Only Linux is told.</summary>
+    public void Prefetch(long begin, long count)
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        nint page = Environment.SystemPageSize;
+        nint first = ((nint)_data + (nint)begin) / page * page;
+        _ = Madvise(first, (nint)_data + (nint)(begin + count) - first, MadviseWillNeed);
     }
 
     public void Dispose()

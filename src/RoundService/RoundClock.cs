@@ -4,7 +4,6 @@ using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
 
 namespace FedKSeed.RoundService;
 
@@ -36,7 +35,7 @@ public sealed partial class RoundClock(
         {
             await presence.ReleaseClockAsync();
         }
-        catch (Exception fault) when (fault is RedisException or RedisTimeoutException or ObjectDisposedException)
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || fault is ObjectDisposedException)
         {
             Away(fault.Message); // the lease lapses by itself
         }
@@ -62,7 +61,7 @@ public sealed partial class RoundClock(
         {
             return !await TakeClockAsync(either.Token) || await TickAsync(either.Token);
         }
-        catch (Exception fault) when (fault is RedisException or RedisTimeoutException or MassTransitException
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault)
             || (fault is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             _last = Announcement.None;
@@ -134,16 +133,20 @@ public sealed partial class RoundClock(
 
     private Task SendAsync(RoundDecision decision, CancellationToken cancel) => decision switch
     {
-        RoundDecision.Start start => bus.Publish(
+        RoundDecision.Start start => PublishAsync(
             new RoundStarted { Federation = federation.Value, Round = start.Round, Participants = start.Participants }, cancel),
-        RoundDecision.Join join => bus.Publish(
+        RoundDecision.Join join => PublishAsync(
             new RoundStarted { Federation = federation.Value, Round = join.Round, Participants = join.Clients }, cancel),
-        RoundDecision.Close close => bus.Publish(
+        RoundDecision.Close close => PublishAsync(
             new RoundClosed { Federation = federation.Value, Round = close.Round, Reason = close.Reason.ToString() }, cancel),
-        RoundDecision.End end => bus.Publish(
+        RoundDecision.End end => PublishAsync(
             new CloseFederation { Federation = federation.Value, Reason = end.Reason.ToString(), Version = end.Version }, cancel),
         _ => Task.CompletedTask,
     };
+
+    /// <summary>What waited for three repeats is not needed any more: while SeedService is away, its queues hold no more than these.</summary>
+    private Task PublishAsync<T>(T message, CancellationToken cancel) where T : class =>
+        bus.Publish(message, publish => publish.TimeToLive = 3 * options.Value.RepeatAfter, cancel);
 
     private static string Describe(RoundDecision decision) => decision switch
     {

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;
@@ -21,6 +22,7 @@ public static class RoundServiceRegistration
     public static void AddRoundServiceConsumers(this IBusRegistrationConfigurator bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
+        bus.WaitWhileAway(LogStoreRegistration.IsStoreAway);
         bus.AddConsumer<ClientAnnouncedConsumer>();
         bus.AddConsumer<ProgressConsumer>();
     }

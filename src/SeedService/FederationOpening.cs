@@ -5,7 +5,6 @@ using MassTransit;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
 
 namespace FedKSeed.SeedService;
 
@@ -36,9 +35,11 @@ public sealed partial class FederationOpening(
                 var state = await book.RefreshAsync(stoppingToken);
                 if (IsEvaluationMissing(state))
                     await bus.Publish(
-                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, stoppingToken);
+                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) },
+                        // Without an evaluator no two of these wait.
+                        publish => publish.TimeToLive = Interval, stoppingToken);
             }
-            catch (Exception fault) when (fault is RedisException or RedisTimeoutException or MassTransitException)
+            catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {
                 Away(fault.Message);
             }

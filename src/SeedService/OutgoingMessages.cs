@@ -30,6 +30,7 @@ public static class OutgoingMessages
         Federation = settings.Name,
         Round = assignment.Key.Round,
         Client = assignment.Key.Client,
+        Turn = assignment.Key.Turn,
         Model = model,
         Steps = assignment.Seeds.Length,
         Seeds = PackedIntegers.PackUnsigned(assignment.Seeds.Span, PackedIntegers.BitsForIndexBelow(settings.SeedCount)),

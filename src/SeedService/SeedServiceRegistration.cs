@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.SeedService.Consumers;
@@ -27,8 +28,9 @@ public static class SeedServiceRegistration
     public static void AddSeedServiceConsumers(this IBusRegistrationConfigurator bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
+        bus.WaitWhileAway(LogStoreRegistration.IsStoreAway);
         bus.AddConsumer<RoundStartedConsumer>();
-        bus.AddConsumer<ScalarsReportedConsumer>();
+        bus.AddConsumer<ScalarsReportedConsumer, ScalarsReportedConsumerDefinition>();
         bus.AddConsumer<RoundClosedConsumer>();
         bus.AddConsumer<ModelEvaluatedConsumer>();
         bus.AddConsumer<CloseFederationConsumer>();

@@ -53,6 +53,19 @@ public sealed class FederationViewTests
     }
 
     [Fact]
+    public void A_second_assignment_of_a_client_in_a_round_counts_as_one_more()
+    {
+        var view = Fold(
+            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("a", 1, 0) with { Turn = 1 },
+            Progress("a", 1, 4) with { Turn = 1 }, Progress("a", 1, 10));
+
+        Assert.Equal((1, 3), (view.Reported, view.Assigned));
+        Assert.Equal((ClientActivity.Training, 4), (view.Clients["a"].Activity, view.Clients["a"].Step));
+        view = view.After(Accepted("a", 1) with { Turn = 1 }, Noon);
+        Assert.Equal((2, 200, 2000), (view.Reported, view.BytesUp, view.BytesDown));
+    }
+
+    [Fact]
     public void Bytes_add_up_over_rounds()
     {
         var view = Fold(Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Committed(1), Started(2), Progress("a", 2, 0), Accepted("a", 2));

@@ -16,7 +16,7 @@ namespace FedKSeed.Cluster.Tests;
 
 /// <summary>
 /// SeedService, and the window and consumers of RoundService, of one federation on the real broker and the real Redis. The test speaks AMQP: it
-/// is the clients, the clock, and whoever means harm.
+/// is the clients, whoever means harm, and, unless "HasClock" is set, the clock.
 /// </summary>
 internal sealed class SeedServiceOnBroker : IAsyncDisposable
 {
@@ -33,7 +33,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
 
     public FederationBook Book => _host.Services.GetRequiredService<FederationBook>();
 
-    public static async Task<SeedServiceOnBroker> StartAsync(Servers servers, string federation)
+    public static async Task<SeedServiceOnBroker> StartAsync(Servers servers, string federation, params (string Key, string Value)[] settings)
     {
         // MassTransit keeps the logger of the first bus in this flow, which may belong to a host that was disposed.
         LogContext.Current = null;
@@ -50,13 +50,17 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             ["Federation:StepsPerRound"] = "200",
             ["Federation:EvaluateEvery"] = "0",
         });
+        builder.Configuration.AddInMemoryCollection(settings.ToDictionary(item => item.Key, item => (string?)item.Value));
         builder.AddFederationBus(bus =>
         {
             bus.AddSeedServiceConsumers();
-            bus.AddConsumer<ClientAnnouncedConsumer>();
+            bus.AddRoundServiceConsumers();
         });
         builder.AddSeedService();
-        builder.Services.AddSingleton<WakeUp>();
+        if (builder.Configuration.GetValue<bool>("HasClock"))
+            builder.AddRoundService();
+        else
+            builder.Services.AddSingleton<WakeUp>();
         var host = builder.Build();
         await host.StartAsync();
         var connection = await new ConnectionFactory { Uri = servers.Broker.Address }.CreateConnectionAsync();
@@ -119,7 +123,9 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             await Task.Delay(20, CancellationToken.None);
         }
         var message = await Next(queue + "_error", before);
-        return Encoding.UTF8.GetString((byte[])message.BasicProperties.Headers!["MT-Fault-Message"]!);
+        // A message that is of no type known here has no fault, only a reason.
+        var headers = message.BasicProperties.Headers!;
+        return Encoding.UTF8.GetString((byte[])(headers.TryGetValue("MT-Fault-Message", out var fault) ? fault : headers["MT-Reason"])!);
     }
 
     public async Task<bool> Exists(string queue)
@@ -134,6 +140,26 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         {
             return false;
         }
+    }
+
+    /// <summary>How many read a queue.</summary>
+    public async Task<uint> ConsumersAsync(string queue)
+    {
+        await using var channel = await Channel();
+        return (await channel.QueueDeclarePassiveAsync(queue)).ConsumerCount;
+    }
+
+    public async Task<uint> MessagesAsync(string queue)
+    {
+        await using var channel = await Channel();
+        return (await channel.QueueDeclarePassiveAsync(queue)).MessageCount;
+    }
+
+    public async Task UntilConsumersAsync(string queue, uint consumers)
+    {
+        using var timeout = new CancellationTokenSource(Patience);
+        while (await ConsumersAsync(queue) != consumers)
+            await Task.Delay(20, timeout.Token);
     }
 
     public async Task<SeedsAssigned> StartRound()

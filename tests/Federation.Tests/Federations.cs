@@ -32,11 +32,11 @@ internal static class Federations
     public static FederationState Fold(IEnumerable<string> lines, FederationState? from = null) =>
         lines.Aggregate(from ?? new FederationState(), (state, line) => FederationFold.Apply(state, EventLog.Read(state.Head, line)));
 
-    public static Report ReportOf(FederationState state, int round, string client, float scalar = 0.5f)
-    {
-        var assignment = state.Assignments[new AssignmentKey(round, client)];
-        return new Report(assignment.Key, assignment.BaseVersion, 10, Enumerable.Repeat(scalar, assignment.Seeds.Length).ToArray(), []);
-    }
+    public static Report ReportOf(FederationState state, int round, string client, float scalar = 0.5f) =>
+        ReportOn(state.Assignments[new AssignmentKey(round, client)], scalar);
+
+    public static Report ReportOn(Assignment assignment, float scalar = 0.5f) =>
+        new(assignment.Key, assignment.BaseVersion, 10, Enumerable.Repeat(scalar, assignment.Seeds.Length).ToArray(), []);
 
     public static ScalarsReportedEntry Accepted(FederationState state, Report report) =>
         Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, report)).Entry;

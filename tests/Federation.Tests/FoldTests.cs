@@ -54,6 +54,17 @@ public class FoldTests
         Assert.Equal(4, Assert.Throws<InvalidEntryException>(() => Fold([.. log[..4], log[3], .. log[4..]])).Sequence);
     }
 
+    [Theory]
+    [InlineData(0, 1, "second one in a round")]
+    [InlineData(2, 2, "skips a turn")]
+    [InlineData(2, -1, "skips a turn")]
+    public void A_turn_that_no_decision_gives_is_found(int commitEvery, int turn, string fault)
+    {
+        var state = Open(Settings with { CommitEvery = commitEvery }).Then(state => FederationDecisions.StartRound(state, 1, ["a"]));
+        var forged = (SeedsAssignedEntry)FederationDecisions.StartRound(Open(Settings with { CommitEvery = commitEvery }), 1, ["a"])[1] with { Turn = turn };
+        Assert.Contains(fault, Assert.Throws<InvalidEntryException>(() => state.Then(_ => [forged])).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_forged_scalar_under_a_recomputed_chain_is_found_at_the_commit()
     {

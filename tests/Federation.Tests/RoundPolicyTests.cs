@@ -129,8 +129,8 @@ public class RoundPolicyTests
         var book = Open(settings).Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"]));
         var join = Assert.IsType<RoundDecision.Join>(RoundPolicy.Decide(book, Nothing, ["a", "b", "c"], Start));
         Assert.Equal(["c"], join.Clients);
-        book = book.Then(state => FederationDecisions.StartRound(state, 1, join.Clients));
-        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Keys("a"), ["a", "b", "c"], Start));
+        book = book.Then(state => FederationDecisions.JoinRound(state, 1, join.Clients, Nothing));
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, Nothing, ["a", "b", "c"], Start));
         Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, Keys("a", "c"), ["a", "b", "c"], Start));
 
         var taken = new[] { "a", "c" }.Select(client => Accepted(book, ReportOf(book, 1, client))).ToArray();
@@ -140,6 +140,26 @@ public class RoundPolicyTests
         book = book.Then(state => FederationDecisions.StartRound(state, 2, next.Participants));
         HashSet<AssignmentKey> straggler = [new(1, "b"), new(2, "a")];
         Assert.IsType<RoundDecision.Close>(RoundPolicy.Decide(book, straggler, ["a", "b", "c"], Start));
+    }
+
+    [Fact]
+    public void A_client_of_a_continuous_federation_gets_its_next_assignment_as_soon_as_it_reports()
+    {
+        var book = Open(Settings with { CommitEvery = 3 }).Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"]));
+        HashSet<AssignmentKey> inHand = [new(1, "a")];
+        var join = Assert.IsType<RoundDecision.Join>(RoundPolicy.Decide(book, inHand, ["a", "b"], Start));
+        Assert.Equal(["a"], join.Clients);
+
+        book = book.Then(state => FederationDecisions.JoinRound(state, 1, ["a", "b"], inHand));
+        var (first, second) = (book.Assignments[new(1, "a")], book.Assignments[new(1, "a", 1)]);
+        Assert.Equal(first.BaseVersion, second.BaseVersion);
+        Assert.NotEqual(first.Seeds.ToArray(), second.Seeds.ToArray());
+        Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, inHand, ["a", "b"], Start));
+        Assert.Empty(FederationDecisions.JoinRound(book, 1, ["a", "b"], inHand));
+
+        var reports = new[] { first, second, book.Assignments[new(1, "b")] }.Select(assignment => Accepted(book, ReportOn(assignment))).ToArray();
+        book = book.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
+        Assert.Equal(["1/a", "1/a/1", "1/b"], book.LastCommit!.Reports.Select(report => report.Key.ToString()));
     }
 
     [Fact]
@@ -170,7 +190,7 @@ public class RoundPolicyTests
                 // Each client in its turn reports one of its open assignments, or stays silent.
                 foreach (var assignment in book.Assignments.Values.Where(assignment => !assignment.IsReported))
                     if (behaviour[(step + assignment.Key.Client[0]) % behaviour.Length] == 0
-                        && FederationDecisions.Judge(book, ReportOf(book, assignment.Key.Round, assignment.Key.Client)) is ReportVerdict.Accept accepted)
+                        && FederationDecisions.Judge(book, ReportOn(assignment)) is ReportVerdict.Accept accepted)
                         inHand.TryAdd(assignment.Key, accepted.Entry);
                 // They come and go, but one is always there.
                 string[] alive = [.. new[] { "a", "b", "c" }.Where((_, k) => k == 0 || behaviour[(step * 7 + k) % behaviour.Length] < 4)];
@@ -178,7 +198,7 @@ public class RoundPolicyTests
                 book = book.Then(state => Events(state, decision, inHand.Values), at: now);
                 if (book.LastCommit is { } commit && decision is RoundDecision.Close)
                 {
-                    Assert.All(commit.Reports, report => Assert.True(committed.Add(new(report.Round, report.Client))));
+                    Assert.All(commit.Reports, report => Assert.True(committed.Add(report.Key)));
                     Assert.All(commit.Reports, report => Assert.True(commit.Version - report.Round <= settings.StalenessBound));
                     inHand.Clear();
                 }
@@ -207,7 +227,7 @@ public class RoundPolicyTests
         FederationState state, RoundDecision decision, IEnumerable<ScalarsReportedEntry> inHand) => decision switch
         {
             RoundDecision.Start start => FederationDecisions.StartRound(state, start.Round, start.Participants),
-            RoundDecision.Join join => FederationDecisions.StartRound(state, join.Round, join.Clients),
+            RoundDecision.Join join => FederationDecisions.JoinRound(state, join.Round, join.Clients, inHand.Select(report => report.Key).ToHashSet()),
             RoundDecision.Close close => FederationDecisions.Commit(state, close.Round, close.Reason, inHand),
             RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version, inHand),
             _ => [],

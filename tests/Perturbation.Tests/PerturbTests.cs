@@ -54,6 +54,27 @@ public class PerturbTests
     }, iter: 300);
 
     [Fact]
+    public void Neither_threads_nor_the_way_past_the_caches_change_a_bit()
+    {
+        const int length = Perturb.LargeCount + 37, small = 50_001;
+        var pool = new SeedPool(5, 64, DirectionScheme.PhiloxRademacher);
+        (Direction previous, Direction next) = (pool.Direction(3, 1), pool.Direction(40, 1));
+        long start = (4L << 32) - 1000; // across a carry into the counter's second word
+        float[] weights = Weights(length), plus = new float[length], minus = new float[length];
+        float[] parts = Weights(length), partsPlus = new float[length], partsMinus = new float[length];
+        Perturb.AdvanceThenBothSigns(previous, 0.01f, next, 1e-3f, start, weights, plus, minus, 3);
+        for (int i = 0; i < length; i += small)
+        {
+            Range part = i..Math.Min(i + small, length);
+            Perturb.AdvanceThenBothSigns(previous, 0.01f, next, 1e-3f, start + i, parts.AsSpan(part), partsPlus.AsSpan(part), partsMinus.AsSpan(part));
+        }
+
+        Assert.True(weights.AsSpan().SequenceEqual(parts) && plus.AsSpan().SequenceEqual(partsPlus) && minus.AsSpan().SequenceEqual(partsMinus));
+        Perturb.BothSigns(next, 1e-3f, start, weights, partsPlus, partsMinus, 2);
+        Assert.True(plus.AsSpan().SequenceEqual(partsPlus) && minus.AsSpan().SequenceEqual(partsMinus));
+    }
+
+    [Fact]
     public void Both_signs_differ_from_the_weights_by_one_rounded_operation()
     {
         Direction direction = new SeedPool(42, 64, DirectionScheme.PhiloxRademacher).Direction(33, 5);

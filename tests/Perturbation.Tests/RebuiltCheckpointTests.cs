@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using FedKSeed.Tests;
 
@@ -80,6 +81,32 @@ public class RebuiltCheckpointTests
     }
 
     [Fact]
+    public void The_memory_that_a_rebuild_takes_does_not_grow_with_the_checkpoint()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux says what a mapped file takes.");
+        (long Mapped, long Allocated) Peak(int megabytes)
+        {
+            using CheckpointFolder from = new(), to = new();
+            CheckpointWriter.WriteZeros(from.File(Checkpoint.SingleFile), [.. Enumerable.Range(0, 4).Select(i =>
+                new TensorShape($"w{i}", TensorType.BF16, [megabytes * (1L << 18) / 2]))]);
+            using Checkpoint source = Checkpoint.Open(from.Path);
+            long mapped = 0, ofWatching = 0, before = GC.GetAllocatedBytesForCurrentThread();
+            var watch = new Reports(_ =>
+            {
+                long start = GC.GetAllocatedBytesForCurrentThread();
+                mapped = Math.Max(mapped, ResidentBytes(from.Path));
+                ofWatching += GC.GetAllocatedBytesForCurrentThread() - start;
+            });
+            RebuiltCheckpoint.Write(source, new Rebuilder(Pool, new int[40], 0), to.Path, watch, 1, Cancellation);
+            return (mapped, GC.GetAllocatedBytesForCurrentThread() - before - ofWatching);
+        }
+
+        (long Mapped, long Allocated) small = Peak(16), large = Peak(96);
+        Assert.InRange(large.Mapped, 0, 12 << 20);
+        Assert.InRange(large.Allocated, 0, small.Allocated + (1 << 20));
+    }
+
+    [Fact]
     public void The_base_is_never_overwritten()
     {
         using var folder = new CheckpointFolder();
@@ -110,6 +137,22 @@ public class RebuiltCheckpointTests
 
     private static IEnumerable<string> Weights(string folder) =>
         Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Where(name => name.Contains("safetensors", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+
+    /// <summary>Bytes of the files in a folder that this process has mapped and in memory.</summary>
+    private static long ResidentBytes(string folder)
+    {
+        bool isInFolder = false;
+        long kilobytes = 0;
+        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        {
+            if (line.Contains('/') || line.Contains('-'))
+                isInFolder = line.Contains(folder, StringComparison.Ordinal);
+            else if (isInFolder && line.StartsWith("Rss:", StringComparison.Ordinal))
+                kilobytes += long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        }
+
+        return kilobytes << 10;
+    }
 
     private static string Header(string path)
     {

@@ -18,9 +18,10 @@ public class TensorTypeTests
     [InlineData(0x8000_0000, 0x8000)]
     public void BF16_rounds_to_nearest_even(uint value, int expected)
     {
-        var element = new byte[2];
-        TensorType.BF16.Narrow([BitConverter.UInt32BitsToSingle(value)], element);
-        Assert.Equal((ushort)expected, BitConverter.ToUInt16(element));
+        float[] values = [.. Enumerable.Repeat(BitConverter.UInt32BitsToSingle(value), 71)]; // whole vectors of any width, and a rest
+        var elements = new ushort[values.Length];
+        TensorType.BF16.Narrow(values, MemoryMarshal.AsBytes(elements.AsSpan()));
+        Assert.All(elements, element => Assert.Equal((ushort)expected, element));
     }
 
     [Theory]
@@ -47,6 +48,21 @@ public class TensorTypeTests
         type.Narrow(value, back);
         return float.IsNaN(value[0]) || element.AsSpan().SequenceEqual(back);
     });
+
+    [Fact]
+    public void Every_BF16_value_widens_to_its_bits_and_back()
+    {
+        ushort[] elements = [.. Enumerable.Range(0, 1 << 16).Select(bits => (ushort)bits), 7];
+        var values = new float[elements.Length];
+        var back = new ushort[elements.Length];
+        TensorType.BF16.Widen(MemoryMarshal.AsBytes(elements.AsSpan()), values);
+        TensorType.BF16.Narrow(values, MemoryMarshal.AsBytes(back.AsSpan()));
+        for (int i = 0; i < elements.Length; i++)
+        {
+            Assert.Equal((uint)elements[i] << 16, BitConverter.SingleToUInt32Bits(values[i]));
+            Assert.Equal(float.IsNaN(values[i]) ? elements[i] | 0x40 : elements[i], back[i]);
+        }
+    }
 
     [Fact]
     public void Rounding_happens_once_in_float32_and_once_in_the_type()

@@ -100,10 +100,12 @@ internal sealed class SimulatedFederation
         switch (decision)
         {
             case RoundDecision.Start start:
-                Assign(start.Round, start.Participants);
+                Append(FederationDecisions.StartRound(_book, start.Round, start.Participants));
+                SendAssignments(start.Round, start.Participants);
                 break;
             case RoundDecision.Join join:
-                Assign(join.Round, join.Clients);
+                Append(FederationDecisions.JoinRound(_book, join.Round, join.Clients, _inHand.Keys.ToHashSet()));
+                SendAssignments(join.Round, join.Clients);
                 break;
             case RoundDecision.Close close:
                 Append(FederationDecisions.Commit(_book, close.Round, close.Reason, _inHand.Values));
@@ -116,14 +118,14 @@ internal sealed class SimulatedFederation
             Restart(() => SeedServiceTakes(decision));
     }
 
-    private void Assign(int round, IReadOnlyList<string> clients)
+    private void SendAssignments(int round, IReadOnlyList<string> clients)
     {
-        Append(FederationDecisions.StartRound(_book, round, clients));
         if (_book.Round?.Number != round)
             return;
         foreach (var client in clients)
-            if (_book.Assignments.TryGetValue(new AssignmentKey(round, client), out var assignment) && !_inHand.ContainsKey(assignment.Key))
-                Send(() => ClientTakes(assignment));
+            for (var key = new AssignmentKey(round, client); _book.Assignments.TryGetValue(key, out var assignment); key = key.Next)
+                if (!_inHand.ContainsKey(key))
+                    Send(() => ClientTakes(assignment));
     }
 
     private void SeedServiceTakes(Report report)
@@ -157,16 +159,15 @@ internal sealed class SimulatedFederation
             _log.AddRange(lines);
         foreach (var report in events.OfType<ScalarsReportedEntry>())
         {
-            var key = new AssignmentKey(report.Round, report.Client);
-            Require(_inHand.Remove(key), $"{key} was written without being in hand");
-            Require(_written.Add(key), $"{key} was written twice");
+            Require(_inHand.Remove(report.Key), $"{report.Key} was written without being in hand");
+            Require(_written.Add(report.Key), $"{report.Key} was written twice");
         }
         foreach (var commit in events.OfType<RoundCommittedEntry>())
         {
             foreach (var report in commit.Reports)
             {
-                Require(_committed.Add(new AssignmentKey(report.Round, report.Client)), $"{report.Round}/{report.Client} was committed twice");
-                Require(before - (report.Round - 1) <= _settings.StalenessBound, $"{report.Round}/{report.Client} was too stale to be committed");
+                Require(_committed.Add(report.Key), $"{report.Key} was committed twice");
+                Require(before - (report.Round - 1) <= _settings.StalenessBound, $"{report.Key} was too stale to be committed");
             }
         }
     }

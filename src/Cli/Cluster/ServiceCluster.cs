@@ -80,8 +80,7 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
         ClusterProcess Start(string name, string program, params Dictionary<string, string?>[] configuration)
         {
             var address = new Uri($"http://127.0.0.1:{ports.Dequeue().ToString(CultureInfo.InvariantCulture)}/");
-            var process = ChildProcess.Start(
-                name, folder.Logs, Path.Combine(AppContext.BaseDirectory, program), [], Environment(configuration.SelectMany(part => part), address));
+            var process = ServiceProcess.Start(name, folder.Logs, program, configuration.SelectMany(part => part), address);
             _services.Add(process);
             return new ClusterProcess(name, process.Id, address);
         }
@@ -89,19 +88,6 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
 
     private IEnumerable<KeyValuePair<string, string>> ClientsOf(int worker, KeyValuePair<string, string>[] clients) =>
         workers > clients.Length ? [clients[worker % clients.Length]] : clients.Where((_, at) => at % workers == worker);
-
-    private static Dictionary<string, string> Environment(IEnumerable<KeyValuePair<string, string?>> configuration, Uri address) => new(
-        configuration.Select(setting => KeyValuePair.Create(setting.Key.Replace(":", "__", StringComparison.Ordinal), setting.Value ?? "")))
-    {
-        ["ASPNETCORE_URLS"] = address.ToString(),
-        ["Health__Url"] = address.ToString(),
-        // The services share one machine: a heap for each of its cores is not what they need.
-        ["DOTNET_gcServer"] = "0",
-        ["Logging__Console__FormatterName"] = "simple",
-        ["Logging__Console__FormatterOptions__SingleLine"] = "true",
-        ["Logging__Console__FormatterOptions__TimestampFormat"] = "HH:mm:ss.fff ",
-        ["Logging__LogLevel__Microsoft.Hosting"] = nameof(LogLevel.Warning),
-    };
 
     private IHost Observer(Dictionary<string, string?> shared, RunFolder folder, FederationWatch watch)
     {

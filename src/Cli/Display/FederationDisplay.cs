@@ -32,7 +32,7 @@ public static class FederationDisplay
         grid.AddRow(
             new Markup("[bold]Round[/]"), new Text(view.Round == 0 ? "" : Invariant($"{view.Round}")),
             Bar(view.RoundProgress, bar),
-            new Text(view.Participants.Count == 0 ? "waiting for clients" : Invariant($"{view.Reported} of {view.Participants.Count} reported")));
+            new Text(view.Participants.Count == 0 ? "waiting for clients" : Invariant($"{view.Reported} of {view.Assigned} reported")));
         return grid;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using FedKSeed.Contracts;
+using FedKSeed.Federation;
 
 namespace FedKSeed.Cli.Display;
 
@@ -18,6 +19,9 @@ public sealed record ClientView(
 {
     /// <summary>The round that the fields above are of.</summary>
     public int Round { get; init; }
+
+    /// <summary>Which of its assignments of that round.</summary>
+    public int Turn { get; init; }
 }
 
 /// <summary>A point of a curve: something measured of a version.</summary>
@@ -44,9 +48,14 @@ public sealed record FederationView
 
     public ImmutableHashSet<string> Participants { get; init; } = [];
 
-    /// <summary>Participants whose report of the open round was accepted.</summary>
-    public int Reported => Participants.Count(name => Clients.TryGetValue(name, out var client) && client.Round == Round
-        && client.Activity == ClientActivity.Reported);
+    /// <summary>Assignments of the open round, and of one not heard of yet, whose report was accepted.</summary>
+    private ImmutableHashSet<AssignmentKey> Reports { get; init; } = [];
+
+    /// <summary>Assignments of the open round, as far as they were heard of: in a continuous federation a client may get several.</summary>
+    public int Assigned => Participants.Sum(name => Clients.TryGetValue(name, out var client) && client.Round == Round ? client.Turn + 1 : 1);
+
+    /// <summary>Accepted reports on assignments of the open round.</summary>
+    public int Reported => Reports.Count(report => report.Round == Round);
 
     public ImmutableSortedDictionary<string, ClientView> Clients { get; init; } =
         ImmutableSortedDictionary<string, ClientView>.Empty.WithComparers(StringComparer.Ordinal);
@@ -73,7 +82,7 @@ public sealed record FederationView
         ClientAnnounced announced => With(announced.Client, now, client => client),
         RoundStarted started => Start(started, now),
         LocalProgress progress => With(progress.Client, now, client => Train(client, progress)),
-        ReportAccepted accepted => With(accepted.Client, now, client => Accept(client, accepted)),
+        ReportAccepted accepted => Accept(accepted, now),
         ReportRejected rejected => With(rejected.Client, now, client =>
             client.Round > rejected.Round ? client : client with { Activity = ClientActivity.Rejected, Round = rejected.Round }),
         RoundCommitted committed => Commit(committed, now),
@@ -126,22 +135,25 @@ public sealed record FederationView
                 Step = 0,
                 Steps = 0,
                 Round = started.Round,
+                Turn = 0,
             });
         return this with
         {
             Round = started.Round,
             Participants = started.Round == Round ? [.. Participants, .. joining] : [.. joining],
             Clients = clients,
+            Reports = [.. Reports.Where(report => report.Round >= started.Round)],
             Commits = Commits.IsEmpty ? [now] : Commits,
         };
     }
 
     private static ClientView Train(ClientView client, LocalProgress progress)
     {
-        if (progress.Round < client.Round || (progress.Round == client.Round && progress.Step < client.Step))
+        var order = (progress.Round, progress.Turn).CompareTo((client.Round, client.Turn));
+        if (order < 0 || (order == 0 && progress.Step < client.Step))
             return client;
         // The first message of an assignment counts its bytes.
-        var isNew = client.Steps == 0 || progress.Round > client.Round;
+        var isNew = client.Steps == 0 || order > 0;
         return client with
         {
             Activity = client.Activity == ClientActivity.Reported && !isNew ? ClientActivity.Reported
@@ -151,17 +163,25 @@ public sealed record FederationView
             Steps = progress.Steps,
             Loss = progress.Loss ?? client.Loss,
             Round = progress.Round,
+            Turn = progress.Turn,
             BytesDown = client.BytesDown + (isNew ? progress.AssignmentBytes : 0),
         };
     }
 
-    private static ClientView Accept(ClientView client, ReportAccepted accepted)
+    private FederationView Accept(ReportAccepted accepted, DateTimeOffset now)
     {
-        var isRepeat = client.Round == accepted.Round && client.Activity == ClientActivity.Reported;
-        if (isRepeat)
+        var key = new AssignmentKey(accepted.Round, accepted.Client, accepted.Turn);
+        var view = key.Round < Round ? this : this with { Reports = Reports.Add(key) };
+        return view.With(accepted.Client, now, client => Accept(client, key, accepted.ReportBytes, Reports.Contains(key)));
+    }
+
+    private static ClientView Accept(ClientView client, AssignmentKey key, long bytes, bool isKnown)
+    {
+        var order = (key.Round, key.Turn).CompareTo((client.Round, client.Turn));
+        if (isKnown || (order == 0 && client.Activity == ClientActivity.Reported))
             return client;
-        var counted = client with { BytesUp = client.BytesUp + accepted.ReportBytes };
-        return accepted.Round < client.Round ? counted : counted with { Activity = ClientActivity.Reported, Round = accepted.Round };
+        var counted = client with { BytesUp = client.BytesUp + bytes };
+        return order < 0 ? counted : counted with { Activity = ClientActivity.Reported, Round = key.Round, Turn = key.Turn };
     }
 
     private FederationView Commit(RoundCommitted committed, DateTimeOffset now)

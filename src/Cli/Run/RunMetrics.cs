@@ -25,7 +25,7 @@ public sealed class RunMetrics
     private const string Header =
         "time,version,participants,reports,training_loss,held_out_loss,exact_match,rouge_l,bytes_up,bytes_down,seconds";
 
-    private readonly Dictionary<int, Dictionary<string, (double? Loss, long Down, long Up)>> _rounds = [];
+    private readonly Dictionary<int, Dictionary<(string Client, int Turn), (double? Loss, long Down, long Up)>> _rounds = [];
     private readonly Dictionary<int, (double? Loss, long Down, long Up)> _earlier = [];
     private readonly List<VersionMetrics> _rows = [];
     private FederationState _state = new();
@@ -51,17 +51,17 @@ public sealed class RunMetrics
 
     public void Apply(LocalProgress progress)
     {
-        var clients = ClientsOf(progress.Round);
-        var known = clients.GetValueOrDefault(progress.Client);
-        clients[progress.Client] = (progress.Loss ?? known.Loss, progress.AssignmentBytes, known.Up);
+        var assignments = AssignmentsOf(progress.Round);
+        var known = assignments.GetValueOrDefault((progress.Client, progress.Turn));
+        assignments[(progress.Client, progress.Turn)] = (progress.Loss ?? known.Loss, progress.AssignmentBytes, known.Up);
         Refresh(progress.Round);
     }
 
     public void Apply(ReportAccepted accepted)
     {
-        var clients = ClientsOf(accepted.Round);
-        var (loss, down, _) = clients.GetValueOrDefault(accepted.Client);
-        clients[accepted.Client] = (loss, down, accepted.ReportBytes);
+        var assignments = AssignmentsOf(accepted.Round);
+        var (loss, down, _) = assignments.GetValueOrDefault((accepted.Client, accepted.Turn));
+        assignments[(accepted.Client, accepted.Turn)] = (loss, down, accepted.ReportBytes);
         Refresh(accepted.Round);
     }
 
@@ -103,7 +103,7 @@ public sealed class RunMetrics
 
     private (double? Loss, long Down, long Up) Measured(int round)
     {
-        var measured = ClientsOf(round).Values;
+        var measured = AssignmentsOf(round).Values;
         var (loss, down, up) = _earlier.GetValueOrDefault(round);
         return (
             measured.Average(item => item.Loss) ?? loss,
@@ -111,8 +111,8 @@ public sealed class RunMetrics
             Math.Max(up, measured.Sum(item => item.Up)));
     }
 
-    private Dictionary<string, (double? Loss, long Down, long Up)> ClientsOf(int round) =>
-        _rounds.TryGetValue(round, out var clients) ? clients : _rounds[round] = new(StringComparer.Ordinal);
+    private Dictionary<(string Client, int Turn), (double? Loss, long Down, long Up)> AssignmentsOf(int round) =>
+        _rounds.TryGetValue(round, out var assignments) ? assignments : _rounds[round] = [];
 
     private static string Number(double? value) => value?.ToString("G6", CultureInfo.InvariantCulture) ?? "";
 }

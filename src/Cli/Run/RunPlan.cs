@@ -38,6 +38,9 @@ public sealed record RunPlan
     /// <summary>What the model is kept and computed with in.</summary>
     public ComputeType ComputeType { get; init; } = ComputeType.F32;
 
+    /// <summary>Where the model computes: auto, cpu or cuda:N.</summary>
+    public string Device { get; init; } = DeviceSetting.Auto.ToString();
+
     /// <summary>Assignments worked off at once.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
@@ -115,6 +118,7 @@ public sealed record RunPlan
         // The digest is not the caller's to give; any other will do here.
         var faults = (Federation with { BaseModelDigest = new string('0', 64) }).Faults().Select(RunOptionNames.InWordsOfOptions).ToList();
         Require(EvaluationLimit is >= 0, "--evaluation-limit must be 0, for all examples, or more.");
+        Require(DeviceSetting.TryParse(Device, out _), $"--device must be auto, cpu or cuda:N, not '{Device}'.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
         faults.AddRange(ModelFaults(Model));
         if (Prompt is not null)

@@ -35,6 +35,7 @@ internal static class ServiceConfiguration
             ["Worker:PromptFile"] = plan.Prompt,
             ["Worker:ChatForm"] = Text(plan.ChatForm),
             ["Worker:Format"] = Text(plan.Format),
+            ["Worker:Device"] = plan.Device,
             ["Worker:ComputeType"] = plan.ComputeType.Name(),
             ["Worker:Parallelism"] = Text(parallelism),
             ["Worker:MaximumTokens"] = Text(plan.MaximumTokens),

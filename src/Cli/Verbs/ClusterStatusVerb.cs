@@ -20,8 +20,9 @@ internal sealed record ServiceStatus(string Name, int Id, string State);
 /// <summary>fedkseed cluster status: the federation, the processes and the queues of a running cluster.</summary>
 internal static class ClusterStatusVerb
 {
-    /// <summary>Of queues that keep what could not be worked off, and what was of a type that nobody knew.</summary>
-    private static readonly string[] ErrorSuffixes = ["_error", "_skipped"];
+    /// <summary>Of queues that keep what could not be worked off.</summary>
+    private const string ErrorSuffix = "_error";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     public static Command Create()
@@ -51,7 +52,7 @@ internal static class ClusterStatusVerb
             [.. queues.Where(queue => IsForErrors(queue) && queue.Messages > 0).OrderBy(queue => queue.Name, StringComparer.Ordinal)]);
     }
 
-    private static bool IsForErrors(QueueStatus queue) => ErrorSuffixes.Any(suffix => queue.Name.EndsWith(suffix, StringComparison.Ordinal));
+    private static bool IsForErrors(QueueStatus queue) => queue.Name.EndsWith(ErrorSuffix, StringComparison.Ordinal);
 
     private static async Task<FederationStatus?> FederationAsync(HttpClient http, Uri roundService, CancellationToken cancel)
     {

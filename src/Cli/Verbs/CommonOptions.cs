@@ -50,6 +50,15 @@ internal static class CommonOptions
             "--dtype", types.Keys, "What the model is kept and computed with in. [default: float32]", name => types.TryGetValue(name, out var type) ? type : null);
     }
 
+    public static Option<DeviceSetting?> Device() => new("--device")
+    {
+        HelpName = "auto|cpu|cuda:N",
+        Description = "Where to compute. [default: auto: the first card that can be used, else the CPU]",
+        CustomParser = argument => DeviceSetting.TryParse(argument.Tokens[0].Value, out var setting)
+            ? setting
+            : WithError<DeviceSetting?>(argument, $"--device must be auto, cpu or cuda:N, not '{argument.Tokens[0].Value}'."),
+    };
+
     /// <summary>One of a few words; another one is an error that names them.</summary>
     public static Option<T?> Word<T>(string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse) where T : struct =>
         new(name)

@@ -27,10 +27,11 @@ internal static class EvaluateVerb
         var maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 100_000);
         var threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
         var dataType = CommonOptions.DataType();
+        var device = CommonOptions.Device();
         var json = CommonOptions.Json();
         var verb = new Command("evaluate", "Score a model on a data file: loss, perplexity, exact match, ROUGE-L.")
         {
-            model, data, prompt, format, chatForm, limit, maxTokens, maxNewTokens, dataType, threads, json,
+            model, data, prompt, format, chatForm, limit, maxTokens, maxNewTokens, dataType, device, threads, json,
         };
         verb.SetAction((parsed, cancel) =>
         {
@@ -38,7 +39,7 @@ internal static class EvaluateVerb
                 parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(prompt), parsed.GetValue(format),
                 parsed.GetValue(chatForm), parsed.GetValue(limit) ?? 0, parsed.GetValue(maxTokens) ?? DefaultMaxTokens,
                 parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(dataType) ?? ComputeType.F32,
-                parsed.GetValue(threads) ?? Environment.ProcessorCount);
+                parsed.GetValue(device) ?? DeviceSetting.Auto, parsed.GetValue(threads) ?? Environment.ProcessorCount);
             var isJson = parsed.GetValue(json);
             var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
             var scores = Execute(request, screen, cancel);
@@ -53,7 +54,7 @@ internal static class EvaluateVerb
 
     private sealed record Request(
         DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens, int MaxNewTokens,
-        ComputeType DataType, int Threads);
+        ComputeType DataType, DeviceSetting Device, int Threads);
 
     /// <param name="Loss">Nats a token; null when not finite.</param>
     /// <param name="Truncated">Examples that were cut for the loss.</param>
@@ -75,9 +76,10 @@ internal static class EvaluateVerb
         if (faults.Count > 0)
             throw new UsageException(faults);
 
+        using var device = request.Device.Open();
         torch.set_num_threads(request.Threads);
         var time = TimeProvider.System;
-        using var model = CausalLanguageModel.Load(request.Model.FullName, request.DataType);
+        using var model = CausalLanguageModel.Load(request.Model.FullName, request.DataType, device);
         using var weights = model.BaseWeights();
         var encoder = ExampleEncoder.Load(model, template, request.MaxTokens, request.ChatForm);
         var examples = EvenlySpaced.Of([.. data!.Records.Select(record => record.Example)], request.Limit);

@@ -35,6 +35,7 @@ internal sealed class GenerateVerb
     private readonly Option<ulong?> _seed = CommonOptions.Number("--seed", "The same seed draws the same tokens. [default: 0]", 0UL, ulong.MaxValue);
     private readonly Option<bool> _raw = new("--raw") { Description = "Lines of standard input are texts to go on with, not instructions." };
     private readonly Option<ComputeType?> _dataType = CommonOptions.DataType();
+    private readonly Option<DeviceSetting?> _device = CommonOptions.Device();
     private readonly Option<int?> _threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
 
     public static Command Create(TextReader input) => new GenerateVerb().Verb(input);
@@ -44,7 +45,7 @@ internal sealed class GenerateVerb
         var verb = new Command("generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
             _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm,
-            _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _threads,
+            _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _device, _threads,
         };
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, input, cancel));
         return verb;
@@ -62,9 +63,10 @@ internal sealed class GenerateVerb
         if (faults.Count > 0)
             throw new UsageException(faults);
 
+        using var device = (parsed.GetValue(_device) ?? DeviceSetting.Auto).Open();
         torch.set_num_threads(parsed.GetValue(_threads) ?? Environment.ProcessorCount);
         var folder = parsed.GetRequiredValue(_model).FullName;
-        using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32);
+        using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32, device);
         using var weights = model.BaseWeights();
         var encoder = ExampleEncoder.Load(model, template, model.MaxLength, parsed.GetValue(_chatForm));
         var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);

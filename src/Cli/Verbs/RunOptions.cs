@@ -53,6 +53,7 @@ internal sealed class RunOptions
         var synchronous = Add(new Option<bool>("--synchronous") { Description = "Let nothing depend on timing: two runs give the same log." });
         _changes.Add((parsed, plan) => parsed.GetValue(synchronous) ? plan with { Federation = plan.Federation with { Synchronous = true } } : plan);
         Text("--name", "NAME", $"Name of the federation, in its queues and keys. [default: {settings.Name}]", (plan, value) => plan with { Federation = plan.Federation with { Name = value } });
+        Text("--device", "auto|cpu|cuda:N", $"Where the model computes. [default: {Defaults.Device}]", (plan, value) => plan with { Device = value });
         Text("--redis", "CONNECTION", "A Redis to use instead of the embedded store.", (plan, value) => plan with { Redis = value });
         Threads = Parsed<int>("--threads", "N", "a whole number", "Assignments worked off at once. [default: one a core]", (plan, value) => plan with { Threads = value });
         Threads.Aliases.Add("--parallelism");

@@ -5,7 +5,8 @@ namespace FedKSeed.Perturbation.Kernels;
 /// <summary>A direction, two vectors of consecutive elements at a time.</summary>
 internal interface IDirectionLanes<TSelf, TReal>
 {
-    static abstract TSelf Of(Direction direction);
+    /// <summary>For the blocks that share the upper 32 bits of <paramref name="block"/>.</summary>
+    static abstract TSelf Of(Direction direction, ulong block);
 
     /// <summary>z of the elements from 4 · <paramref name="firstBlock"/> on: the same values as <see cref="Direction.Value"/>.</summary>
     void Values(ulong firstBlock, out TReal low, out TReal high);
@@ -17,22 +18,22 @@ internal readonly struct RademacherLanes<TSimd, TBits, TReal> : IDirectionLanes<
     where TReal : unmanaged
 {
     private readonly PhiloxLanes<TSimd, TBits, TReal> _philox;
-    private readonly uint _group;
-    private readonly uint _tensor;
+    private readonly PhiloxStart _start;
     private readonly int _shift;
 
-    private RademacherLanes(Direction direction)
+    private RademacherLanes(Direction direction, ulong block)
     {
         _philox = new(direction.Key);
-        (_group, _tensor, _shift) = (direction.CounterSeed, direction.CounterTensor, 31 - direction.SignBit);
+        _start = _philox.Start(block, direction.CounterSeed, direction.CounterTensor);
+        _shift = 31 - direction.SignBit;
     }
 
-    public static RademacherLanes<TSimd, TBits, TReal> Of(Direction direction) => new(direction);
+    public static RademacherLanes<TSimd, TBits, TReal> Of(Direction direction, ulong block) => new(direction, block);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Values(ulong firstBlock, out TReal low, out TReal high)
     {
-        _philox.GenerateInElementOrder(firstBlock, _group, _tensor, out TBits lowWords, out TBits highWords);
+        _philox.GenerateInElementOrder(_start, firstBlock, out TBits lowWords, out TBits highWords);
         (low, high) = (Signed(lowWords), Signed(highWords));
     }
 
@@ -51,21 +52,20 @@ internal readonly struct GaussianLanes<TSimd, TBits, TReal> : IDirectionLanes<Ga
     where TReal : unmanaged
 {
     private readonly PhiloxLanes<TSimd, TBits, TReal> _philox;
-    private readonly uint _seed;
-    private readonly uint _tensor;
+    private readonly PhiloxStart _start;
 
-    private GaussianLanes(Direction direction)
+    private GaussianLanes(Direction direction, ulong block)
     {
         _philox = new(direction.Key);
-        (_seed, _tensor) = (direction.CounterSeed, direction.CounterTensor);
+        _start = _philox.Start(block, direction.CounterSeed, direction.CounterTensor);
     }
 
-    public static GaussianLanes<TSimd, TBits, TReal> Of(Direction direction) => new(direction);
+    public static GaussianLanes<TSimd, TBits, TReal> Of(Direction direction, ulong block) => new(direction, block);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Values(ulong firstBlock, out TReal low, out TReal high)
     {
-        _philox.Generate(firstBlock, _seed, _tensor, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
+        _philox.Generate(_start, firstBlock, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
         GaussianTransformLanes<TSimd, TBits, TReal>.Multiples(word0, word1, word2, word3, out TBits lowMultiples, out TBits highMultiples);
         TReal unit = TSimd.Broadcast(GaussianTransform.Unit);
         (low, high) = (TSimd.Multiply(TSimd.ToReal(lowMultiples), unit), TSimd.Multiply(TSimd.ToReal(highMultiples), unit));

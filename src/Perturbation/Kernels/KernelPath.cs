@@ -1,14 +1,15 @@
 namespace FedKSeed.Perturbation.Kernels;
 
 /// <summary>Which form of the kernels runs. All give the same bits.</summary>
-internal enum KernelPath
+public enum KernelPath
 {
+    /// <summary>One element and seed at a time: the reference form.</summary>
     Scalar,
     Avx2,
     Avx512,
 }
 
-internal static class KernelPaths
+public static class KernelPaths
 {
     /// <summary>The fastest that this processor has.</summary>
     public static KernelPath Best { get; } =

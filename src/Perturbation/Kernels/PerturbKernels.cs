@@ -13,25 +13,29 @@ using Rademacher512 = FedKSeed.Perturbation.Kernels.PerturbLanes<
 
 namespace FedKSeed.Perturbation.Kernels;
 
-/// <summary><see cref="Perturb"/> on a chosen path.</summary>
+/// <summary>
+/// <see cref="Perturb"/> on a chosen path. What is large leaves the caches before anybody reads it, so it is written past them; a
+/// <see cref="System.Runtime.Intrinsics.X86.Sse.StoreFence"/> is the caller's.
+/// </summary>
 internal static class PerturbKernels
 {
     public static void BothSigns(
-        KernelPath path, Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus)
+        KernelPath path, Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
+        bool isLarge = false)
     {
         switch (path, direction.Scheme)
         {
             case (KernelPath.Avx512, DirectionScheme.PhiloxRademacher):
-                Rademacher512.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                Rademacher512.BothSigns(direction, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             case (KernelPath.Avx512, DirectionScheme.PhiloxGaussian):
-                Gaussian512.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                Gaussian512.BothSigns(direction, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             case (KernelPath.Avx2, DirectionScheme.PhiloxRademacher):
-                Rademacher256.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                Rademacher256.BothSigns(direction, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             case (KernelPath.Avx2, DirectionScheme.PhiloxGaussian):
-                Gaussian256.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
+                Gaussian256.BothSigns(direction, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             default:
                 PerturbScalar.BothSigns(direction, epsilon, firstElement, weights, plus, minus);
@@ -64,21 +68,21 @@ internal static class PerturbKernels
 
     public static void AdvanceThenBothSigns(
         KernelPath path, Direction previous, float step, Direction next, float epsilon, long firstElement,
-        Span<float> weights, Span<float> plus, Span<float> minus)
+        Span<float> weights, Span<float> plus, Span<float> minus, bool isLarge = false)
     {
         switch (path, next.Scheme)
         {
             case (KernelPath.Avx512, DirectionScheme.PhiloxRademacher):
-                Rademacher512.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                Rademacher512.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             case (KernelPath.Avx512, DirectionScheme.PhiloxGaussian):
-                Gaussian512.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                Gaussian512.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             case (KernelPath.Avx2, DirectionScheme.PhiloxRademacher):
-                Rademacher256.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                Rademacher256.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             case (KernelPath.Avx2, DirectionScheme.PhiloxGaussian):
-                Gaussian256.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);
+                Gaussian256.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus, isLarge);
                 break;
             default:
                 PerturbScalar.AdvanceThenBothSigns(previous, step, next, epsilon, firstElement, weights, plus, minus);

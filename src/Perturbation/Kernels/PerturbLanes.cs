@@ -12,25 +12,28 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
     where TBits : unmanaged
     where TReal : unmanaged
 {
+    // Weights, 4 KiB; a multiple of every stride.
+    private const int Tile = 1024;
+
     private static int Width => 2 * TSimd.Blocks;
     private static int Stride => 4 * TSimd.Blocks;
 
     public static void BothSigns(
-        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus)
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
     {
-        TDirection lanes = TDirection.Of(direction);
         float* buffers = stackalloc float[3 * Stride];
         fixed (float* w = weights, p = plus, m = minus)
         {
             for (int done = 0; done < weights.Length;)
             {
                 Piece piece = Piece.At(firstElement + done, weights.Length - done, Stride);
+                TDirection lanes = TDirection.Of(direction, piece.Block);
                 if (piece.IsWhole)
-                    BothSigns(ref lanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done);
+                    BothSigns(ref lanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done, isLarge && AreAligned(p + done, m + done));
                 else
                 {
                     new ReadOnlySpan<float>(w + done, piece.Count).CopyTo(new(buffers + piece.Offset, piece.Count));
-                    BothSigns(ref lanes, epsilon, piece.Block, Stride, buffers, buffers + Stride, buffers + 2 * Stride);
+                    BothSigns(ref lanes, epsilon, piece.Block, Stride, buffers, buffers + Stride, buffers + 2 * Stride, isLarge: false);
                     new ReadOnlySpan<float>(buffers + Stride + piece.Offset, piece.Count).CopyTo(new(p + done, piece.Count));
                     new ReadOnlySpan<float>(buffers + 2 * Stride + piece.Offset, piece.Count).CopyTo(new(m + done, piece.Count));
                 }
@@ -42,13 +45,13 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
 
     public static void Advance(Direction direction, float step, long firstElement, Span<float> weights)
     {
-        TDirection lanes = TDirection.Of(direction);
         float* buffer = stackalloc float[Stride];
         fixed (float* w = weights)
         {
             for (int done = 0; done < weights.Length;)
             {
                 Piece piece = Piece.At(firstElement + done, weights.Length - done, Stride);
+                TDirection lanes = TDirection.Of(direction, piece.Block);
                 if (piece.IsWhole)
                     Advance(ref lanes, step, piece.Block, piece.Count, w + done);
                 else
@@ -64,45 +67,42 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
         }
     }
 
+    /// <summary>One after the other on a tile that stays in the first-level cache: two generators at once would not fit the registers.</summary>
     public static void AdvanceThenBothSigns(
-        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus)
+        Direction previous, float step, Direction next, float epsilon, long firstElement,
+        Span<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
     {
-        TDirection previousLanes = TDirection.Of(previous), nextLanes = TDirection.Of(next);
-        float* buffers = stackalloc float[3 * Stride];
-        fixed (float* w = weights, p = plus, m = minus)
+        for (int done = 0; done < weights.Length; done += Tile)
         {
-            for (int done = 0; done < weights.Length;)
-            {
-                Piece piece = Piece.At(firstElement + done, weights.Length - done, Stride);
-                if (piece.IsWhole)
-                    AdvanceThenBothSigns(ref previousLanes, step, ref nextLanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done);
-                else
-                {
-                    new ReadOnlySpan<float>(w + done, piece.Count).CopyTo(new(buffers + piece.Offset, piece.Count));
-                    AdvanceThenBothSigns(
-                        ref previousLanes, step, ref nextLanes, epsilon, piece.Block, Stride, buffers, buffers + Stride, buffers + 2 * Stride);
-                    new ReadOnlySpan<float>(buffers + piece.Offset, piece.Count).CopyTo(new(w + done, piece.Count));
-                    new ReadOnlySpan<float>(buffers + Stride + piece.Offset, piece.Count).CopyTo(new(p + done, piece.Count));
-                    new ReadOnlySpan<float>(buffers + 2 * Stride + piece.Offset, piece.Count).CopyTo(new(m + done, piece.Count));
-                }
-
-                done += piece.Count;
-            }
+            int count = Math.Min(Tile, weights.Length - done);
+            Advance(previous, step, firstElement + done, weights.Slice(done, count));
+            BothSigns(next, epsilon, firstElement + done, weights.Slice(done, count), plus.Slice(done, count), minus.Slice(done, count), isLarge);
         }
     }
 
+    private static bool AreAligned(float* plus, float* minus) => (((nuint)plus | (nuint)minus) & (nuint)(sizeof(TReal) - 1)) == 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(TReal value, float* target, bool isLarge)
+    {
+        if (isLarge)
+            TSimd.StoreThrough(value, target);
+        else
+            TSimd.Store(value, target);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void BothSigns(ref TDirection lanes, float epsilon, ulong block, int count, float* weights, float* plus, float* minus)
+    private static void BothSigns(ref TDirection lanes, float epsilon, ulong block, int count, float* weights, float* plus, float* minus, bool isLarge)
     {
         TReal up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
         for (int i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)
         {
             lanes.Values(block, out TReal z0, out TReal z1);
             TReal w0 = TSimd.Load(weights + i), w1 = TSimd.Load(weights + i + Width);
-            TSimd.Store(TSimd.Fma(up, z0, w0), plus + i);
-            TSimd.Store(TSimd.Fma(up, z1, w1), plus + i + Width);
-            TSimd.Store(TSimd.Fma(down, z0, w0), minus + i);
-            TSimd.Store(TSimd.Fma(down, z1, w1), minus + i + Width);
+            Store(TSimd.Fma(up, z0, w0), plus + i, isLarge);
+            Store(TSimd.Fma(up, z1, w1), plus + i + Width, isLarge);
+            Store(TSimd.Fma(down, z0, w0), minus + i, isLarge);
+            Store(TSimd.Fma(down, z1, w1), minus + i + Width, isLarge);
         }
     }
 
@@ -117,25 +117,6 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
             TSimd.Store(TSimd.Fma(scale, z1, TSimd.Load(weights + i + Width)), weights + i + Width);
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AdvanceThenBothSigns(
-        ref TDirection previous, float step, ref TDirection next, float epsilon, ulong block, int count, float* weights, float* plus, float* minus)
-    {
-        TReal scale = TSimd.Broadcast(step), up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
-        for (int i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)
-        {
-            previous.Values(block, out TReal y0, out TReal y1);
-            next.Values(block, out TReal z0, out TReal z1);
-            TReal w0 = TSimd.Fma(scale, y0, TSimd.Load(weights + i)), w1 = TSimd.Fma(scale, y1, TSimd.Load(weights + i + Width));
-            TSimd.Store(w0, weights + i);
-            TSimd.Store(w1, weights + i + Width);
-            TSimd.Store(TSimd.Fma(up, z0, w0), plus + i);
-            TSimd.Store(TSimd.Fma(up, z1, w1), plus + i + Width);
-            TSimd.Store(TSimd.Fma(down, z0, w0), minus + i);
-            TSimd.Store(TSimd.Fma(down, z1, w1), minus + i + Width);
-        }
-    }
 }
 
 /// <summary>What can be done next of a range: whole strides at once, or a part of one that starts <see cref="Offset"/> elements into its first block.</summary>
@@ -145,6 +126,7 @@ internal readonly record struct Piece(ulong Block, int Offset, int Count, bool I
     {
         int offset = (int)(element & 3);
         ulong block = (ulong)element >> 2;
+        remaining = (int)Math.Min(remaining, PhiloxStart.Remaining(element));
         if (offset == 0 && remaining >= stride)
             return new(block, 0, remaining - remaining % stride, true);
         int untilBlock = offset == 0 ? stride : 4 - offset;

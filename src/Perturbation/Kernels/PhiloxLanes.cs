@@ -2,6 +2,19 @@ using System.Runtime.CompilerServices;
 
 namespace FedKSeed.Perturbation.Kernels;
 
+/// <summary>
+/// Two rounds of Philox, as far as they do not depend on the lower half of the block's number: constants that the remaining halves are
+/// XORed with (word 3 has none).
+/// </summary>
+internal readonly record struct PhiloxStart(uint SecondWord0, uint SecondWord2, uint SecondWord3, uint FirstWord2)
+{
+    /// <summary>Elements of as many blocks as share a start: every range is split where one begins.</summary>
+    public const long Elements = 4L << 32;
+
+    /// <summary>How many of the elements from one on share its start.</summary>
+    public static long Remaining(long element) => Elements - (element & (Elements - 1));
+}
+
 /// <summary>Philox4x32-10 on as many blocks as a vector has 64-bit lanes. Only the low half of each lane counts in all four words.</summary>
 internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
     where TSimd : ISimd<TBits, TReal>
@@ -23,19 +36,31 @@ internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
         }
     }
 
+    /// <summary>What the first two rounds make of the counter's words that blocks share.</summary>
+    /// <param name="block">Any of the blocks; the others share its upper 32 bits.</param>
+    public PhiloxStart Start(ulong block, uint counterSeed, uint counterTensor)
+    {
+        ulong product1 = (ulong)Philox4x32.Multiplier1 * counterSeed;
+        uint word0 = (uint)(product1 >> 32) ^ (uint)(block >> 32) ^ _keys[0];
+        ulong product0 = (ulong)Philox4x32.Multiplier0 * word0;
+        return new((uint)product1 ^ _keys[2], (uint)(product0 >> 32) ^ _keys[3], (uint)product0, counterTensor ^ _keys[1]);
+    }
+
     /// <summary>
     /// The four words of the blocks from <paramref name="firstBlock"/> on, in the order of <see cref="ISimd{TBits, TReal}.BlockNumbers"/>.
     /// A 64-bit product is kept whole: its low half is the next round's odd word, and the multiply ignores the high half of the even one.
+    /// Blocks whose upper 32 bits are not those of <paramref name="start"/> get words that mean nothing.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Generate(
-        ulong firstBlock, uint counterSeed, uint counterTensor, out TBits word0, out TBits word1, out TBits word2, out TBits word3)
+    public void Generate(in PhiloxStart start, ulong firstBlock, out TBits word0, out TBits word1, out TBits word2, out TBits word3)
     {
-        word0 = TSimd.BlockNumbers(firstBlock);
-        word1 = TSimd.ShiftRight64(word0, 32);
-        word2 = TSimd.Broadcast(counterSeed);
-        word3 = TSimd.Broadcast(counterTensor);
-        for (int round = 0; round < Philox4x32.Rounds; round += 2)
+        TBits product0 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier0), TSimd.BlockNumbers(firstBlock));
+        word2 = TSimd.Xor(TSimd.ShiftRight64(product0, 32), TSimd.Broadcast(start.FirstWord2));
+        word1 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier1), word2);
+        word0 = TSimd.Xor(TSimd.ShiftRight64(word1, 32), TSimd.Broadcast(start.SecondWord0));
+        word2 = TSimd.Xor(product0, TSimd.Broadcast(start.SecondWord2));
+        word3 = TSimd.Broadcast(start.SecondWord3);
+        for (int round = 2; round < Philox4x32.Rounds; round += 2)
         {
             Round(round, ref word0, ref word1, ref word2, ref word3);
             Round(round + 1, ref word0, ref word1, ref word2, ref word3);
@@ -55,9 +80,9 @@ internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
 
     /// <summary>The same words as two vectors in the order of the tensor's elements.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void GenerateInElementOrder(ulong firstBlock, uint counterSeed, uint counterTensor, out TBits low, out TBits high)
+    public void GenerateInElementOrder(in PhiloxStart start, ulong firstBlock, out TBits low, out TBits high)
     {
-        Generate(firstBlock, counterSeed, counterTensor, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
+        Generate(start, firstBlock, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
         TBits words01 = TSimd.EvenOdd(word0, TSimd.ShiftLeft64(word1, 32));
         TBits words23 = TSimd.EvenOdd(word2, TSimd.ShiftLeft64(word3, 32));
         low = TSimd.UnpackLow64(words01, words23);

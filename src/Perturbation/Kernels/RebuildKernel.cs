@@ -31,6 +31,11 @@ internal sealed class RebuildKernel
             for (int i = 0; i < sums.Length; i++)
                 sums[i] = RebuildScalar.Sum(_pool, _quantised, tensor, firstElement + i);
         }
+        else if (PhiloxStart.Remaining(firstElement) is var whole && whole < sums.Length)
+        {
+            Sums(tensor, firstElement, sums[..(int)whole]);
+            Sums(tensor, firstElement + whole, sums[(int)whole..]);
+        }
         else if (_pool.Scheme == DirectionScheme.PhiloxRademacher)
             RademacherSums((uint)tensor, firstElement, sums);
         else

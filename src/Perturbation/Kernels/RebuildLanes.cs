@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 
 namespace FedKSeed.Perturbation.Kernels;
@@ -60,45 +61,56 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
     /// <summary>Elements in one turn of the Gaussian loop: one call, two vectors of multiples.</summary>
     public static int GaussianStride => 2 * Lanes;
 
-    /// <summary>Σ q·z from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="RademacherStride"/>.</summary>
+    /// <summary>Σ q·z from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="RademacherStride"/>; those before the next multiple of <see cref="PhiloxStart.Elements"/> mean something.</summary>
     public static void Rademacher(ulong key, SignTables tables, uint tensor, ulong firstBlock, Span<int> sums)
     {
         var philox = new PhiloxLanes<TSimd, TBits, TReal>(key);
         sums.Clear();
+        PhiloxStart[] starts = ArrayPool<PhiloxStart>.Shared.Rent(tables.Groups.Length);
+        for (int i = 0; i < tables.Groups.Length; i++)
+            starts[i] = philox.Start(firstBlock, tables.Groups[i], tensor);
         fixed (int* table = tables.Sums, sum = sums)
-        fixed (uint* group = tables.Groups)
+        fixed (PhiloxStart* start = starts)
         {
             for (int tile = 0; tile < tables.Groups.Length; tile += GroupsPerTile)
             {
                 int groups = Math.Min(GroupsPerTile, tables.Groups.Length - tile);
                 uint* tileTables = (uint*)table + (long)tile * tables.TablesPerGroup * Lanes;
                 for (int i = 0; i < sums.Length; i += RademacherStride)
-                    AddTile(in philox, group + tile, groups, tileTables, tables.TablesPerGroup, tensor, firstBlock + (ulong)i / 4, (uint*)sum + i);
+                    AddTile(in philox, start + tile, groups, tileTables, tables.TablesPerGroup, firstBlock + (ulong)i / 4, (uint*)sum + i);
             }
         }
+
+        ArrayPool<PhiloxStart>.Shared.Return(starts);
     }
 
-    /// <summary>Σ q·n from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="GaussianStride"/>.</summary>
+    /// <summary>Σ q·n from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="GaussianStride"/>; those before the next multiple of <see cref="PhiloxStart.Elements"/> mean something.</summary>
     public static void Gaussian(ulong key, ReadOnlySpan<int> quantised, uint tensor, ulong firstBlock, Span<long> sums)
     {
         var philox = new PhiloxLanes<TSimd, TBits, TReal>(key);
+        PhiloxStart[] starts = ArrayPool<PhiloxStart>.Shared.Rent(quantised.Length);
+        for (int seed = 0; seed < quantised.Length; seed++)
+            starts[seed] = philox.Start(firstBlock, (uint)seed, tensor | Direction.GaussianTensors);
         fixed (long* sum = sums)
         fixed (int* q = quantised)
+        fixed (PhiloxStart* start = starts)
         {
             for (int i = 0; i < sums.Length; i += GaussianStride)
-                SumSeeds(in philox, q, quantised.Length, tensor, firstBlock + (ulong)i / 4, (uint*)(sum + i));
+                SumSeeds(in philox, start, q, quantised.Length, firstBlock + (ulong)i / 4, (uint*)(sum + i));
         }
+
+        ArrayPool<PhiloxStart>.Shared.Return(starts);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddTile(
-        in PhiloxLanes<TSimd, TBits, TReal> philox, uint* groups, int groupCount, uint* table, int tablesPerGroup, uint tensor, ulong block, uint* sums)
+        in PhiloxLanes<TSimd, TBits, TReal> philox, PhiloxStart* groups, int groupCount, uint* table, int tablesPerGroup, ulong block, uint* sums)
     {
         TBits sum0 = TSimd.Load(sums), sum1 = TSimd.Load(sums + Lanes), sum2 = TSimd.Load(sums + 2 * Lanes), sum3 = TSimd.Load(sums + 3 * Lanes);
         for (int group = 0; group < groupCount; group++)
         {
-            philox.GenerateInElementOrder(block, groups[group], tensor, out TBits words0, out TBits words1);
-            philox.GenerateInElementOrder(block + (ulong)TSimd.Blocks, groups[group], tensor, out TBits words2, out TBits words3);
+            philox.GenerateInElementOrder(groups[group], block, out TBits words0, out TBits words1);
+            philox.GenerateInElementOrder(groups[group], block + (ulong)TSimd.Blocks, out TBits words2, out TBits words3);
             for (int t = 0; t < tablesPerGroup; t++, table += Lanes)
             {
                 TBits entries = TSimd.Load(table);
@@ -121,14 +133,14 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SumSeeds(
-        in PhiloxLanes<TSimd, TBits, TReal> philox, int* quantised, int count, uint tensor, ulong block, uint* sums)
+        in PhiloxLanes<TSimd, TBits, TReal> philox, PhiloxStart* starts, int* quantised, int count, ulong block, uint* sums)
     {
         TBits sum0 = TSimd.Broadcast(0u), sum1 = sum0, sum2 = sum0, sum3 = sum0;
         for (int seed = 0; seed < count; seed++)
         {
             if (quantised[seed] == 0)
                 continue;
-            philox.Generate(block, (uint)seed, tensor | Direction.GaussianTensors, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
+            philox.Generate(starts[seed], block, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
             GaussianTransformLanes<TSimd, TBits, TReal>.Multiples(word0, word1, word2, word3, out TBits low, out TBits high);
             TBits q = TSimd.Broadcast((uint)quantised[seed]);
             sum0 = TSimd.AddWideLower(sum0, low, q);

@@ -6,14 +6,16 @@ namespace FedKSeed.SeedService.Consumers;
 internal static class ClientQueue
 {
     /// <summary>Sends to one client's queue.</summary>
+    /// <param name="lifetime">After which nobody needs the message any more, and the broker drops it.</param>
     /// <returns>False when the client has none, which is no reason to keep the others waiting.</returns>
-    public static async Task<bool> TrySendToClientAsync<T>(this ConsumeContext context, FederationName federation, string client, T message)
+    public static async Task<bool> TrySendToClientAsync<T>(
+        this ConsumeContext context, FederationName federation, string client, T message, TimeSpan lifetime)
         where T : class
     {
         var queue = await context.GetSendEndpoint(federation.AddressOf(client));
         try
         {
-            await queue.Send(message, context.CancellationToken);
+            await queue.Send(message, send => send.TimeToLive = lifetime, context.CancellationToken);
             return true;
         }
         catch (MessageReturnedException)

@@ -11,6 +11,9 @@ namespace FedKSeed.SeedService.Consumers;
 public sealed partial class RoundStartedConsumer(FederationBook book, FederationName federation, ILogger<RoundStartedConsumer> log)
     : IConsumer<RoundStarted>
 {
+    // One megabyte of assignments at K = 4096.
+    private const int AssignmentsUnderWay = 64;
+
     public async Task Consume(ConsumeContext<RoundStarted> context)
     {
         var started = context.Message;
@@ -19,21 +22,27 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         using var trace = RoundTrace.Start(started.Federation, started.Round, "assignments");
         foreach (var client in started.Participants)
             FederationName.RequireClient(client);
+        var inHand = await book.Log.ReadInHandKeysAsync(context.CancellationToken);
         var state = await book.AppendAsync(
-            state => FederationDecisions.StartRound(state, started.Round, started.Participants), context.CancellationToken);
+            state => state.Round?.Number == started.Round
+                ? FederationDecisions.JoinRound(state, started.Round, started.Participants, inHand)
+                : FederationDecisions.StartRound(state, started.Round, started.Participants),
+            context.CancellationToken);
         if (state.Round?.Number != started.Round)
             return;
 
-        var inHand = await book.Log.ReadInHandKeysAsync(context.CancellationToken);
         var model = OutgoingMessages.Model(state);
-        var waiting = state.Assignments.Values.Where(assignment =>
-            assignment.Key.Round == started.Round && !assignment.IsReported && !inHand.Contains(assignment.Key));
-        foreach (var assignment in waiting)
+        var addressed = started.Participants.ToHashSet(StringComparer.Ordinal);
+        var waiting = state.Assignments.Values.Where(assignment => assignment.Key.Round == started.Round
+            && addressed.Contains(assignment.Key.Client) && !assignment.IsReported && !inHand.Contains(assignment.Key));
+        // The broker confirms each after its disk did, many at once as soon as one.
+        var sending = new ParallelOptions { MaxDegreeOfParallelism = AssignmentsUnderWay, CancellationToken = context.CancellationToken };
+        await Parallel.ForEachAsync(waiting, sending, async (assignment, _) =>
         {
             var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
-            if (!await context.TrySendToClientAsync(federation, assignment.Key.Client, message))
+            if (!await context.TrySendToClientAsync(federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
                 Unreachable(assignment.Key.Client, started.Round);
-        }
+        });
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]

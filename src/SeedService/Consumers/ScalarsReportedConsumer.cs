@@ -24,6 +24,7 @@ public sealed partial class ScalarsReportedConsumer(
                 Federation = message.Federation,
                 Round = message.Round,
                 Client = message.Client,
+                Turn = message.Turn,
                 ReportBytes = context.ReceiveContext.Body.Length ?? 0,
             });
             return;
@@ -36,13 +37,14 @@ public sealed partial class ScalarsReportedConsumer(
             Federation = message.Federation,
             Round = message.Round,
             Client = message.Client,
+            Turn = message.Turn,
             Reason = refusal,
         };
         await context.Publish(rejected);
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
         if (state.Assignments.Keys.Any(key => key.Client == message.Client))
-            await context.TrySendToClientAsync(federation, message.Client, rejected);
+            await context.TrySendToClientAsync(federation, message.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
     }
 
     private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)

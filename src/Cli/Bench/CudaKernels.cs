@@ -1,0 +1,88 @@
+using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Cuda;
+using TorchSharp;
+
+namespace FedKSeed.Cli.Bench;
+
+/// <summary>The kernels on a card, weights and perturbed weights of 16 bits, as a step keeps them there.</summary>
+internal sealed class CudaKernels : IMeasuredKernels
+{
+    // 256 MiB of weights: more than the second-level cache of any card.
+    private const int Elements = 1 << 27;
+    private const int Tensor = 3;
+
+    private readonly int _seeds;
+    private readonly RepeatedTiming _timing;
+    private readonly CudaDevice _device;
+    private readonly torch.Tensor _weights, _perturbed;
+    private readonly nint _weightsAddress, _perturbedAddress;
+    private readonly SegmentTable _segments;
+    private readonly DevicePerturb _perturb;
+    private uint _draw;
+
+    /// <param name="device">Of torch, opened already: its context is the one that our kernels join.</param>
+    public CudaKernels(torch.Device device, IReadOnlyList<string> libraryFolders, int seeds, RepeatedTiming timing)
+    {
+        (_seeds, _timing) = (seeds, timing);
+        _weights = torch.full([Elements], 0.02, torch.ScalarType.BFloat16, device);
+        _perturbed = torch.full([2L * Elements], 0.02, torch.ScalarType.BFloat16, device);
+        (_weightsAddress, _perturbedAddress) = (_weights.storage().data_ptr(), _perturbed.storage().data_ptr());
+        _device = new CudaDevice(device.index, libraryFolders);
+        _segments = new SegmentTable(_device, [new Segment(Tensor, First: 0, Elements, Weights: 0, Plus: 0, Minus: Elements)]);
+        _perturb = new DevicePerturb(_device, Pool, TensorType.BF16, TensorType.BF16);
+    }
+
+    public string Path => _device.HasBinaryTensorCores ? "CUDA kernels, rebuild on tensor cores" : "CUDA kernels";
+
+    public string PerturbSlice => $"{Elements >> 20} Mi elements, scaled";
+
+    public string RebuildSlice => PerturbSlice;
+
+    public int BytesPerWeight => sizeof(ushort);
+
+    public int BytesPerPerturbedWeight => sizeof(ushort);
+
+    private SeedPool Pool => new(0x9E37_79B9_7F4A_7C15, _seeds, DirectionScheme.PhiloxRademacher);
+
+    public double Copy(IProgress<double> progress)
+    {
+        using var source = _perturbed.narrow(0, 0, Elements);
+        using var target = _perturbed.narrow(0, Elements, Elements);
+        return 2.0 * Elements * sizeof(ushort) / Seconds(() => target.copy_(source), progress);
+    }
+
+    public double Rebuild(IProgress<double> progress)
+    {
+        using var rebuilder = new DeviceRebuilder(_device, new Rebuilder(Pool, IMeasuredKernels.Quantised(_seeds), 10));
+        return Seconds(
+            () => rebuilder.Rebuild(Tensor, 0, Elements, TensorType.BF16, _weightsAddress, TensorType.BF16, _perturbedAddress), progress) / Elements;
+    }
+
+    public double BothSigns(IProgress<double> progress) =>
+        Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), null, 0, 1e-3f, _weightsAddress, _perturbedAddress), progress) / Elements;
+
+    public double Update(IProgress<double> progress) =>
+        Seconds(() => _perturb.Advance(_segments.Range(0, 1), Pending(), _weightsAddress), progress) / Elements;
+
+    public double UpdateAndBothSigns(IProgress<double> progress) =>
+        Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), Pending(), _seeds - 1, 1e-3f, _weightsAddress, _perturbedAddress), progress) / Elements;
+
+    public void Dispose()
+    {
+        _segments.Dispose();
+        _device.Dispose();
+        _weights.Dispose();
+        _perturbed.Dispose();
+    }
+
+    private PendingUpdate Pending() => new(0, 1e-9f, _draw++);
+
+    private double Seconds(Action launch, IProgress<double> progress) =>
+        _timing.Best(
+            () =>
+            {
+                launch();
+                _device.Synchronise();
+            },
+            progress);
+}

@@ -1,0 +1,71 @@
+using System.CommandLine;
+using System.Text.Json;
+using FedKSeed.Cli.Bench;
+using FedKSeed.Cli.Display;
+using FedKSeed.Cli.Doctor;
+using FedKSeed.LanguageModels;
+using FedKSeed.Perturbation.Cuda;
+
+namespace FedKSeed.Cli.Verbs;
+
+/// <summary>fedkseed bench: rebuild, perturbation, update, forward pass and step of a model's shape, against memory and against plain loops.</summary>
+internal static class BenchVerb
+{
+    private const int DefaultSeeds = 4096, DefaultTokens = 256;
+
+    public static Command Create(Option<bool> verbose)
+    {
+        var shapes = ModelShape.Known.Select((shape, at) => (shape.Name, at)).ToDictionary(pair => pair.Name, pair => pair.at);
+        var device = new Argument<string>("device") { Description = "What to measure: cpu or cuda.", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => "cpu" };
+        device.Validators.Add(result =>
+        {
+            var text = result.Tokens.Count == 0 ? "cpu" : result.Tokens[0].Value;
+            if (!DeviceSetting.TryParse(text, out var setting) || setting == DeviceSetting.Auto)
+                result.AddError($"The device must be cpu, cuda or cuda:N, not '{text}'.");
+        });
+        var shape = CommonOptions.Word<int>(
+            "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at) ? at : null);
+        var seeds = CommonOptions.Number("--seeds", $"Directions in the pool, K. [default: {DefaultSeeds}]", 1, 65_536);
+        var tokens = CommonOptions.Number("--tokens", $"In the batch of forward pass and step. [default: {DefaultTokens}]", 1, 2048);
+        var dataType = CommonOptions.DataType();
+        var threads = CommonOptions.Number("--threads", "Threads to use. [default: one a core]", 1, 256);
+        var seconds = CommonOptions.Number("--seconds", "Time for each measurement, about; a step gets twice that. [default: 1]", 0.01, 600.0);
+        var json = CommonOptions.Json();
+        var verb = new Command("bench", "Measure a model's shape on this machine: rebuild, perturb, update, forward pass, step.")
+        {
+            device, shape, seeds, tokens, dataType, threads, seconds, json,
+        };
+        verb.SetAction((parsed, cancel) =>
+        {
+            using var opened = Open(DeviceSetting.Parse(parsed.GetValue(device)!));
+            var request = new BenchRequest(
+                ModelShape.Known[parsed.GetValue(shape) ?? shapes["1.3b"]],
+                parsed.GetValue(dataType) ?? (opened == ModelDevice.Cpu ? ComputeType.F32 : ComputeType.BF16),
+                parsed.GetValue(seeds) ?? DefaultSeeds, parsed.GetValue(tokens) ?? DefaultTokens, parsed.GetValue(threads) ?? Environment.ProcessorCount,
+                TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 1));
+            var isJson = parsed.GetValue(json);
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
+            var report = new ShapeBench(request, opened, screen, cancel).Run();
+            if (isJson)
+                parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(report, CommonOptions.JsonFormat));
+            else
+                screen.Show(BenchDisplay.Of(report));
+            return Task.FromResult(ExitCode.Done);
+        });
+        return verb;
+    }
+
+    /// <exception cref="FailureException">It cannot be used; the message says what <c>fedkseed doctor</c> says about it.</exception>
+    private static ModelDevice Open(DeviceSetting setting)
+    {
+        try
+        {
+            return setting.Open();
+        }
+        catch (CudaException fault)
+        {
+            var mend = ComputingFindings.Cards().Select(finding => finding.Mend).FirstOrDefault(mend => mend is not null);
+            throw new FailureException($"{fault.Message} {mend} See: fedkseed doctor".Replace("  ", " ", StringComparison.Ordinal));
+        }
+    }
+}

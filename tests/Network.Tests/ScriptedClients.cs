@@ -1,0 +1,93 @@
+using System.Text.Json;
+using FedKSeed.Contracts;
+using FedKSeed.Reliability;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+
+namespace FedKSeed.Network.Tests;
+
+/// <summary>
+/// Clients that answer every assignment at once, on a network without faults. One queue stands for those of all clients; an assignment is
+/// acknowledged once its report is confirmed, as a worker does.
+/// </summary>
+internal sealed class ScriptedClients : IAsyncDisposable
+{
+    private readonly IConnection _connection;
+    private readonly FederationName _federation;
+    private readonly string[] _names;
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _announcing = Task.CompletedTask;
+
+    private ScriptedClients(IConnection connection, FederationName federation, int count) =>
+        (_connection, _federation, _names) = (connection, federation, [.. Enumerable.Range(1, count).Select(client => $"client-{client}")]);
+
+    /// <summary>Reports wait while it is not completed.</summary>
+    public TaskCompletionSource MayReport { get; } = new();
+
+    public IReadOnlyList<string> Names => _names;
+
+    public static async Task<ScriptedClients> StartAsync(Uri broker, string federation, int count, CancellationToken cancel)
+    {
+        var clients = new ScriptedClients(await AmqpConnection.OpenAsync(broker, cancel), new FederationName(federation), count);
+        var channel = await clients._connection.CreateChannelAsync(new CreateChannelOptions(true, true), cancel);
+        var queue = $"clients-{federation}";
+        await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: cancel);
+        foreach (var name in clients._names)
+        {
+            var exchange = clients._federation.QueueOf(name);
+            await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, cancellationToken: cancel);
+            await channel.QueueBindAsync(queue, exchange, "", cancellationToken: cancel);
+        }
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += async (_, delivery) =>
+        {
+            // The client reuses the body's memory once this returns.
+            await clients.AnswerAsync(delivery.Body.ToArray(), cancel);
+            await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false, cancel);
+        };
+        await channel.BasicConsumeAsync(queue, autoAck: false, consumer, cancel);
+        clients._announcing = clients.AnnounceAsync();
+        return clients;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        MayReport.TrySetResult();
+        await ((Task)_announcing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _connection.DisposeAsync();
+        _stopping.Dispose();
+    }
+
+    private async Task AnswerAsync(byte[] body, CancellationToken cancel)
+    {
+        var envelope = JsonDocument.Parse(body).RootElement;
+        if (!envelope.GetProperty("messageType")[0].GetString()!.EndsWith(nameof(SeedsAssigned), StringComparison.Ordinal))
+            return;
+        var assigned = envelope.GetProperty("message").Deserialize<SeedsAssigned>(JsonSerializerOptions.Web)!;
+        await MayReport.Task;
+        await _connection.PublishAsync(
+            new ScalarsReported
+            {
+                Federation = assigned.Federation,
+                Round = assigned.Round,
+                Client = assigned.Client,
+                BaseVersion = assigned.Model.Version,
+                Examples = 10,
+                Scalars = new byte[assigned.Steps * sizeof(float)],
+                SkippedSteps = [],
+            },
+            cancel);
+    }
+
+    private async Task AnnounceAsync()
+    {
+        while (true)
+        {
+            foreach (var name in _names)
+                await _connection.PublishAsync(
+                    new ClientAnnounced { Federation = _federation.Value, Client = name, Worker = name, Examples = 10, Device = "cpu" }, _stopping.Token);
+            await Task.Delay(1000, _stopping.Token);
+        }
+    }
+}

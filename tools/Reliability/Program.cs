@@ -1,0 +1,16 @@
+using System.CommandLine;
+using System.Globalization;
+using FedKSeed.Reliability;
+using FedKSeed.Reliability.Soak;
+using FedKSeed.Reliability.Throughput;
+
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+// Most processes live for seconds here: what they would learn about themselves costs more than it brings.
+Environment.SetEnvironmentVariable("DOTNET_TieredPGO", "0");
+return await new RootCommand("Strikes federations of real processes, and checks that everything promised holds.")
+    {
+        KillsCommand.Create(TimeProvider.System),
+        SoakCommand.Create(TimeProvider.System),
+        ThroughputCommand.Create(TimeProvider.System),
+    }
+    .Parse(args).InvokeAsync();
