@@ -81,6 +81,7 @@ public sealed class UsageTests
     [InlineData("partition")]
     [InlineData("evaluate")]
     [InlineData("generate")]
+    [InlineData("doctor")]
     public async Task Every_verb_explains_itself(string verb)
     {
         var run = await CommandRun.Of(verb, "--help");

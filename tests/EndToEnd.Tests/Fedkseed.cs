@@ -26,7 +26,9 @@ internal sealed class Fedkseed : IDisposable
 
     public static string Samples { get; } = FindSamples();
 
-    public static Fedkseed Start(params string[] arguments)
+    public static Fedkseed Start(params string[] arguments) => Start(arguments, []);
+
+    private static Fedkseed Start(string[] arguments, IEnumerable<(string Name, string Value)> environment)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "fedkseed.dll"), .. arguments])
         {
@@ -35,6 +37,8 @@ internal sealed class Fedkseed : IDisposable
             WorkingDirectory = Path.GetTempPath(),
         };
         start.Environment["FEDKSEED_SAMPLES"] = Samples;
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
         var program = new Fedkseed(Process.Start(start)!);
         program._process.OutputDataReceived += (_, line) => program.Hear(line.Data);
         program._process.ErrorDataReceived += (_, line) => program.Hear(line.Data);
@@ -43,9 +47,12 @@ internal sealed class Fedkseed : IDisposable
         return program;
     }
 
-    public static async Task<(int ExitCode, string Said)> RunAsync(params string[] arguments)
+    public static Task<(int ExitCode, string Said)> RunAsync(params string[] arguments) => RunAsync(arguments, []);
+
+    /// <param name="environment">Beside this process's own.</param>
+    public static async Task<(int ExitCode, string Said)> RunAsync(string[] arguments, IEnumerable<(string Name, string Value)> environment)
     {
-        using var program = Start(arguments);
+        using var program = Start(arguments, environment);
         return (await program.EndAsync(), program.Said);
     }
 

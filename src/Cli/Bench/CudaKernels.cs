@@ -14,8 +14,8 @@ internal sealed class CudaKernels : IMeasuredKernels
     private readonly int _seeds;
     private readonly RepeatedTiming _timing;
     private readonly CudaDevice _device;
-    private readonly torch.Tensor _weights, _perturbed;
-    private readonly nint _weightsAddress, _perturbedAddress;
+    private readonly torch.Tensor _source, _target; // of the copy
+    private readonly DeviceMemory _weights, _perturbed;
     private readonly SegmentTable _segments;
     private readonly DevicePerturb _perturb;
     private uint _draw;
@@ -24,10 +24,11 @@ internal sealed class CudaKernels : IMeasuredKernels
     public CudaKernels(torch.Device device, IReadOnlyList<string> libraryFolders, int seeds, RepeatedTiming timing)
     {
         (_seeds, _timing) = (seeds, timing);
-        _weights = torch.full([Elements], 0.02, torch.ScalarType.BFloat16, device);
-        _perturbed = torch.full([2L * Elements], 0.02, torch.ScalarType.BFloat16, device);
-        (_weightsAddress, _perturbedAddress) = (_weights.storage().data_ptr(), _perturbed.storage().data_ptr());
+        _source = torch.full([Elements], 0.02, torch.ScalarType.BFloat16, device);
+        _target = torch.empty_like(_source);
         _device = new CudaDevice(device.index, libraryFolders);
+        _weights = new DeviceMemory(_device, new byte[sizeof(ushort) * Elements]);
+        _perturbed = new DeviceMemory(_device, 2L * sizeof(ushort) * Elements);
         _segments = new SegmentTable(_device, [new Segment(Tensor, First: 0, Elements, Weights: 0, Plus: 0, Minus: Elements)]);
         _perturb = new DevicePerturb(_device, Pool, TensorType.BF16, TensorType.BF16);
     }
@@ -44,35 +45,32 @@ internal sealed class CudaKernels : IMeasuredKernels
 
     private SeedPool Pool => new(0x9E37_79B9_7F4A_7C15, _seeds, DirectionScheme.PhiloxRademacher);
 
-    public double Copy(IProgress<double> progress)
-    {
-        using var source = _perturbed.narrow(0, 0, Elements);
-        using var target = _perturbed.narrow(0, Elements, Elements);
-        return 2.0 * Elements * sizeof(ushort) / Seconds(() => target.copy_(source), progress);
-    }
+    public double Copy(IProgress<double> progress) => 2.0 * Elements * sizeof(ushort) / Seconds(() => _target.copy_(_source), progress);
 
     public double Rebuild(IProgress<double> progress)
     {
         using var rebuilder = new DeviceRebuilder(_device, new Rebuilder(Pool, IMeasuredKernels.Quantised(_seeds), 10));
         return Seconds(
-            () => rebuilder.Rebuild(Tensor, 0, Elements, TensorType.BF16, _weightsAddress, TensorType.BF16, _perturbedAddress), progress) / Elements;
+            () => rebuilder.Rebuild(Tensor, 0, Elements, TensorType.BF16, _weights.Address, TensorType.BF16, _perturbed.Address), progress) / Elements;
     }
 
     public double BothSigns(IProgress<double> progress) =>
-        Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), null, 0, 1e-3f, _weightsAddress, _perturbedAddress), progress) / Elements;
+        Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), null, 0, 1e-3f, _weights.Address, _perturbed.Address), progress) / Elements;
 
     public double Update(IProgress<double> progress) =>
-        Seconds(() => _perturb.Advance(_segments.Range(0, 1), Pending(), _weightsAddress), progress) / Elements;
+        Seconds(() => _perturb.Advance(_segments.Range(0, 1), Pending(), _weights.Address), progress) / Elements;
 
     public double UpdateAndBothSigns(IProgress<double> progress) =>
-        Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), Pending(), _seeds - 1, 1e-3f, _weightsAddress, _perturbedAddress), progress) / Elements;
+        Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), Pending(), _seeds - 1, 1e-3f, _weights.Address, _perturbed.Address), progress) / Elements;
 
     public void Dispose()
     {
         _segments.Dispose();
-        _device.Dispose();
         _weights.Dispose();
         _perturbed.Dispose();
+        _device.Dispose();
+        _source.Dispose();
+        _target.Dispose();
     }
 
     private PendingUpdate Pending() => new(0, 1e-9f, _draw++);
