@@ -47,8 +47,8 @@ public readonly partial record struct DeviceSetting
             throw new CudaException($"{text}: there are only {CudaDriver.Cards().Count} cards, cuda:0 being the first.");
         if (!torch.cuda.is_available())
             throw new CudaException(
-                $"{text}: libtorch {TorchLibrary.Version} has no CUDA, or none that fits the driver. Build with -p:Torch=cuda, or name the lib folder of a "
-                    + $"PyTorch that has it: {TorchLibrary.Variable}, or the setting {TorchLibrary.Setting}.");
+                $"{text}: libtorch {TorchLibrary.Version} has no CUDA, or none that fits the driver. Build with -p:Torch=cuda; or with -p:Torch=none, and "
+                    + $"name the lib folder of a PyTorch that has it: {TorchLibrary.Variable}, or the setting {TorchLibrary.Setting}.");
         return ModelDevice.Open(new torch.Device(DeviceType.CUDA, ordinal), [.. TorchLibrary.Folders]);
     }
 

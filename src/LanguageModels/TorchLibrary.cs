@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using TorchSharp;
@@ -9,8 +8,8 @@ namespace FedKSeed.LanguageModels;
 public sealed class TorchLibraryException(string message, Exception? innerException = null) : IOException(message, innerException);
 
 /// <summary>
-/// Which libtorch this process uses: the one beside the program, or that of an installed PyTorch, its lib folder, which may have CUDA where
-/// ours has none. Once for a process, before anything of torch is used. Linux only.
+/// Which libtorch this process uses: the one beside the program, or, in a build that carries none (<c>-p:Torch=none</c>), that of an installed
+/// PyTorch, with CUDA or without. Once for a process, before anything of torch is used. Linux only.
 /// </summary>
 public static partial class TorchLibrary
 {
@@ -21,9 +20,9 @@ public static partial class TorchLibrary
     private static readonly Version Oldest = new(2, 10);
 
     // Each before those that need it: a library is not sought again once one of its name is there.
-    private static readonly string[] Required = ["libc10.so", "libtorch_cpu.so", "libtorch.so"];
-    private static readonly string[] Ordered = ["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"];
-    private const string Native = "libLibTorchSharp.so";
+    private static readonly string[] Required = ["libc10.so", Main, "libtorch.so"];
+    private static readonly string[] Ordered = ["libc10.so", Main, "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"];
+    private const string Main = "libtorch_cpu.so", Native = "libLibTorchSharp.so";
     private const int ResolveNow = 2; // RTLD_NOW: what is missing is said at once, not where it is first called
 
     private static readonly Lock Gate = new();
@@ -39,12 +38,18 @@ public static partial class TorchLibrary
 
     /// <summary>Takes libtorch from a folder; without one, from where <see cref="Variable"/> says; else leaves it to TorchSharp.</summary>
     /// <param name="folder">The lib folder of PyTorch: …/site-packages/torch/lib.</param>
-    /// <exception cref="TorchLibraryException">It is no such folder, or its libtorch does not fit; or another one is in use already.</exception>
+    /// <exception cref="TorchLibraryException">
+    /// It is no such folder, or its libtorch does not fit; or another one is in use already; or there is none and the build carries none.
+    /// </exception>
     public static void Use(string? folder = null)
     {
         string? chosen = string.IsNullOrEmpty(folder) ? Environment.GetEnvironmentVariable(Variable) : folder;
         if (string.IsNullOrEmpty(chosen))
+        {
+            if (OperatingSystem.IsLinux() && Folder is null && BesideProgram(Main) is null)
+                throw new TorchLibraryException($"This build carries no libtorch: set {Variable}, or {Setting}, to the lib folder of an installed PyTorch.");
             return;
+        }
         chosen = Path.GetFullPath(chosen);
         lock (Gate)
         {
@@ -53,6 +58,7 @@ public static partial class TorchLibrary
             if (Folder is not null)
                 throw new TorchLibraryException($"This process uses libtorch of '{Folder}' already and cannot use that of '{chosen}', too.");
             Check(chosen);
+            RefuseSecondCopy(chosen);
             Load(chosen);
             Folder = chosen;
         }
@@ -89,15 +95,26 @@ public static partial class TorchLibrary
             throw new TorchLibraryException(
                 $"'{folder}' holds libtorch {VersionOf(folder) ?? "of unknown version"}, which does not fit TorchSharp "
                     + $"{typeof(torch).Assembly.GetName().Version?.ToString(3)}: {Marshal.PtrToStringUTF8(OpenError())}. {Oldest} or a later one is needed.");
-        // TorchSharp would go on to load the libtorch beside the program, by its path: a second copy, which ends the process.
-        foreach (string name in new[] { "nativeBackendLoaded", "nativeBackendCudaLoaded" })
-            (typeof(torch).GetField(name, BindingFlags.NonPublic | BindingFlags.Static)
-                ?? throw new TorchLibraryException($"This TorchSharp does not know '{name}' and cannot be told of another libtorch.")).SetValue(null, true);
     }
 
     private static string OwnLibrary() =>
-        new[] { Path.Combine(AppContext.BaseDirectory, Native), Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", Native) }
-            .FirstOrDefault(File.Exists) ?? throw new TorchLibraryException($"{Native} is missing beside the program: it comes with the package TorchSharp.");
+        BesideProgram(Native) ?? throw new TorchLibraryException($"{Native} is missing beside the program: it comes with the package TorchSharp.");
+
+    private static string? BesideProgram(string name) =>
+        new[] { Path.Combine(AppContext.BaseDirectory, name), Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", name) }
+            .FirstOrDefault(File.Exists);
+
+    /// <summary>
+    /// TorchSharp loads the libtorch beside the program by its path, whatever is there already, as soon as its first type is used; a second
+    /// copy registers every operator twice, which aborts the process.
+    /// </summary>
+    private static void RefuseSecondCopy(string folder)
+    {
+        string chosen = Path.Combine(folder, Main);
+        if (BesideProgram(Main) is { } own && own != (File.ResolveLinkTarget(chosen, returnFinalTarget: true)?.FullName ?? chosen))
+            throw new TorchLibraryException(
+                $"This build carries a libtorch of its own ({own}) and cannot use that of '{folder}': build with -p:Torch=none, which carries none.");
+    }
 
     /// <summary>As pip's package has it beside the folder, or the archive from pytorch.org.</summary>
     private static string? VersionOf(string folder)

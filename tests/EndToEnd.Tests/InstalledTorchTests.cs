@@ -11,7 +11,7 @@ public sealed class InstalledTorchTests : IDisposable
     public async Task The_libtorch_of_another_folder_computes_what_ours_does()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "An installed PyTorch can be used on Linux only.");
-        // Ours under another name: its files have the same names and another path, which is what matters to the loader.
+        // Links to ours: a build with a libtorch of its own refuses any other, and one without has none to compare with.
         foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native"), "*.so*"))
             File.CreateSymbolicLink(Path.Combine(_folder, Path.GetFileName(file)), file);
 

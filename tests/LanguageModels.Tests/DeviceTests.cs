@@ -42,7 +42,7 @@ public class DeviceTests
 
         File.WriteAllBytes(Path.Combine(lib, "libtorch_cpu.so"), []);
         File.WriteAllBytes(Path.Combine(lib, "libtorch.so"), []);
-        Assert.Contains("libtorch does not load", Refusal(lib), StringComparison.Ordinal);
+        Assert.Contains("build with -p:Torch=none", Refusal(lib), StringComparison.Ordinal); // two in one process would abort it
         File.WriteAllText(Path.Combine(folder.Path, "torch", "version.py"), "__version__ = '2.9.1+cu128'\n");
         Assert.Contains("libtorch 2.9.1+cu128, which is too old: 2.10 is needed", Refusal(lib), StringComparison.Ordinal);
         Assert.Null(TorchLibrary.Folder);

@@ -12,7 +12,7 @@ namespace FedKSeed.Cli.Doctor;
 internal static class ComputingFindings
 {
     private const long LittleMemory = 1_000_000_000, LittleDisk = 1_000_000_000, NoDisk = 50_000_000;
-    private const string TorchForCuda = $"Build with -p:Torch=cuda, or set {TorchLibrary.Variable} to the lib folder of a PyTorch with CUDA.";
+    private const string TorchForCuda = $"Build with -p:Torch=cuda; or with -p:Torch=none, and set {TorchLibrary.Variable} to the lib folder of a PyTorch with CUDA.";
 
     /// <param name="runs">Where results of runs go.</param>
     /// <param name="torchPath">Lib folder of a PyTorch; null for what the environment says, or ours.</param>
