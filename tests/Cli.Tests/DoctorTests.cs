@@ -2,13 +2,14 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using FedKSeed.Cli.Doctor;
-using FedKSeed.LanguageModels;
 using FedKSeed.Perturbation.Kernels;
 
 namespace FedKSeed.Cli.Tests;
 
 public sealed class DoctorTests
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     // Nobody listens on port 1.
     private static readonly string[] Nobody = ["--broker", "amqp://127.0.0.1:1/", "--redis", "127.0.0.1:1"];
 
@@ -53,7 +54,7 @@ public sealed class DoctorTests
             using var listener = new TcpListener(IPAddress.Loopback, 0);
             listener.Start();
             var finding = ServerFindings.BrokerAsync(
-                new Uri($"amqp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/"), TestContext.Current.CancellationToken);
+                new Uri($"amqp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/"), Patience, TestContext.Current.CancellationToken);
             using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
             var header = new byte[8];
             await client.GetStream().ReadExactlyAsync(header, TestContext.Current.CancellationToken);
@@ -69,7 +70,7 @@ public sealed class DoctorTests
         var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;
         using (var redis = EmbeddedRedis.Start(folder))
         {
-            var findings = await ServerFindings.RedisAsync(redis.Connection);
+            var findings = await ServerFindings.RedisAsync(redis.Connection, Patience);
             Assert.Equal(FindingState.Ok, findings[0].State);
             Assert.True(findings.Count > 1);
         }

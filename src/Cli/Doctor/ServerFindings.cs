@@ -8,13 +8,13 @@ namespace FedKSeed.Cli.Doctor;
 internal static class ServerFindings
 {
     private const int BrokerPort = 5672;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private const string NotForRun = "A plain run needs none.";
 
     public static async Task<IReadOnlyList<Finding>> AllAsync(Uri broker, string redis, CancellationToken cancel)
     {
-        var reached = BrokerAsync(broker, cancel);
-        var store = RedisAsync(redis);
+        var reached = BrokerAsync(broker, Patience, cancel);
+        var store = RedisAsync(redis, Patience);
         return
         [
             Installed("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"),
@@ -37,11 +37,11 @@ internal static class ServerFindings
     }
 
     /// <summary>A broker greets who speaks its protocol, before any name or password.</summary>
-    public static async Task<Finding> BrokerAsync(Uri address, CancellationToken cancel)
+    public static async Task<Finding> BrokerAsync(Uri address, TimeSpan patience, CancellationToken cancel)
     {
         var shown = $"{address.Host}:{(address.Port > 0 ? address.Port : BrokerPort)}";
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(Patience);
+        limit.CancelAfter(patience);
         try
         {
             using var client = new TcpClient();
@@ -63,12 +63,12 @@ internal static class ServerFindings
         }
     }
 
-    public static async Task<IReadOnlyList<Finding>> RedisAsync(string configuration)
+    public static async Task<IReadOnlyList<Finding>> RedisAsync(string configuration, TimeSpan patience)
     {
         var options = ConfigurationOptions.Parse(configuration);
         options.AbortOnConnectFail = true;
         options.ConnectRetry = 1;
-        options.ConnectTimeout = options.SyncTimeout = options.AsyncTimeout = (int)Patience.TotalMilliseconds;
+        options.ConnectTimeout = options.SyncTimeout = options.AsyncTimeout = (int)patience.TotalMilliseconds;
         var shown = string.Join(",", options.EndPoints.Select(endpoint => endpoint.ToString()!.Replace("Unspecified/", "", StringComparison.Ordinal)));
         try
         {
