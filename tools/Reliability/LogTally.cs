@@ -13,11 +13,15 @@ internal sealed class LogTally
 {
     private readonly HashSet<AssignmentKey> _written = [];
     private readonly HashSet<AssignmentKey> _committed = [];
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
 
     public FederationState State { get; private set; } = new();
 
     /// <summary>Assignments whose reports are in the log.</summary>
     public IReadOnlySet<AssignmentKey> Written => _written;
+
+    /// <summary>Whether the log holds the report of an assignment, by its name in Redis.</summary>
+    public bool Holds(string assignment) => _names.Contains(assignment);
 
     /// <summary>Reports that commits took in.</summary>
     public int Committed => _committed.Count;
@@ -49,8 +53,12 @@ internal sealed class LogTally
 
     private void Count(LogEvent happened, List<int> rounds)
     {
-        if (happened is ScalarsReportedEntry report && !_written.Add(report.Key))
-            Doubled++;
+        if (happened is ScalarsReportedEntry report)
+        {
+            _names.Add(report.Key.ToString());
+            if (!_written.Add(report.Key))
+                Doubled++;
+        }
         if (happened is not RoundCommittedEntry commit)
             return;
         rounds.Add(commit.Round);

@@ -219,7 +219,7 @@ public sealed class Witness : IAsyncDisposable
             if (score != (counts.Span[seed] == 0 ? null : state.Importance.Mean(seed)))
                 throw new InvariantException($"The importance of seed {seed} in Redis is {score}, the log leads to {state.Importance.Mean(seed)}.");
         }
-        if (live.InHand.FirstOrDefault(key => _tally.Written.Any(written => written.ToString() == key)) is { } both)
+        if (live.InHand.FirstOrDefault(_tally.Holds) is { } both)
             throw new InvariantException($"Report {both} is in hand and in the log.");
     }
 
