@@ -44,6 +44,26 @@ public class BookTests(RedisServer redis)
     }
 
     [Fact]
+    public async Task Reports_that_come_at_once_each_get_their_own_verdict_whoever_writes_them()
+    {
+        string[] clients = [.. Enumerable.Range(0, 400).Select(client => $"client-{client:D3}")];
+        using var one = Book("together");
+        using var two = Book("together");
+        await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
+        await one.AppendAsync(state => FederationDecisions.StartRound(state, 1, clients), TestContext.Current.CancellationToken);
+        var sound = clients.Select(client => new Report(new AssignmentKey(1, client), 0, 10, new float[4], []));
+        var wrong = clients.Take(50).Select(client => new Report(new AssignmentKey(1, client), 0, 10, new float[3], []));
+
+        var verdicts = await Task.WhenAll(sound.Concat(wrong).Concat(sound).Select(async (report, k) =>
+            (report, Verdict: await (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken))));
+
+        Assert.All(verdicts, item => Assert.Equal(item.report.Scalars.Length == 3, item.Verdict is ReportVerdict.Refuse));
+        Assert.All(verdicts.Where(item => item.report.Scalars.Length == 4).GroupBy(item => item.report.Key), same =>
+            Assert.Equal((1, 1), (same.Count(item => item.Verdict is ReportVerdict.Accept), same.Count(item => item.Verdict is ReportVerdict.Repeat))));
+        Assert.Equal(clients.Length, (await one.Log.ReadInHandKeysAsync(TestContext.Current.CancellationToken)).Count);
+    }
+
+    [Fact]
     public async Task A_changed_byte_in_Redis_is_noticed()
     {
         using (var writer = Book("flips"))
