@@ -29,6 +29,13 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
         return [.. clients.Select(client => client.ToString()).Order(StringComparer.Ordinal)];
     }
 
+    /// <summary>Clients that were heard of since then.</summary>
+    public async Task<IReadOnlyList<string>> HeardSinceAsync(DateTimeOffset then)
+    {
+        var clients = await redis.GetDatabase().SortedSetRangeByScoreAsync(_presence, then.ToUnixTimeMilliseconds());
+        return [.. clients.Select(client => client.ToString())];
+    }
+
     /// <summary>Takes the clock, or keeps it. False while another instance has it.</summary>
     public async Task<bool> HoldClockAsync(TimeSpan lease)
     {

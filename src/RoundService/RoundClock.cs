@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
@@ -23,7 +24,8 @@ public sealed partial class RoundClock(
     ILogger<RoundClock> log) : BackgroundService
 {
     private Announcement _last = Announcement.None;
-    private OpenRound? _inherited;
+    private readonly DateTimeOffset _started = time.GetUtcNow();
+    private Inheritance? _inherited;
     private bool _hasClock;
 
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -77,7 +79,9 @@ public sealed partial class RoundClock(
         _hasClock = await presence.HoldClockAsync(options.Value.ClockLease);
         if (_hasClock && !had)
         {
-            (_inherited, _last) = ((await book.RefreshAsync(cancel)).Round, Announcement.None);
+            var round = (await book.RefreshAsync(cancel)).Round;
+            _inherited = round is null ? null : new Inheritance(round.Number, [.. round.Participants]);
+            _last = Announcement.None;
             Took(federation.Value);
         }
         return _hasClock;
@@ -99,21 +103,24 @@ public sealed partial class RoundClock(
             await PublishAsync(decision, cancel);
             _last = new Announcement(said, state.Head.Length, now);
         }
-        if (_inherited is not null && await AssignAgainAsync(_inherited, state, alive, cancel))
-            _inherited = null;
+        if (_inherited is not null)
+            _inherited = await AssignAgainAsync(_inherited, state, cancel);
         return state.Closed is null;
     }
 
-    /// <summary>Announces an inherited round again once its clients are back; whoever has its assignment still takes no harm.</summary>
-    /// <returns>Whether there is nothing more to do for it.</returns>
-    private async Task<bool> AssignAgainAsync(OpenRound inherited, FederationState state, IReadOnlyList<string> alive, CancellationToken cancel)
+    /// <summary>
+    /// Announces an inherited round again to each of its clients that was heard of since this instance started: with all other queues the client's
+    /// own may have been lost, and what was heard of it before says nothing of that. Whoever has its assignment still takes no harm.
+    /// </summary>
+    /// <returns>What is left to do; null when there is nothing.</returns>
+    private async Task<Inheritance?> AssignAgainAsync(Inheritance inherited, FederationState state, CancellationToken cancel)
     {
-        if (state.Round?.Number != inherited.Number)
-            return true;
-        if (!inherited.Participants.IsSubsetOf(alive))
-            return false;
-        await PublishAsync(new RoundDecision.Start(inherited.Number, [.. inherited.Participants]), cancel);
-        return true;
+        if (state.Round?.Number != inherited.Round || inherited.Clients.IsEmpty)
+            return null;
+        var back = inherited.Clients.Intersect(await presence.HeardSinceAsync(_started));
+        if (!back.IsEmpty)
+            await PublishAsync(new RoundDecision.Start(inherited.Round, [.. back.Order(StringComparer.Ordinal)]), cancel);
+        return inherited with { Clients = inherited.Clients.Except(back) };
     }
 
     private async Task PublishAsync(RoundDecision decision, CancellationToken cancel)
@@ -133,19 +140,19 @@ public sealed partial class RoundClock(
 
     private Task SendAsync(RoundDecision decision, CancellationToken cancel) => decision switch
     {
-        RoundDecision.Start start => PublishAsync(
+        RoundDecision.Start start => AnnounceAsync(
             new RoundStarted { Federation = federation.Value, Round = start.Round, Participants = start.Participants }, cancel),
-        RoundDecision.Join join => PublishAsync(
+        RoundDecision.Join join => AnnounceAsync(
             new RoundStarted { Federation = federation.Value, Round = join.Round, Participants = join.Clients }, cancel),
-        RoundDecision.Close close => PublishAsync(
+        RoundDecision.Close close => AnnounceAsync(
             new RoundClosed { Federation = federation.Value, Round = close.Round, Reason = close.Reason.ToString() }, cancel),
-        RoundDecision.End end => PublishAsync(
+        RoundDecision.End end => AnnounceAsync(
             new CloseFederation { Federation = federation.Value, Reason = end.Reason.ToString(), Version = end.Version }, cancel),
         _ => Task.CompletedTask,
     };
 
     /// <summary>What waited for three repeats is not needed any more: while SeedService is away, its queues hold no more than these.</summary>
-    private Task PublishAsync<T>(T message, CancellationToken cancel) where T : class =>
+    private Task AnnounceAsync<T>(T message, CancellationToken cancel) where T : class =>
         bus.Publish(message, publish => publish.TimeToLive = 3 * options.Value.RepeatAfter, cancel);
 
     private static string Describe(RoundDecision decision) => decision switch
@@ -157,6 +164,9 @@ public sealed partial class RoundClock(
         RoundDecision.Wait wait => $"waiting for {wait.For}",
         _ => throw new InvalidOperationException($"{decision.GetType().Name} is no decision of this clock."),
     };
+
+    /// <summary>A round that was open when this instance took the clock, and its clients that were not assigned again.</summary>
+    private sealed record Inheritance(int Round, ImmutableHashSet<string> Clients);
 
     private sealed record Announcement(string Said, long Length, DateTimeOffset At)
     {

@@ -46,6 +46,41 @@ public class RoundServiceTests(RedisServer redis)
     }
 
     [Fact]
+    public async Task After_a_restart_each_client_of_an_open_round_is_assigned_again_when_it_is_heard_of_and_not_before()
+    {
+        (string, string)[] settings = [("Federation:MinimumClients", "2"), ("RoundService:ClientTimeout", "00:05:00")];
+        await using (var before = await ServiceHost.StartAsync(redis, "heard", rounds: true, settings))
+        {
+            await before.Publish(Announcement("heard") with { Client = "silent" });
+            await before.Publish(Announcement("heard"));
+            await before.Client.WaitFor<SeedsAssigned>(_ => true);
+        }
+        await using var after = await ServiceHost.StartAsync(redis, "heard", rounds: true, settings);
+        // Ten ticks.
+        await Task.Delay(TimeSpan.FromMilliseconds(500), TestContext.Current.CancellationToken);
+        Assert.Empty(after.Published.All<RoundStarted>());
+
+        await after.Publish(Announcement("heard"));
+        Assert.Equal(1, (await after.Client.WaitFor<SeedsAssigned>(_ => true)).Round);
+        Assert.Equal(["a"], Assert.Single(after.Published.All<RoundStarted>()).Participants);
+    }
+
+    [Fact]
+    public async Task A_client_of_a_continuous_federation_gets_its_next_assignment_in_the_round_that_it_reported_in()
+    {
+        await using var services = await ServiceHost.StartAsync(
+            redis, "turns", rounds: true, ("Federation:CommitEvery", "3"), ("Federation:Rounds", "1"));
+        await services.Publish(Announcement("turns"));
+        for (var turn = 0; turn < 3; turn++)
+        {
+            var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Turn == turn);
+            Assert.Equal((1, 0), (assignment.Round, assignment.Model.Version));
+            await services.Publish(Report(assignment));
+        }
+        Assert.Equal(3, (await services.Published.WaitFor<RoundCommitted>(_ => true)).Reports);
+    }
+
+    [Fact]
     public async Task Of_two_round_services_one_has_the_clock_and_the_other_takes_it_over()
     {
         await using var first = await ServiceHost.StartAsync(redis, "clocks", rounds: true);
@@ -88,6 +123,7 @@ public class RoundServiceTests(RedisServer redis)
         Federation = assignment.Federation,
         Round = assignment.Round,
         Client = assignment.Client,
+        Turn = assignment.Turn,
         BaseVersion = assignment.Model.Version,
         Examples = 10,
         Scalars = new byte[assignment.Steps * sizeof(float)],
