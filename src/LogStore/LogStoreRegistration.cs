@@ -20,7 +20,7 @@ public sealed class RedisOptions
 public static class LogStoreRegistration
 {
     /// <summary>Whether a fault says that Redis does not answer, or cannot do its work just now: the same may well succeed later.</summary>
-    public static bool IsStoreAway(Exception fault) => fault is RedisException or RedisTimeoutException;
+    public static bool IsStoreAway(Exception fault) => fault is RedisException or TimeoutException;
 
     /// <summary>The book of the federation that "Federation:Name" names, on the Redis of section "Redis".</summary>
     public static IHostApplicationBuilder AddFederationBook(this IHostApplicationBuilder builder)

@@ -24,13 +24,19 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     private static readonly ResiliencePipeline Retry = new ResiliencePipelineBuilder()
         .AddRetry(new RetryStrategyOptions
         {
-            ShouldHandle = new PredicateBuilder().Handle<RedisConnectionException>().Handle<RedisTimeoutException>(),
+            ShouldHandle = new PredicateBuilder().Handle<RedisConnectionException>().Handle<TimeoutException>(),
             MaxRetryAttempts = 6,
             BackoffType = DelayBackoffType.Exponential,
             Delay = TimeSpan.FromMilliseconds(100),
             UseJitter = true,
         })
         .Build();
+
+    /// <summary>
+    /// The client library gives up after 5 s by itself. This is for an operation that it loses with a connection: without an end it would keep its
+    /// caller, and whoever waits for the caller, for ever.
+    /// </summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly RedisKey _log = $"fedkseed:{{{federation}}}:log";
     private readonly RedisKey _inHand = $"fedkseed:{{{federation}}}:in-hand";
@@ -42,14 +48,14 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     /// <summary>Lines of the log from a position to its present end.</summary>
     public async Task<IReadOnlyList<string>> ReadAsync(long from, CancellationToken cancel)
     {
-        var lines = await Retry.ExecuteAsync(async _ => await Database.ListRangeAsync(_log, from).ConfigureAwait(false), cancel);
+        var lines = await Retry.ExecuteAsync(async token => await Database.ListRangeAsync(_log, from).WaitAsync(Patience, token).ConfigureAwait(false), cancel);
         return Array.ConvertAll(lines, line => line.ToString());
     }
 
     /// <summary>Reports that were accepted and are not in the log yet, by assignment.</summary>
     public async Task<IReadOnlyDictionary<AssignmentKey, ScalarsReportedEntry>> ReadInHandAsync(CancellationToken cancel)
     {
-        var fields = await Retry.ExecuteAsync(async _ => await Database.HashGetAllAsync(_inHand).ConfigureAwait(false), cancel);
+        var fields = await Retry.ExecuteAsync(async token => await Database.HashGetAllAsync(_inHand).WaitAsync(Patience, token).ConfigureAwait(false), cancel);
         return fields
             .Select(field => JsonSerializer.Deserialize<ScalarsReportedEntry>(field.Value.ToString(), EventLog.Json)!)
             .ToDictionary(report => report.Key);
@@ -58,7 +64,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     /// <summary>Assignments whose reports are in hand.</summary>
     public async Task<IReadOnlySet<AssignmentKey>> ReadInHandKeysAsync(CancellationToken cancel)
     {
-        var fields = await Retry.ExecuteAsync(async _ => await Database.HashKeysAsync(_inHand).ConfigureAwait(false), cancel);
+        var fields = await Retry.ExecuteAsync(async token => await Database.HashKeysAsync(_inHand).WaitAsync(Patience, token).ConfigureAwait(false), cancel);
         return fields.Select(field => AssignmentKey.Parse(field.ToString())).ToHashSet();
     }
 
@@ -77,7 +83,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
                     When.NotExists))];
             },
             cancel);
-        return happened ? await Task.WhenAll(isNew) : null;
+        return happened ? await Task.WhenAll(isNew).WaitAsync(Patience, cancel) : null;
     }
 
     /// <summary>Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.</summary>
@@ -111,11 +117,11 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
 
     private async Task<bool> ExecuteAsync(Action<ITransaction> compose, CancellationToken cancel) =>
         await Retry.ExecuteAsync(
-            async _ =>
+            async token =>
             {
                 var transaction = Database.CreateTransaction();
                 compose(transaction);
-                return await transaction.ExecuteAsync().ConfigureAwait(false);
+                return await transaction.ExecuteAsync().WaitAsync(Patience, token).ConfigureAwait(false);
             },
             cancel);
 
