@@ -83,15 +83,7 @@ public sealed class BadInputTests(Servers servers)
             ("fedkseed-poison-model-evaluated", queue => service.Put(queue, "ModelEvaluated", new { federation = "poison", version = 0, examples = 10, loss = 1.0, exactMatch = 7.0, rougeL = 0.5 }), "no evaluation"),
         ];
 
-        foreach (var (queue, put, _) in poison)
-            await put(queue);
-        foreach (var kept in poison.GroupBy(item => item.Queue))
-        {
-            var reasons = new List<string>();
-            while (reasons.Count < kept.Count())
-                reasons.Add(await service.ReasonInErrorQueue(kept.Key, string.Join(Environment.NewLine, reasons)));
-            Assert.All(kept, item => Assert.Contains(reasons, reason => reason.Contains(item.Reason, StringComparison.OrdinalIgnoreCase)));
-        }
+        await service.AssertKeptAsync(poison);
 
         Assert.Equal(before.Head, (await service.Book.RefreshAsync(TestContext.Current.CancellationToken)).Head);
         Assert.Empty(await service.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));

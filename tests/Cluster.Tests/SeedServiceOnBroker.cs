@@ -23,6 +23,8 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public const string Client = "client-1";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    private const string TapPrefix = "tap-";
+
     private readonly IHost _host;
     private readonly IConnection _connection;
 
@@ -82,7 +84,11 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         while (true)
         {
             if (await channel.BasicGetAsync(queue, autoAck: true, CancellationToken.None) is { } message)
-                return message;
+            {
+                if (IsOurs(queue, message))
+                    return message;
+                continue;
+            }
             if (timeout.IsCancellationRequested)
                 throw new TimeoutException($"Nothing came to {queue} within {Patience.TotalSeconds} s. {before}");
             await Task.Delay(20, CancellationToken.None);
@@ -96,7 +102,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public async Task<string> Tap<T>()
     {
         await using var channel = await Channel();
-        var queue = $"tap-{Name.Value}-{typeof(T).Name}";
+        var queue = $"{TapPrefix}{Name.Value}-{typeof(T).Name}";
         await channel.ExchangeDeclareAsync($"{typeof(T).Namespace}:{typeof(T).Name}", ExchangeType.Fanout, durable: true);
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false);
         await channel.QueueBindAsync(queue, $"{typeof(T).Namespace}:{typeof(T).Name}", "");
@@ -128,6 +134,20 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         return Encoding.UTF8.GetString((byte[])(headers.TryGetValue("MT-Fault-Message", out var fault) ? fault : headers["MT-Reason"])!);
     }
 
+    /// <summary>Puts messages into queues: each ends in the error queue of its own, with its reason.</summary>
+    public async Task AssertKeptAsync(IReadOnlyCollection<(string Queue, Func<string, Task> Put, string Reason)> poison)
+    {
+        foreach (var (queue, put, _) in poison)
+            await put(queue);
+        foreach (var kept in poison.GroupBy(item => item.Queue))
+        {
+            var reasons = new List<string>();
+            while (reasons.Count < kept.Count())
+                reasons.Add(await ReasonInErrorQueue(kept.Key, string.Join(Environment.NewLine, reasons)));
+            Assert.All(kept, item => Assert.Contains(reasons, reason => reason.Contains(item.Reason, StringComparison.Ordinal)));
+        }
+    }
+
     public async Task<bool> Exists(string queue)
     {
         await using var channel = await Channel();
@@ -149,10 +169,14 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         return (await channel.QueueDeclarePassiveAsync(queue)).ConsumerCount;
     }
 
-    public async Task<uint> MessagesAsync(string queue)
+    /// <summary>Takes all that came to a tap by now.</summary>
+    public async Task<int> CountAsync(string tap)
     {
         await using var channel = await Channel();
-        return (await channel.QueueDeclarePassiveAsync(queue)).MessageCount;
+        var count = 0;
+        while (await channel.BasicGetAsync(tap, autoAck: true, CancellationToken.None) is { } message)
+            count += IsOurs(tap, message) ? 1 : 0;
+        return count;
     }
 
     public async Task UntilConsumersAsync(string queue, uint consumers)
@@ -174,6 +198,10 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         await _host.StopAsync();
         _host.Dispose();
     }
+
+    /// <summary>A tap also gets what is published for the federations of tests that run beside this one.</summary>
+    private bool IsOurs(string queue, BasicGetResult message) => !queue.StartsWith(TapPrefix, StringComparison.Ordinal)
+        || JsonDocument.Parse(message.Body).RootElement.GetProperty("message").GetProperty("federation").GetString() == Name.Value;
 
     private static async Task DeclareClientQueueAsync(IChannel channel, string name)
     {

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using FedKSeed.Contracts;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -41,7 +39,7 @@ public sealed class WorkerTests(Servers servers)
         Assert.Equal(0u, await service.ConsumersAsync(service.Name.QueueOf(Client)));
         // Five heartbeats.
         await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
-        Assert.Equal(0u, await service.MessagesAsync(announcements));
+        Assert.Equal(0, await service.CountAsync(announcements));
     }
 
     [Fact]
@@ -69,15 +67,7 @@ public sealed class WorkerTests(Servers servers)
             (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested { Federation = "worker-poison", Model = sound.Model with { Quantised = [] } }), "bytes, not 0"),
         ];
 
-        foreach (var (queue, put, _) in poison)
-            await put(queue);
-        foreach (var kept in poison.GroupBy(item => item.Queue))
-        {
-            var reasons = new List<string>();
-            while (reasons.Count < kept.Count())
-                reasons.Add(await service.ReasonInErrorQueue(kept.Key, string.Join(Environment.NewLine, reasons)));
-            Assert.All(kept, item => Assert.Contains(reasons, reason => reason.Contains(item.Reason, StringComparison.Ordinal)));
-        }
+        await service.AssertKeptAsync(poison);
 
         await service.Publish(new RoundStarted { Federation = "worker-poison", Round = 1, Participants = [Client] });
         Assert.Equal((1, 0, 8), await service.Next<ScalarsReported>(reports) is var report ? (report.Round, report.BaseVersion, report.Scalars.Length) : default);
@@ -89,18 +79,7 @@ public sealed class WorkerTests(Servers servers)
     [Fact]
     public async Task Its_instruments_say_what_it_did()
     {
-        var measured = new ConcurrentQueue<(string Instrument, string? Unit, double Value)>();
-        using var meters = new MeterListener
-        {
-            InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Meter.Name == "FedKSeed")
-                    listener.EnableMeasurementEvents(instrument);
-            },
-        };
-        meters.SetMeasurementEventCallback<long>((instrument, value, _, _) => measured.Enqueue((instrument.Name, instrument.Unit, value)));
-        meters.SetMeasurementEventCallback<double>((instrument, value, _, _) => measured.Enqueue((instrument.Name, instrument.Unit, value)));
-        meters.Start();
+        using var telemetry = new RecordedTelemetry();
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "measured", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "3"));
         await using var worker = await WorkerOnBroker.StartAsync(servers, "measured");
         await worker.UntilReadyAsync();
@@ -110,7 +89,7 @@ public sealed class WorkerTests(Servers servers)
         await service.Next<ScalarsReported>(reports);
 
         foreach (var (name, unit) in new[] { ("fedkseed.steps", "{step}"), ("fedkseed.assignments.size", "By"), ("fedkseed.step.duration", "s"), ("fedkseed.rebuild.duration", "s") })
-            Assert.Contains(measured, item => item.Instrument == name && item.Unit == unit && item.Value > 0);
-        Assert.True(measured.Count(item => item.Instrument == "fedkseed.steps") >= 3);
+            Assert.Contains(telemetry.Measured, item => item.Instrument == name && item.Unit == unit && item.Value > 0);
+        Assert.True(telemetry.Measured.Count(item => item.Instrument == "fedkseed.steps") >= 3);
     }
 }
