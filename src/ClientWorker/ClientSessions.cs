@@ -40,9 +40,16 @@ public sealed partial class ClientSessions(
         using var heartbeat = new PeriodicTimer(options.Value.Heartbeat, time);
         do
         {
-            foreach (var client in clients.All)
-                // While RoundService is away, its queue holds no more than three of each client.
-                await bus.Publish(Announcement(client), publish => publish.TimeToLive = 3 * options.Value.Heartbeat, cancel);
+            try
+            {
+                foreach (var client in clients.All)
+                    // While RoundService is away, its queue holds no more than three of each client.
+                    await bus.PublishInTimeAsync(Announcement(client), 3 * options.Value.Heartbeat, cancel);
+            }
+            catch (Exception fault) when (FederationBus.IsBusAway(fault))
+            {
+                Away(fault.Message);
+            }
         }
         while (await heartbeat.WaitForNextTickAsync(cancel));
     }
@@ -50,6 +57,7 @@ public sealed partial class ClientSessions(
     private static void ConfigureQueue(IBusRegistrationContext context, IReceiveEndpointConfigurator endpoint)
     {
         FederationBus.UseConventions(endpoint);
+        endpoint.WaitWhileAway(FederationBus.IsBusAway);
         // Only what is sent to this client: its queue is bound to no published message.
         endpoint.ConfigureConsumeTopology = false;
         endpoint.PrefetchCount = 1;
@@ -66,6 +74,9 @@ public sealed partial class ClientSessions(
         Examples = client.Sequences.Count,
         Device = model.Device,
     };
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The clients are announced again later: {Reason}")]
+    private partial void Away(string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Client} is ready with {Examples} examples")]
     private partial void Ready(string client, int examples);

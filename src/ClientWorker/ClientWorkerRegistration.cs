@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Operations;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
@@ -38,6 +39,7 @@ public static class ClientWorkerRegistration
     public static void AddClientWorkerConsumers(this IBusRegistrationConfigurator bus, IConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(bus);
+        bus.WaitWhileAway(FederationBus.IsBusAway);
         // Connected to each client's own queue once its data is loaded; see ClientSessions.
         bus.AddConsumer<SeedsAssignedConsumer>().ExcludeFromConfigureEndpoints();
         bus.AddConsumer<ReportRejectedConsumer>().ExcludeFromConfigureEndpoints();

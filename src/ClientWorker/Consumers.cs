@@ -27,19 +27,19 @@ public sealed class SeedsAssignedConsumer(
             var client = clients[assignment.Client];
             var run = new AssignmentRun(assignment, client.Sequences.Count);
             var shown = time.GetTimestamp();
-            await context.Publish(Progress(context, run), context.CancellationToken);
+            await TellProgressAsync(context, run);
             await foreach (var step in training.RunAsync(assignment, client, context.CancellationToken))
             {
                 run.Add(step);
                 if (time.GetElapsedTime(shown) < ProgressInterval && run.Steps < assignment.Steps)
                     continue;
                 shown = time.GetTimestamp();
-                await context.Publish(Progress(context, run), context.CancellationToken);
+                await TellProgressAsync(context, run);
             }
             report = run.Report();
             finished.Keep(report);
         }
-        await context.Publish(report, context.CancellationToken);
+        await context.PublishInTimeAsync(report, context.CancellationToken);
     }
 
     /// <summary>Bounds of what a federation's settings allow: an assignment beyond them would exhaust this process.</summary>
@@ -51,6 +51,19 @@ public sealed class SeedsAssignedConsumer(
             || !double.IsFinite(assignment.LearningRate) || !float.IsFinite(assignment.Epsilon))
             throw new FormatException(
                 $"{assignment.Steps} steps of {assignment.BatchSize} examples over {assignment.Model.SeedCount} seeds are no assignment");
+    }
+
+    /// <summary>For those who look on: an assignment does not fail because nobody hears of it.</summary>
+    private async Task TellProgressAsync(ConsumeContext<SeedsAssigned> context, AssignmentRun run)
+    {
+        try
+        {
+            await context.PublishInTimeAsync(Progress(context, run), context.CancellationToken);
+        }
+        catch (Exception fault) when (FederationBus.IsBusAway(fault))
+        {
+            // The report will wait for the broker.
+        }
     }
 
     private LocalProgress Progress(ConsumeContext<SeedsAssigned> context, AssignmentRun run) => new()
@@ -139,17 +152,16 @@ public sealed class EvaluationRequestedConsumer(VersionScoring scoring, Federati
             return;
         baseModel.Require(request.Model);
         var evaluation = await scoring.ScoreAsync(request.Model, context.CancellationToken);
-        await context.Publish(
-            new ModelEvaluated
-            {
-                Federation = request.Federation,
-                Version = request.Model.Version,
-                Examples = evaluation.Answers.Count,
-                Loss = double.IsFinite(evaluation.Loss) ? evaluation.Loss : null,
-                ExactMatch = evaluation.ExactMatch,
-                RougeL = evaluation.RougeL,
-            },
-            context.CancellationToken);
+        var evaluated = new ModelEvaluated
+        {
+            Federation = request.Federation,
+            Version = request.Model.Version,
+            Examples = evaluation.Answers.Count,
+            Loss = double.IsFinite(evaluation.Loss) ? evaluation.Loss : null,
+            ExactMatch = evaluation.ExactMatch,
+            RougeL = evaluation.RougeL,
+        };
+        await context.PublishInTimeAsync(evaluated, context.CancellationToken);
     }
 }
 

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using System.Net.Sockets;
 using System.Runtime.Serialization;
 using System.Text.RegularExpressions;
 using MassTransit;
@@ -7,7 +6,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using RabbitMQ.Client.Exceptions;
 
 namespace FedKSeed.Contracts;
 
@@ -121,11 +119,10 @@ public static class FederationBus
     }
 
     /// <summary>
-    /// Whether a fault of a publish says that the broker is away, or went away meanwhile: the same may well succeed later. A connection that ends
-    /// under a publish shows as whatever the client library made of it just then.
+    /// Whether a fault of <see cref="TimelyDelivery"/> says that the broker is away, or that nobody has opened the queue of a message yet: the same
+    /// may well succeed later.
     /// </summary>
-    public static bool IsBusAway(Exception fault) =>
-        fault is MassTransitException or RabbitMQClientException or IOException or SocketException or ObjectDisposedException;
+    public static bool IsBusAway(Exception fault) => fault is BrokerAwayException or MessageReturnedException;
 
     /// <summary>
     /// Work that needs what is away just now is tried until it is back, or until the broker gives it to another process at its acknowledgement
@@ -136,13 +133,17 @@ public static class FederationBus
     public static void WaitWhileAway(this IBusRegistrationConfigurator bus, Func<Exception, bool> isAway)
     {
         ArgumentNullException.ThrowIfNull(bus);
-        bus.AddConfigureEndpointsCallback((_, _, endpoint) => endpoint.UseMessageRetry(retry =>
+        bus.AddConfigureEndpointsCallback((_, _, endpoint) => endpoint.WaitWhileAway(isAway));
+    }
+
+    /// <inheritdoc cref="WaitWhileAway(IBusRegistrationConfigurator, Func{Exception, bool})"/>
+    public static void WaitWhileAway(this IReceiveEndpointConfigurator endpoint, Func<Exception, bool> isAway) =>
+        endpoint.UseMessageRetry(retry =>
         {
             retry.Handle(isAway);
             // A policy without an end does not exist; this one outlasts every acknowledgement timeout.
             retry.Interval(10_000, TimeSpan.FromSeconds(1));
-        }));
-    }
+        });
 
     private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
     {
@@ -153,6 +154,7 @@ public static class FederationBus
             host.Heartbeat(options.Heartbeat);
             host.OnRefreshConnectionFactory = reach.WaitAsync;
         });
+        ReconnectPolicy.Apply(transport);
         // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
         transport.PrefetchCount = 16;
         UseCompactJson(transport);

@@ -32,12 +32,6 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         })
         .Build();
 
-    /// <summary>
-    /// The client library gives up after 5 s by itself. This is for an operation that it loses with a connection: without an end it would keep its
-    /// caller, and whoever waits for the caller, for ever.
-    /// </summary>
-    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-
     private readonly RedisKey _log = $"fedkseed:{{{federation}}}:log";
     private readonly RedisKey _inHand = $"fedkseed:{{{federation}}}:in-hand";
     private readonly RedisKey _importance = $"fedkseed:{{{federation}}}:importance";
@@ -48,14 +42,14 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     /// <summary>Lines of the log from a position to its present end.</summary>
     public async Task<IReadOnlyList<string>> ReadAsync(long from, CancellationToken cancel)
     {
-        var lines = await Retry.ExecuteAsync(async token => await Database.ListRangeAsync(_log, from).WaitAsync(Patience, token).ConfigureAwait(false), cancel);
+        var lines = await ReadAsync(() => Database.ListRangeAsync(_log, from), cancel);
         return Array.ConvertAll(lines, line => line.ToString());
     }
 
     /// <summary>Reports that were accepted and are not in the log yet, by assignment.</summary>
     public async Task<IReadOnlyDictionary<AssignmentKey, ScalarsReportedEntry>> ReadInHandAsync(CancellationToken cancel)
     {
-        var fields = await Retry.ExecuteAsync(async token => await Database.HashGetAllAsync(_inHand).WaitAsync(Patience, token).ConfigureAwait(false), cancel);
+        var fields = await ReadAsync(() => Database.HashGetAllAsync(_inHand), cancel);
         return fields
             .Select(field => JsonSerializer.Deserialize<ScalarsReportedEntry>(field.Value.ToString(), EventLog.Json)!)
             .ToDictionary(report => report.Key);
@@ -64,7 +58,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     /// <summary>Assignments whose reports are in hand.</summary>
     public async Task<IReadOnlySet<AssignmentKey>> ReadInHandKeysAsync(CancellationToken cancel)
     {
-        var fields = await Retry.ExecuteAsync(async token => await Database.HashKeysAsync(_inHand).WaitAsync(Patience, token).ConfigureAwait(false), cancel);
+        var fields = await ReadAsync(() => Database.HashKeysAsync(_inHand), cancel);
         return fields.Select(field => AssignmentKey.Parse(field.ToString())).ToHashSet();
     }
 
@@ -83,7 +77,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
                     When.NotExists))];
             },
             cancel);
-        return happened ? await Task.WhenAll(isNew).WaitAsync(Patience, cancel) : null;
+        return happened ? await RedisOperation.RunAsync(() => Task.WhenAll(isNew), cancel) : null;
     }
 
     /// <summary>Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.</summary>
@@ -110,10 +104,12 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
             cancel);
     }
 
-    public async Task<TimeSpan> PingAsync(CancellationToken cancel) =>
-        await Database.PingAsync().WaitAsync(cancel).ConfigureAwait(false);
+    public Task<TimeSpan> PingAsync(CancellationToken cancel) => RedisOperation.RunAsync(() => Database.PingAsync(), cancel);
 
     private IDatabase Database => redis.GetDatabase();
+
+    private static async Task<T> ReadAsync<T>(Func<Task<T>> read, CancellationToken cancel) =>
+        await Retry.ExecuteAsync(async token => await RedisOperation.RunAsync(read, token), cancel);
 
     private async Task<bool> ExecuteAsync(Action<ITransaction> compose, CancellationToken cancel) =>
         await Retry.ExecuteAsync(
@@ -121,7 +117,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
             {
                 var transaction = Database.CreateTransaction();
                 compose(transaction);
-                return await transaction.ExecuteAsync().WaitAsync(Patience, token).ConfigureAwait(false);
+                return await RedisOperation.RunAsync(() => transaction.ExecuteAsync(), token);
             },
             cancel);
 

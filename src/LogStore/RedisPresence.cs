@@ -17,22 +17,22 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
     private readonly RedisKey _clock = $"fedkseed:{{{federation}}}:clock";
     private readonly RedisValue _instance = Guid.NewGuid().ToString("N");
 
-    public Task HeardAsync(string client) => Within(redis.GetDatabase().SortedSetAddAsync(_presence, client, Now()));
+    public Task HeardAsync(string client) => RedisOperation.RunAsync(() => redis.GetDatabase().SortedSetAddAsync(_presence, client, Now()));
 
     /// <summary>Clients that were heard of within a time, in ordinal order; forgets the others.</summary>
     public async Task<IReadOnlyList<string>> AliveAsync(TimeSpan within)
     {
         var database = redis.GetDatabase();
         var horizon = Now() - within.TotalMilliseconds;
-        await Within(database.SortedSetRemoveRangeByScoreAsync(_presence, double.NegativeInfinity, horizon, Exclude.Stop));
-        var clients = await Within(database.SortedSetRangeByRankAsync(_presence));
+        await RedisOperation.RunAsync(() => database.SortedSetRemoveRangeByScoreAsync(_presence, double.NegativeInfinity, horizon, Exclude.Stop));
+        var clients = await RedisOperation.RunAsync(() => database.SortedSetRangeByRankAsync(_presence));
         return [.. clients.Select(client => client.ToString()).Order(StringComparer.Ordinal)];
     }
 
     /// <summary>Clients that were heard of since then.</summary>
     public async Task<IReadOnlyList<string>> HeardSinceAsync(DateTimeOffset then)
     {
-        var clients = await Within(redis.GetDatabase().SortedSetRangeByScoreAsync(_presence, then.ToUnixTimeMilliseconds()));
+        var clients = await RedisOperation.RunAsync(() => redis.GetDatabase().SortedSetRangeByScoreAsync(_presence, then.ToUnixTimeMilliseconds()));
         return [.. clients.Select(client => client.ToString())];
     }
 
@@ -40,14 +40,12 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
     public async Task<bool> HoldClockAsync(TimeSpan lease)
     {
         var database = redis.GetDatabase();
-        return await Within(database.LockExtendAsync(_clock, _instance, lease)) || await Within(database.LockTakeAsync(_clock, _instance, lease));
+        return await RedisOperation.RunAsync(() => database.LockExtendAsync(_clock, _instance, lease))
+            || await RedisOperation.RunAsync(() => database.LockTakeAsync(_clock, _instance, lease));
     }
 
     /// <summary>Gives the clock back, so that another instance need not wait for the lease to lapse.</summary>
-    public Task ReleaseClockAsync() => Within(redis.GetDatabase().LockReleaseAsync(_clock, _instance));
-
-    /// <exception cref="TimeoutException">Redis, or its client library, never came back to it.</exception>
-    private static Task<T> Within<T>(Task<T> operation) => operation.WaitAsync(RedisFederationLog.Patience);
+    public Task ReleaseClockAsync() => RedisOperation.RunAsync(() => redis.GetDatabase().LockReleaseAsync(_clock, _instance));
 
     private double Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -153,7 +153,7 @@ public sealed partial class RoundClock(
 
     /// <summary>What waited for three repeats is not needed any more: while SeedService is away, its queues hold no more than these.</summary>
     private Task AnnounceAsync<T>(T message, CancellationToken cancel) where T : class =>
-        bus.Publish(message, publish => publish.TimeToLive = 3 * options.Value.RepeatAfter, cancel);
+        bus.PublishInTimeAsync(message, 3 * options.Value.RepeatAfter, cancel);
 
     private static string Describe(RoundDecision decision) => decision switch
     {

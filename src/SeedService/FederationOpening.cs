@@ -34,10 +34,9 @@ public sealed partial class FederationOpening(
             {
                 var state = await book.RefreshAsync(stoppingToken);
                 if (IsEvaluationMissing(state))
-                    await bus.Publish(
-                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) },
-                        // Without an evaluator no two of these wait.
-                        publish => publish.TimeToLive = Interval, stoppingToken);
+                    // Without an evaluator no two of these wait.
+                    await bus.PublishInTimeAsync(
+                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, Interval, stoppingToken);
             }
             catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {

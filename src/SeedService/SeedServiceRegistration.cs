@@ -28,7 +28,7 @@ public static class SeedServiceRegistration
     public static void AddSeedServiceConsumers(this IBusRegistrationConfigurator bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
-        bus.WaitWhileAway(LogStoreRegistration.IsStoreAway);
+        bus.WaitWhileAway(fault => LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault));
         bus.AddConsumer<RoundStartedConsumer>();
         bus.AddConsumer<ScalarsReportedConsumer, ScalarsReportedConsumerDefinition>();
         bus.AddConsumer<RoundClosedConsumer>();

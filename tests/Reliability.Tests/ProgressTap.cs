@@ -37,13 +37,25 @@ internal sealed class ProgressTap : IAsyncDisposable
     }
 
     /// <summary>The next one that is looked for.</summary>
+    /// <exception cref="TimeoutException">It was not heard within that time.</exception>
     public async Task<LocalProgress> NextAsync(Func<LocalProgress, bool> isLookedFor, TimeSpan patience, CancellationToken cancel)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         timeout.CancelAfter(patience);
-        await foreach (var progress in _heard.Reader.ReadAllAsync(timeout.Token))
-            if (isLookedFor(progress))
-                return progress;
+        LocalProgress? last = null;
+        try
+        {
+            await foreach (var progress in _heard.Reader.ReadAllAsync(timeout.Token))
+            {
+                last = progress;
+                if (isLookedFor(progress))
+                    return progress;
+            }
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            throw new TimeoutException($"Not heard within {patience.TotalSeconds:F0} s. The last that was heard: {last?.ToString() ?? "nothing"}");
+        }
         throw new InvalidOperationException("The tap is closed.");
     }
 

@@ -12,10 +12,9 @@ internal static class ClientQueue
         this ConsumeContext context, FederationName federation, string client, T message, TimeSpan lifetime)
         where T : class
     {
-        var queue = await context.GetSendEndpoint(federation.AddressOf(client));
         try
         {
-            await queue.Send(message, send => send.TimeToLive = lifetime, context.CancellationToken);
+            await context.SendInTimeAsync(federation.AddressOf(client), message, lifetime, context.CancellationToken);
             return true;
         }
         catch (MessageReturnedException)

@@ -17,11 +17,8 @@ public sealed class CloseFederationConsumer(FederationBook book, FederationName 
         var state = await book.AppendWithReportsAsync(
             (state, inHand) => FederationDecisions.Close(state, reason, close.Version, inHand), context.CancellationToken);
         if (state.Closed is { } closed)
-            await context.Publish(new FederationClosed
-            {
-                Federation = close.Federation,
-                Reason = closed.Reason.ToString(),
-                Version = closed.Version,
-            });
+            await context.PublishInTimeAsync(
+                new FederationClosed { Federation = close.Federation, Reason = closed.Reason.ToString(), Version = closed.Version },
+                context.CancellationToken);
     }
 }

@@ -23,14 +23,16 @@ public sealed class RoundClosedConsumer(FederationBook book, FederationName fede
             return;
 
         metrics.Committed(time.GetElapsedTime(began));
-        await context.Publish(new RoundCommitted
+        var committed = new RoundCommitted
         {
             Federation = closed.Federation,
             Round = commit.Round,
             Version = commit.Version,
             Reports = commit.Reports.Count,
-        });
+        };
+        await context.PublishInTimeAsync(committed, context.CancellationToken);
         if (state.Settings!.IsEvaluationDue(commit.Version) && state.EvaluationOf(commit.Version) is null)
-            await context.Publish(new EvaluationRequested { Federation = closed.Federation, Model = OutgoingMessages.Model(state) });
+            await context.PublishInTimeAsync(
+                new EvaluationRequested { Federation = closed.Federation, Model = OutgoingMessages.Model(state) }, context.CancellationToken);
     }
 }

@@ -19,14 +19,15 @@ public sealed partial class ScalarsReportedConsumer(
         if (await RefusalAsync(message, context.CancellationToken) is not { } refusal)
         {
             metrics.Accepted(context.ReceiveContext.Body.Length ?? 0);
-            await context.Publish(new ReportAccepted
+            var accepted = new ReportAccepted
             {
                 Federation = message.Federation,
                 Round = message.Round,
                 Client = message.Client,
                 Turn = message.Turn,
                 ReportBytes = context.ReceiveContext.Body.Length ?? 0,
-            });
+            };
+            await context.PublishInTimeAsync(accepted, context.CancellationToken);
             return;
         }
 
@@ -40,7 +41,7 @@ public sealed partial class ScalarsReportedConsumer(
             Turn = message.Turn,
             Reason = refusal,
         };
-        await context.Publish(rejected);
+        await context.PublishInTimeAsync(rejected, context.CancellationToken);
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
         if (state.Assignments.Keys.Any(key => key.Client == message.Client))
