@@ -26,7 +26,8 @@ public sealed class SlowFederation : IAsyncLifetime
             Samples = Samples.Folder,
             Folder = _folder,
             WorkerGroups = [Clients],
-            Federation = FleetPlan.TinyFederation with { StepsPerRound = 100, Quorum = 1, RoundDeadline = TimeSpan.FromMinutes(20) },
+            // A worker that is told to end has a second, in which it must not get through.
+            Federation = FleetPlan.TinyFederation with { StepsPerRound = 300, Quorum = 1, RoundDeadline = TimeSpan.FromMinutes(20) },
         };
         Witness = await Witness.StartAsync(_servers.Addresses, plan.Federation.Name, TimeProvider.System, cancel);
         Progress = await ProgressTap.ListenAsync(_servers.Broker.Address, cancel);
