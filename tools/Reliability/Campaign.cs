@@ -60,10 +60,18 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
         await witness.UntilCommittedAsync(1, Bound, cancel);
         say($"all services are ready, the first round is over: {time.GetElapsedTime(began).TotalSeconds:F0} s");
 
-        using (var injector = new FaultInjector(servers, fleet, Plan, witness, disk))
-            await StrikeAllAsync(schedule, injector, witness, cancel);
-        await late.StopAsync();
-        await EndAsync(servers, fleet, witness, cancel);
+        try
+        {
+            using (var injector = new FaultInjector(servers, fleet, Plan, witness, disk))
+                await StrikeAllAsync(schedule, injector, witness, cancel);
+            await late.StopAsync();
+            await EndAsync(servers, fleet, witness, cancel);
+        }
+        catch (Exception fault) when (fault is InvariantException or TimeoutException)
+        {
+            say(await StandingStill.DescribeAsync(servers, Plan.Federation.Name, time));
+            throw;
+        }
         foreach (var ownEnd in fleet.Replicas.SelectMany(replica => replica.OwnEnds))
             say(ownEnd);
         return new CampaignReport(

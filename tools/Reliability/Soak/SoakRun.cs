@@ -54,13 +54,21 @@ internal sealed class SoakRun(string samples, string folder, TimeProvider time, 
         while (measures.Elapsed < duration - Quiet)
         {
             await Task.Delay(Peace, time, cancel);
-            strikes.Add(await StrikeAsync(faults.Next(), measures, async fault =>
+            try
             {
-                if (fault.Network is { } network)
-                    await network.StrikeAsync(fault.IsBeforeBroker ? broker : redis, cancel);
-                else if (await injector.StrikeAsync(fault.Process!, () => { }, cancel) is { } killed)
-                    await killed.UntilReadyAsync(Campaign.Bound, cancel);
-            }, witness, campaign, cancel));
+                strikes.Add(await StrikeAsync(faults.Next(), measures, async fault =>
+                {
+                    if (fault.Network is { } network)
+                        await network.StrikeAsync(fault.IsBeforeBroker ? broker : redis, cancel);
+                    else if (await injector.StrikeAsync(fault.Process!, () => { }, cancel) is { } killed)
+                        await killed.UntilReadyAsync(Campaign.Bound, cancel);
+                }, witness, campaign, cancel));
+            }
+            catch (Exception fault) when (fault is InvariantException or TimeoutException)
+            {
+                say(await StandingStill.DescribeAsync(servers, plan.Federation.Name, time));
+                throw;
+            }
         }
         await late.StopAsync();
         await Task.Delay(Quiet, time, cancel);
