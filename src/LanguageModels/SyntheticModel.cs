@@ -74,12 +74,19 @@ public sealed class SyntheticModel : IDisposable
     public SyntheticModel(ModelShape shape, ComputeType type = ComputeType.F32, ModelDevice? device = null)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        File.WriteAllText(Path.Combine(_folder.FullName, ModelConfig.FileName), JsonSerializer.Serialize(shape.Config()));
-        CheckpointWriter.WriteZeros(Path.Combine(_folder.FullName, Checkpoint.SingleFile), shape.Tensors());
+        WriteCheckpoint(shape, _folder.FullName);
         Model = CausalLanguageModel.Load(_folder.FullName, type, device);
     }
 
     public CausalLanguageModel Model { get; }
+
+    /// <summary>Writes configuration and weights, all of them zero, into a folder.</summary>
+    public static void WriteCheckpoint(ModelShape shape, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        File.WriteAllText(Path.Combine(folder, ModelConfig.FileName), JsonSerializer.Serialize(shape.Config()));
+        CheckpointWriter.WriteZeros(Path.Combine(folder, Checkpoint.SingleFile), shape.Tensors());
+    }
 
     /// <summary>Adds ±0.02 to every weight, and 1 to those of norms.</summary>
     public static void Fill(ModelWeights weights)

@@ -34,6 +34,30 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public async Task A_whole_checkpoint_of_a_shape_is_rebuilt_in_chunks_and_leaves_nothing_behind()
+    {
+        var json = await CommandRun.Of("bench", "--shape", "tiny", "--seeds", "16", "--whole", "--json");
+        var text = await CommandRun.Of("bench", "--shape", "tiny", "--seeds", "16", "--whole");
+
+        Assert.Equal((0, 0), (json.ExitCode, text.ExitCode));
+        var report = JsonDocument.Parse(json.Output).RootElement;
+        Assert.Equal(
+            16.0 * report.GetProperty("weights").GetInt64(), report.GetProperty("seconds").GetDouble() * report.GetProperty("pairsPerSecond").GetDouble(), 1);
+        Assert.True(report.GetProperty("peakMemoryBytes").GetInt64() > 0);
+        Assert.Contains("rebuilt in", text.Output, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateDirectories(Path.GetTempPath(), "fedkseed-whole-*"));
+    }
+
+    [Fact]
+    public async Task A_whole_checkpoint_is_for_the_processor()
+    {
+        var run = await CommandRun.Of("bench", "cuda", "--whole");
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains("--whole measures the processor", run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Without_a_card_it_says_what_is_missing_and_how_to_mend_it()
     {
         Assert.SkipWhen(CudaDriver.WhyNot() is null, "This machine has a card.");

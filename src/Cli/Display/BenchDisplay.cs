@@ -23,13 +23,34 @@ internal static class BenchDisplay
                 row.Operation, Time(row.Seconds), Giga(row.BytesPerSecond), Giga(row.PairsPerSecond), Percent(row.ShareOfCopy),
                 Time(row.NaiveSeconds), Times(row.NaiveSeconds, row), Time(row.ScalarSeconds), Times(row.ScalarSeconds, row), row.Measured);
         var notes = $"Loops extrapolated. {report.Baselines}."
-            + (report.LoadAverage >= report.Threads ? " Other programs were at work: the machine alone is quicker." : "");
+            + (report.LoadAverage >= report.Threads ? $" {Crowded}" : "");
         return new Rows(new Text(Headline(report)), table, new Text(notes));
     }
 
+    public static IRenderable Of(WholeRebuildReport report)
+    {
+        var lines = new List<IRenderable>
+        {
+            new Text(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.Machine}; {report.Path}, {report.Threads} threads{Load(report.LoadAverage)}; shape {report.Shape}: {report.Weights / 1e6:F0} M weights, BF16, K = {report.Seeds}")),
+            new Text(string.Create(
+                CultureInfo.InvariantCulture,
+                $"rebuilt in {Time(report.Seconds)}: {Giga(report.PairsPerSecond)} G pairs/s; at most {Quantity.Bytes(report.PeakMemoryBytes)} of memory")),
+        };
+        if (report.LoadAverage >= report.Threads)
+            lines.Add(new Text(Crowded));
+        return new Rows(lines);
+    }
+
+    private const string Crowded = "Other programs were at work: the machine alone is quicker.";
+
+    private static string Load(double? average) =>
+        average is { } load ? string.Create(CultureInfo.InvariantCulture, $", load average {load:F1} before") : "";
+
     private static string Headline(BenchReport report) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{report.Machine}; {report.Path}, {report.Threads} threads{(report.LoadAverage is { } load ? $", load average {load:F1} before" : "")}; "
+        $"{report.Machine}; {report.Path}, {report.Threads} threads{Load(report.LoadAverage)}; "
             + $"shape {report.Shape}: {report.Weights / 1e6:F0} M weights, {report.DataType}, K = {report.Seeds}, {report.Tokens} tokens");
 
     private static string Giga(double value) => (value / 1e9).ToString(value < 1e10 ? "F2" : "F1", CultureInfo.InvariantCulture);

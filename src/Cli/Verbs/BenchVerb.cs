@@ -30,13 +30,24 @@ internal static class BenchVerb
         var dataType = CommonOptions.DataType();
         var threads = CommonOptions.Number("--threads", "Threads to use. [default: one a core]", 1, 256);
         var seconds = CommonOptions.Number("--seconds", "Time for each measurement, about; a step gets twice that. [default: 1]", 0.01, 600.0);
+        var whole = new Option<bool>("--whole")
+        {
+            Description = "Rebuild a whole checkpoint of the shape, from file to file, instead of measuring slices. Takes as much room on the disk of temporary files.",
+        };
         var json = CommonOptions.Json();
         var verb = new Command("bench", "Measure a model's shape on this machine: rebuild, perturb, update, forward pass, step.")
         {
-            device, shape, seeds, tokens, dataType, threads, seconds, json,
+            device, shape, seeds, tokens, dataType, threads, seconds, whole, json,
         };
+        verb.Validators.Add(result =>
+        {
+            if (result.GetValue(whole) && result.GetResult(device) is { Tokens: [{ Value: not "cpu" }] })
+                result.AddError("--whole measures the processor, not a card.");
+        });
         verb.SetAction((parsed, cancel) =>
         {
+            if (parsed.GetValue(whole))
+                return Task.FromResult(Whole(parsed, cancel));
             using var opened = Open(DeviceSetting.Parse(parsed.GetValue(device)!));
             var request = new BenchRequest(
                 ModelShape.Known[parsed.GetValue(shape) ?? shapes["1.3b"]],
@@ -53,6 +64,21 @@ internal static class BenchVerb
             return Task.FromResult(ExitCode.Done);
         });
         return verb;
+
+        int Whole(ParseResult parsed, CancellationToken cancel)
+        {
+            var isJson = parsed.GetValue(json);
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
+            // Without torch, as replay: what is resident is the rebuild's.
+            var report = WholeRebuild.Run(
+                ModelShape.Known[parsed.GetValue(shape) ?? shapes["1.3b"]], parsed.GetValue(seeds) ?? DefaultSeeds,
+                parsed.GetValue(threads) ?? Environment.ProcessorCount, screen, cancel);
+            if (isJson)
+                parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(report, CommonOptions.JsonFormat));
+            else
+                screen.Show(BenchDisplay.Of(report));
+            return ExitCode.Done;
+        }
     }
 
     /// <exception cref="FailureException">It cannot be used; the message says what <c>fedkseed doctor</c> says about it.</exception>
