@@ -52,9 +52,16 @@ internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
     /// Blocks whose upper 32 bits are not those of <paramref name="start"/> get words that mean nothing.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Generate(in PhiloxStart start, ulong firstBlock, out TBits word0, out TBits word1, out TBits word2, out TBits word3)
+    public void Generate(in PhiloxStart start, ulong firstBlock, out TBits word0, out TBits word1, out TBits word2, out TBits word3) =>
+        Generate(in start, FirstProduct(firstBlock), out word0, out word1, out word2, out word3);
+
+    /// <summary>What the first round makes of the numbers of the blocks from one on; starts do not change it.</summary>
+    public static TBits FirstProduct(ulong firstBlock) =>
+        TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier0), TSimd.BlockNumbers(firstBlock));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Generate(in PhiloxStart start, TBits product0, out TBits word0, out TBits word1, out TBits word2, out TBits word3)
     {
-        TBits product0 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier0), TSimd.BlockNumbers(firstBlock));
         word2 = TSimd.Xor(TSimd.ShiftRight64(product0, 32), TSimd.Broadcast(start.FirstWord2));
         word1 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier1), word2);
         word0 = TSimd.Xor(TSimd.ShiftRight64(word1, 32), TSimd.Broadcast(start.SecondWord0));
@@ -80,9 +87,14 @@ internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
 
     /// <summary>The same words as two vectors in the order of the tensor's elements.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void GenerateInElementOrder(in PhiloxStart start, ulong firstBlock, out TBits low, out TBits high)
+    public void GenerateInElementOrder(in PhiloxStart start, ulong firstBlock, out TBits low, out TBits high) =>
+        GenerateInElementOrder(in start, FirstProduct(firstBlock), out low, out high);
+
+    /// <inheritdoc cref="GenerateInElementOrder(in PhiloxStart, ulong, out TBits, out TBits)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void GenerateInElementOrder(in PhiloxStart start, TBits firstProduct, out TBits low, out TBits high)
     {
-        Generate(start, firstBlock, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
+        Generate(in start, firstProduct, out TBits word0, out TBits word1, out TBits word2, out TBits word3);
         TBits words01 = TSimd.EvenOdd(word0, TSimd.ShiftLeft64(word1, 32));
         TBits words23 = TSimd.EvenOdd(word2, TSimd.ShiftLeft64(word3, 32));
         low = TSimd.UnpackLow64(words01, words23);

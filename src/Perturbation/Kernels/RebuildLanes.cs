@@ -53,10 +53,13 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
     /// <summary>Groups whose tables, 16 KiB, stay in the first-level cache while a run of elements passes over them.</summary>
     private const int GroupsPerTile = 32;
 
+    private const int VectorsPerTurn = 4;
+    private const int CacheLine = 64;
+
     private static int Lanes => 2 * TSimd.Blocks;
 
     /// <summary>Elements in one turn of the innermost loop: two calls of Philox, four vectors of sums.</summary>
-    public static int RademacherStride => 4 * Lanes;
+    public static int RademacherStride => VectorsPerTurn * Lanes;
 
     /// <summary>Elements in one turn of the Gaussian loop: one call, two vectors of multiples.</summary>
     public static int GaussianStride => 2 * Lanes;
@@ -69,6 +72,8 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
         PhiloxStart[] starts = ArrayPool<PhiloxStart>.Shared.Rent(tables.Groups.Length);
         for (int i = 0; i < tables.Groups.Length; i++)
             starts[i] = philox.Start(firstBlock, tables.Groups[i], tensor);
+        byte* memory = stackalloc byte[GroupsPerTile * VectorsPerTurn * Lanes * sizeof(uint) + CacheLine];
+        uint* words = (uint*)(((nuint)memory + CacheLine - 1) & ~(nuint)(CacheLine - 1));
         fixed (int* table = tables.Sums, sum = sums)
         fixed (PhiloxStart* start = starts)
         {
@@ -77,7 +82,10 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
                 int groups = Math.Min(GroupsPerTile, tables.Groups.Length - tile);
                 uint* tileTables = (uint*)table + (long)tile * tables.TablesPerGroup * Lanes;
                 for (int i = 0; i < sums.Length; i += RademacherStride)
-                    AddTile(in philox, start + tile, groups, tileTables, tables.TablesPerGroup, firstBlock + (ulong)i / 4, (uint*)sum + i);
+                {
+                    Generate(in philox, start + tile, groups, firstBlock + (ulong)i / 4, words);
+                    AddTables(words, groups, tileTables, tables.TablesPerGroup, (uint*)sum + i);
+                }
             }
         }
 
@@ -102,15 +110,34 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
         ArrayPool<PhiloxStart>.Shared.Return(starts);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddTile(
-        in PhiloxLanes<TSimd, TBits, TReal> philox, PhiloxStart* groups, int groupCount, uint* table, int tablesPerGroup, ulong block, uint* sums)
+    /// <summary>The random bits of four vectors of elements, for each of some groups of seeds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Generate(in PhiloxLanes<TSimd, TBits, TReal> philox, PhiloxStart* groups, int groupCount, ulong block, uint* words)
+    {
+        TBits product0 = PhiloxLanes<TSimd, TBits, TReal>.FirstProduct(block);
+        TBits product1 = PhiloxLanes<TSimd, TBits, TReal>.FirstProduct(block + (ulong)TSimd.Blocks);
+        for (int group = 0; group < groupCount; group++, words += VectorsPerTurn * Lanes)
+        {
+            philox.GenerateInElementOrder(groups[group], product0, out TBits words0, out TBits words1);
+            TSimd.Store(words0, words);
+            TSimd.Store(words1, words + Lanes);
+            philox.GenerateInElementOrder(groups[group], product1, out TBits words2, out TBits words3);
+            TSimd.Store(words2, words + 2 * Lanes);
+            TSimd.Store(words3, words + 3 * Lanes);
+        }
+    }
+
+    /// <summary>
+    /// Adds what the tables have for those bits. Apart from <see cref="Generate"/>, which needs the registers for itself: in one method the compiler
+    /// keeps the sums on the stack, through which every addition then goes, at half the speed where a thread's stack does not begin on a cache line.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void AddTables(uint* words, int groupCount, uint* table, int tablesPerGroup, uint* sums)
     {
         TBits sum0 = TSimd.Load(sums), sum1 = TSimd.Load(sums + Lanes), sum2 = TSimd.Load(sums + 2 * Lanes), sum3 = TSimd.Load(sums + 3 * Lanes);
-        for (int group = 0; group < groupCount; group++)
+        for (int group = 0; group < groupCount; group++, words += VectorsPerTurn * Lanes)
         {
-            philox.GenerateInElementOrder(groups[group], block, out TBits words0, out TBits words1);
-            philox.GenerateInElementOrder(groups[group], block + (ulong)TSimd.Blocks, out TBits words2, out TBits words3);
+            TBits words0 = TSimd.Load(words), words1 = TSimd.Load(words + Lanes), words2 = TSimd.Load(words + 2 * Lanes), words3 = TSimd.Load(words + 3 * Lanes);
             for (int t = 0; t < tablesPerGroup; t++, table += Lanes)
             {
                 TBits entries = TSimd.Load(table);
