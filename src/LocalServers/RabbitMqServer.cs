@@ -56,6 +56,7 @@ public sealed class RabbitMqServer : IAsyncDisposable
             $"""
             listeners.tcp.1 = 127.0.0.1:{node.Port}
             max_message_size = {maximumMessageBytes}
+            raft.wal_max_size_bytes = 64000000
             log.console = true
             log.file = false
 
