@@ -22,6 +22,9 @@ internal static class SoakCommand
     private static async Task<int> RunAsync(
         double hours, int seed, string samples, string? page, string plot, TimeProvider time, CancellationToken cancel)
     {
+        // Better now than after an hour.
+        if (page is not null)
+            ReliabilityPage.Require(page, "soak");
         var (folder, began) = (Directory.CreateTempSubdirectory("fedkseed-soak-").FullName, time.GetTimestamp());
         SoakReport report;
         try
