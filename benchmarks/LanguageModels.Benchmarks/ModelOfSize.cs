@@ -1,7 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using FedKSeed.Checkpoints;
+using FedKSeed.InstructionData;
+using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Directions;
+using FedKSeed.Training;
 using TorchSharp;
 
 namespace FedKSeed.LanguageModels.Benchmarks;
@@ -21,11 +26,11 @@ internal static class ModelOfSize
     /// <param name="threads">Of torch.</param>
     public static int WriteAndMeasure(string millions, string type = "float32", string threads = "1")
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("fedkseed-size-");
+        var folder = Directory.CreateTempSubdirectory("fedkseed-size-");
         try
         {
             WriteCheckpoint(folder.FullName, HiddenSize(double.Parse(millions, CultureInfo.InvariantCulture) * 1e6));
-            using Process process = Process.Start(Environment.ProcessPath!, ["measure", folder.FullName, type, threads]);
+            using var process = Process.Start(Environment.ProcessPath!, ["measure", folder.FullName, type, threads]);
             process.WaitForExit();
             return process.ExitCode;
         }
@@ -46,27 +51,27 @@ internal static class ModelOfSize
     {
         torch.zeros(1).Dispose(); // loads libtorch
         ResetPeak();
-        long before = Memory("VmHWM");
-        TimeSpan start = Environment.CpuUsage.TotalTime;
-        using CausalLanguageModel model = CausalLanguageModel.Load(folder, type);
-        ModelWeights weights = model.BaseWeights();
-        double weightBytes = model.Checkpoint.WeightCount * (double)(type switch { ComputeType.F64 => 8, ComputeType.F32 => 4, _ => 2 });
+        var before = Memory("VmHWM");
+        var start = Environment.CpuUsage.TotalTime;
+        using var model = CausalLanguageModel.Load(folder, type);
+        var weights = model.BaseWeights();
+        var weightBytes = model.Checkpoint.WeightCount * (double)(type switch { ComputeType.F64 => 8, ComputeType.F32 => 4, _ => 2 });
         Report("weights", $"{model.Checkpoint.WeightCount / 1e6:F1} M, {weightBytes / 1e6:F0} MB in {type.Name()}");
         Report("load", $"{(Environment.CpuUsage.TotalTime - start).TotalSeconds:F2} s, peak {(Memory("VmHWM") - before) / weightBytes:F3} × the weights");
 
-        TokenBatch batch = Batch();
+        var batch = Batch();
         _ = model.Loss(weights, batch);
-        double forward = Seconds(() => model.Loss(weights, batch));
+        var forward = Seconds(() => model.Loss(weights, batch));
         SeedPool pool = new(7, 4096, DirectionScheme.PhiloxRademacher);
         Rebuilder rebuilder = new(pool, [.. Enumerable.Range(0, pool.Count).Select(seed => seed % 200 - 100)], 20);
-        double rebuild = Seconds(() => model.Rebuild(rebuilder).Dispose(), times: 1);
+        var rebuild = Seconds(() => model.Rebuild(rebuilder).Dispose(), times: 1);
         weights.Dispose();
         ResetPeak();
         using ZerothOrderTrainer trainer = new(model, pool);
-        int seed = 0;
+        var seed = 0;
         void Step() => trainer.Step(batch, seed++, 1e-3f, 1e-6);
         Step();
-        double step = Seconds(Step);
+        var step = Seconds(Step);
         Report("forward", $"{forward:F2} s, {Tokens} tokens");
         Report("step", $"{step:F2} s, {step / (2 * forward):F2} × two forward passes");
         Report("rebuild", $"{rebuild:F2} s, {pool.Count} seeds");
@@ -75,8 +80,8 @@ internal static class ModelOfSize
 
     private static double Seconds(Action action, int times = Steps)
     {
-        TimeSpan start = Environment.CpuUsage.TotalTime;
-        for (int i = 0; i < times; i++)
+        var start = Environment.CpuUsage.TotalTime;
+        for (var i = 0; i < times; i++)
             action();
         return (Environment.CpuUsage.TotalTime - start).TotalSeconds / times;
     }
@@ -91,7 +96,7 @@ internal static class ModelOfSize
     // 12·L·H² in the blocks (attention 4·H², feed-forward 3·H·8/3·H) and 2·V·H in embedding and head; H a multiple of 128.
     private static int HiddenSize(double weights)
     {
-        int hidden = 128;
+        var hidden = 128;
         while (12.0 * Layers * hidden * hidden + 2.0 * Vocabulary * hidden < weights)
             hidden += 128;
         return hidden;
@@ -99,7 +104,7 @@ internal static class ModelOfSize
 
     private static void WriteCheckpoint(string folder, int hidden)
     {
-        int inner = hidden * 8 / 3 / 64 * 64;
+        var inner = hidden * 8 / 3 / 64 * 64;
         File.WriteAllText(Path.Combine(folder, "config.json"), JsonSerializer.Serialize(new
         {
             model_type = "llama",
@@ -112,15 +117,15 @@ internal static class ModelOfSize
         Dictionary<string, string> files = [];
         void Write(string file, params (string Name, long[] Shape)[] tensors)
         {
-            foreach ((string name, _) in tensors)
+            foreach ((var name, _) in tensors)
                 files[name] = file;
             CheckpointWriter.Write(Path.Combine(folder, file), tensors.Select(tensor => Tensor(tensor.Name, tensor.Shape)));
         }
         Write("model-embedding.safetensors", ("model.embed_tokens.weight", [Vocabulary, hidden]), ("model.norm.weight", [hidden]));
         Write("model-head.safetensors", ("lm_head.weight", [Vocabulary, hidden]));
-        for (int i = 0; i < Layers; i++)
+        for (var i = 0; i < Layers; i++)
         {
-            string name = $"model.layers.{i}";
+            var name = $"model.layers.{i}";
             Write($"model-{i}.safetensors",
                 ($"{name}.input_layernorm.weight", [hidden]), ($"{name}.post_attention_layernorm.weight", [hidden]),
                 ($"{name}.self_attn.q_proj.weight", [hidden, hidden]), ($"{name}.self_attn.k_proj.weight", [hidden, hidden]),
@@ -134,10 +139,10 @@ internal static class ModelOfSize
     // BF16, about ±0.02, as real checkpoints have it.
     private static TensorContent Tensor(string name, long[] shape)
     {
-        float[] values = new float[shape.Aggregate((a, b) => a * b)];
-        for (int i = 0; i < values.Length; i++)
+        var values = new float[shape.Aggregate((a, b) => a * b)];
+        for (var i = 0; i < values.Length; i++)
             values[i] = shape.Length == 1 ? 1 : ((i * 2654435761L) % 1001 - 500) * 4e-5f;
-        byte[] elements = new byte[2 * values.Length];
+        var elements = new byte[2 * values.Length];
         TensorType.BF16.Narrow(values, elements);
         return new TensorContent(name, TensorType.BF16, shape, elements);
     }

@@ -1,6 +1,10 @@
 using System.Runtime.CompilerServices;
 using BenchmarkDotNet.Attributes;
-using FedKSeed.Perturbation;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels.Weights;
+using FedKSeed.Perturbation.Directions;
+using FedKSeed.Training;
 using TorchSharp;
 
 namespace FedKSeed.LanguageModels.Benchmarks;
@@ -27,13 +31,13 @@ public class StepBenchmarks : IDisposable
     public void Load()
     {
         torch.set_num_threads(1);
-        string samples = Samples();
+        var samples = Samples();
         _model = CausalLanguageModel.Load(Path.Combine(samples, "model"));
         _weights = _model.BaseWeights();
         _trainer = new ZerothOrderTrainer(_model, new SeedPool(0x9E37_79B9_7F4A_7C15, 4096, DirectionScheme.PhiloxRademacher));
-        PromptTemplate template = PromptTemplate.Load(Path.Combine(samples, "prompt.json"));
+        var template = PromptTemplate.Load(Path.Combine(samples, "prompt.json"));
         ExampleEncoder encoder = new(_model.LoadTokenizer(), template, _model.MaxLength);
-        IReadOnlyList<Example> examples = FedKSeed.LanguageModels.Data.DataFile.Load(Path.Combine(samples, "data", "client-1.jsonl"));
+        var examples = DataFile.Load(Path.Combine(samples, "data", "client-1.jsonl"));
         _batch = new TokenBatch([.. encoder.Encode(examples).Sequences.Take(BatchSize)]);
     }
 

@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Benchmarks;
 

@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Benchmarks;
 
@@ -19,9 +20,9 @@ public class RebuildBenchmarks
     public void Fill()
     {
         var random = new Random(1);
-        for (int i = 0; i < Elements; i++)
+        for (var i = 0; i < Elements; i++)
             _base[i] = random.NextSingle();
-        for (int seed = 0; seed < Seeds; seed++)
+        for (var seed = 0; seed < Seeds; seed++)
             _quantised[seed] = random.Next(-(1 << 19) + 1, 1 << 19);
     }
 

@@ -24,7 +24,7 @@ internal sealed class ThroughputColumn(Func<BenchmarkCase, int> seeds) : IColumn
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
-        double? nanoseconds = summary[benchmarkCase]?.ResultStatistics?.Mean;
+        var nanoseconds = summary[benchmarkCase]?.ResultStatistics?.Mean;
         return nanoseconds is double mean ? string.Create(CultureInfo.InvariantCulture, $"{seeds(benchmarkCase) / mean:0.000} G/s") : "?";
     }
 }

@@ -1,4 +1,4 @@
-using FedKSeed.Perturbation;
+using FedKSeed.Checkpoints;
 
 namespace FedKSeed.Cli;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
+using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Verbs;
-using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LocalServers;
-using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
 
 namespace FedKSeed.Cli;

@@ -1,5 +1,6 @@
 using System.Text;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli;
 

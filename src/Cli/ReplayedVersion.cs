@@ -1,5 +1,9 @@
+using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Log;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli;
 
@@ -10,7 +14,7 @@ namespace FedKSeed.Cli;
 public sealed record ReplayedVersion(FederationSettings Settings, int Version, ReadOnlyMemory<long> Accumulators)
 {
     /// <summary>SHA-256 of the accumulators.</summary>
-    public string Digest => Federation.Accumulators.Digest(Accumulators.Span);
+    public string Digest => Federation.Aggregation.Accumulators.Digest(Accumulators.Span);
 
     /// <param name="log">Path of the log.</param>
     /// <param name="version">Null for the one that the federation kept, or the last one of a federation that is not closed.</param>

@@ -1,7 +1,11 @@
 using FedKSeed.Contracts;
+using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Perturbation.Directions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using TorchSharp;
@@ -26,7 +30,7 @@ public sealed class BaseModel : IDisposable
         Model = CausalLanguageModel.Load(worker.ModelFolder, ComputeTypes.Parse(worker.ComputeType), _device);
         Digest = Model.Checkpoint.Digest();
         var template = worker.PromptFile is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        Encoder = ExampleEncoder.Load(Model, template, worker.MaximumTokens, worker.ChatForm);
+        Encoder = Model.Encoder(template, worker.MaximumTokens, worker.ChatForm);
         _degreeOfParallelism = Math.Max(worker.Parallelism, worker.TorchThreads);
     }
 

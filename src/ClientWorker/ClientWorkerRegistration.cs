@@ -1,4 +1,4 @@
-using FedKSeed.Contracts;
+using FedKSeed.Bus;
 using FedKSeed.Operations;
 using MassTransit;
 using Microsoft.Extensions.Configuration;

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
-using FedKSeed.LanguageModels;
+using FedKSeed.Training;
 using MassTransit;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;

@@ -1,5 +1,5 @@
-using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 

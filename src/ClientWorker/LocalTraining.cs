@@ -5,6 +5,8 @@ using System.Security.Cryptography;
 using System.Text;
 using FedKSeed.Contracts;
 using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Weights;
+using FedKSeed.Training;
 using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;

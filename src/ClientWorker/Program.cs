@@ -1,5 +1,5 @@
+using FedKSeed.Bus;
 using FedKSeed.ClientWorker;
-using FedKSeed.Contracts;
 using FedKSeed.Operations;
 using Microsoft.Extensions.Hosting;
 

@@ -1,6 +1,7 @@
 using FedKSeed.Contracts;
-using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels.Evaluation;
 using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;
@@ -10,7 +11,7 @@ public sealed class VersionScoring
 {
     private readonly BaseModel _model;
     private readonly Evaluator _evaluator;
-    private (ModelVersion Version, Evaluation Evaluation)? _last;
+    private (ModelVersion Version, EvaluationResult Evaluation)? _last;
 
     public VersionScoring(BaseModel model, IOptions<EvaluatorOptions> options, IOptions<WorkerOptions> worker)
     {
@@ -22,7 +23,7 @@ public sealed class VersionScoring
         _evaluator = new Evaluator(model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
     }
 
-    public async Task<Evaluation> ScoreAsync(ModelVersion version, CancellationToken cancel)
+    public async Task<EvaluationResult> ScoreAsync(ModelVersion version, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(version);
         if (_last is { } last && last.Version.Version == version.Version && last.Version.BaseModelDigest == version.BaseModelDigest)

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
-using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels.Devices;
 
 namespace FedKSeed.ClientWorker;
 

@@ -1,3 +1,6 @@
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Log;
+
 namespace FedKSeed.Federation;
 
 /// <summary>A client's report as it came in.</summary>

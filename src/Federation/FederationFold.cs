@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation;
 

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation;
 

@@ -1,6 +1,12 @@
+using FedKSeed.Checkpoints;
+using FedKSeed.InstructionData;
+using FedKSeed.LanguageModels.Architectures;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Generation;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
-using TorchSharp;
+using FedKSeed.Tokenization;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels;
@@ -47,8 +53,8 @@ public sealed class CausalLanguageModel : IDisposable
     {
         device ??= ModelDevice.Cpu;
         _ = device.Operations(type);
-        Decoder decoder = Decoder.Create(ModelConfig.Load(folder));
-        Checkpoint checkpoint = Checkpoint.Open(folder);
+        var decoder = Decoder.Create(ModelConfig.Load(folder));
+        var checkpoint = Checkpoint.Open(folder);
         try
         {
             decoder.Layout.Bind(checkpoint);
@@ -65,12 +71,18 @@ public sealed class CausalLanguageModel : IDisposable
     /// <exception cref="InvalidDataException">A file is missing or not supported, or gives ids that the embedding has no row for; the message names it.</exception>
     public Tokenizer LoadTokenizer()
     {
-        Tokenizer tokenizer = Tokenizer.Load(Checkpoint.Folder);
+        var tokenizer = Tokenizer.Load(Checkpoint.Folder);
         if (tokenizer.VocabularySize > VocabularySize)
             throw new InvalidDataException(
                 $"{Checkpoint.Folder}: the tokenizer gives ids up to {tokenizer.VocabularySize - 1}, but vocab_size in {ModelConfig.FileName} and the embedding end at {VocabularySize - 1}.");
         return tokenizer;
     }
+
+    /// <summary>What turns examples into tokens for this model: with the tokenizer of its folder and, unless another is named, its chat form.</summary>
+    /// <param name="maxLength">Longest sequence, in tokens; the model's own limit where that is less.</param>
+    /// <exception cref="InvalidDataException">The tokenizer's files are missing, broken, not supported, or those of another model.</exception>
+    public ExampleEncoder Encoder(PromptTemplate template, int maxLength, ChatForm? chat = null) =>
+        ExampleEncoder.Load(Checkpoint.Folder, LoadTokenizer(), template, Math.Min(maxLength, MaxLength), chat);
 
     /// <summary>The weights of version 0.</summary>
     public ModelWeights BaseWeights() => Fill((_, _, _) => { });
@@ -112,11 +124,11 @@ public sealed class CausalLanguageModel : IDisposable
             return [];
         if (prompts.Any(prompt => prompt.Length == 0))
             throw new ArgumentException("A prompt needs at least one token.", nameof(prompts));
-        int capacity = prompts.Max(prompt => prompt.Length) + settings.MaxNewTokens;
+        var capacity = prompts.Max(prompt => prompt.Length) + settings.MaxNewTokens;
         CheckLength(capacity);
-        foreach (int[] prompt in prompts)
+        foreach (var prompt in prompts)
             CheckIds(Array.ConvertAll(prompt, id => (long)id));
-        using KeyValueCache cache = _decoder.NewCache(prompts.Count, capacity, weights.Type, weights.Device);
+        using var cache = _decoder.NewCache(prompts.Count, capacity, weights.Type, weights.Device);
         GrowingTexts texts = new(prompts, settings.MaxNewTokens, settings.Ends);
         for (int first = 0, next = prompts.Min(prompt => prompt.Length); !texts.AllEnded; (first, next) = (next, next + 1))
         {
@@ -133,7 +145,7 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>The weights of version 0, as the compute type has them, in float32: for a trainer to move.</summary>
     internal ModelWeights WideBaseWeights()
     {
-        ModelWeights weights = BaseWeights();
+        var weights = BaseWeights();
         if (ComputeType == ComputeType.F32)
             return weights;
         using (weights)
@@ -147,35 +159,35 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>Logits at the label positions of the batch, [S, M, V], row-major: for tests against a reference.</summary>
     internal float[] Logits(ModelWeights weights, TokenBatch batch)
     {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable mode = inference_mode();
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
         return _decoder.Logits(weights, Input(batch, weights.Device)).to(ScalarType.Float32).cpu().data<float>().ToArray();
     }
 
     /// <summary>The loss of each weight set.</summary>
     internal double[] Losses(IWeights weights, TokenBatch batch)
     {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable mode = inference_mode();
-        Tensor hidden = _decoder.Hidden(weights, Input(batch, weights.Device)); // [S, M, H]
-        Tensor targets = tensor(batch.Targets, device: weights.Device.Torch); // [M]
-        Tensor losses = weights.Operations.CrossEntropy(weights, hidden, _decoder.Head, targets); // [S·M]
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        var hidden = _decoder.Hidden(weights, Input(batch, weights.Device)); // [S, M, H]
+        var targets = tensor(batch.Targets, device: weights.Device.Torch); // [M]
+        var losses = weights.Operations.CrossEntropy(weights, hidden, _decoder.Head, targets); // [S·M]
         return losses.view(weights.Sets, -1).mean([1], type: ScalarType.Float64).cpu().data<double>().ToArray(); // [S]
     }
 
     /// <summary>Runs columns [first, next) of the texts through the model; gives each row's next token.</summary>
     private int[] NextTokens(ModelWeights weights, GrowingTexts texts, int first, int next, int rows, KeyValueCache cache, Sampling? sampling)
     {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable mode = inference_mode();
-        int length = next - first;
-        Device device = weights.Device.Torch;
-        Tensor last = arange(length - 1, (long)rows * length, length, ScalarType.Int64, device);
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        var length = next - first;
+        var device = weights.Device.Torch;
+        var last = arange(length - 1, (long)rows * length, length, ScalarType.Int64, device);
         DecoderInput input = new() { Rows = rows, Length = length, Ids = tensor(texts.Columns(first, next), device: device), Positions = last };
-        Tensor logits = _decoder.Logits(weights, input, cache); // [1, B, V]
+        var logits = _decoder.Logits(weights, input, cache); // [1, B, V]
         if (sampling is null)
             return Array.ConvertAll(logits.argmax(-1).cpu().data<long>().ToArray(), id => (int)id);
-        float[] values = logits.to(ScalarType.Float32).cpu().data<float>().ToArray();
+        var values = logits.to(ScalarType.Float32).cpu().data<float>().ToArray();
         return [.. Enumerable.Range(0, rows).Select(row =>
             texts.Writes(row, next) ? sampling.Draw(values.AsSpan(row * VocabularySize, VocabularySize), row, texts.Written(row)) : 0)];
     }
@@ -190,7 +202,7 @@ public sealed class CausalLanguageModel : IDisposable
 
     private void CheckIds(ReadOnlySpan<long> ids)
     {
-        foreach (long id in ids)
+        foreach (var id in ids)
         {
             if (id < 0 || id >= VocabularySize)
                 throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {VocabularySize}.", nameof(ids));
@@ -208,13 +220,13 @@ public sealed class CausalLanguageModel : IDisposable
     private ModelWeights Fill(Change change)
     {
         ModelWeights weights = new(_decoder.Layout, ComputeType, Device);
-        float[] wide = weights.Buffer.HasFloats ? [] : new float[MaxPiece];
-        foreach (PlacedTensor tensor in Tensors)
+        var wide = weights.Buffer.HasFloats ? [] : new float[MaxPiece];
+        foreach (var tensor in Tensors)
         {
             for (long first = 0; first < tensor.Count; first += MaxPiece)
             {
-                int count = (int)Math.Min(tensor.Count - first, MaxPiece);
-                Span<float> piece = weights.Buffer.HasFloats ? weights.Buffer.Floats(tensor.Offset + first, count) : wide.AsSpan(0, count);
+                var count = (int)Math.Min(tensor.Count - first, MaxPiece);
+                var piece = weights.Buffer.HasFloats ? weights.Buffer.Floats(tensor.Offset + first, count) : wide.AsSpan(0, count);
                 tensor.Source.Read(first, piece);
                 change(tensor.Ordinal, first, piece);
                 if (!weights.Buffer.HasFloats)
@@ -230,12 +242,12 @@ public sealed class CausalLanguageModel : IDisposable
         ModelWeights weights = new(_decoder.Layout, ComputeType, Device);
         using DeviceRebuilder device = new(kernels, rebuilder);
         using DeviceMemory staging = new(kernels, MaxUploadBytes);
-        foreach (PlacedTensor tensor in Tensors)
+        foreach (var tensor in Tensors)
         {
-            TensorType type = tensor.Source.Type;
+            var type = tensor.Source.Type;
             for (long first = 0; first < tensor.Count; first += MaxUploadBytes / type.Size())
             {
-                int bytes = (int)Math.Min((tensor.Count - first) * type.Size(), MaxUploadBytes);
+                var bytes = (int)Math.Min((tensor.Count - first) * type.Size(), MaxUploadBytes);
                 kernels.Write(staging.Address, tensor.Source.Bytes(first * type.Size(), bytes));
                 device.Rebuild(tensor.Ordinal, first, bytes / type.Size(), type, staging.Address, ComputeType.Stored(), weights.Buffer.Address(tensor.Offset + first));
             }

@@ -1,5 +1,10 @@
 using System.Text.Json;
+using FedKSeed.Checkpoints;
+using FedKSeed.LanguageModels.Architectures;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.LanguageModels;
 
@@ -32,11 +37,11 @@ public sealed record ModelShape(string Name, int Hidden, int Intermediate, int L
         TensorShape Vector(string name) => new(name, TensorType.BF16, [Hidden]);
 
         yield return Matrix("model.embed_tokens.weight", Vocabulary, Hidden);
-        for (int i = 0; i < Layers; i++)
+        for (var i = 0; i < Layers; i++)
         {
-            string layer = $"model.layers.{i}";
+            var layer = $"model.layers.{i}";
             yield return Vector($"{layer}.input_layernorm.weight");
-            foreach (string name in new[] { "q", "k", "v", "o" })
+            foreach (var name in new[] { "q", "k", "v", "o" })
                 yield return Matrix($"{layer}.self_attn.{name}_proj.weight", Hidden, Hidden);
             yield return Vector($"{layer}.post_attention_layernorm.weight");
             yield return Matrix($"{layer}.mlp.gate_proj.weight", Intermediate, Hidden);
@@ -92,16 +97,16 @@ public sealed class SyntheticModel : IDisposable
     public static void Fill(ModelWeights weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
-        float[] values = new float[1 << 16];
-        foreach (Parameter parameter in weights.Layout.Parameters)
+        var values = new float[1 << 16];
+        foreach (var parameter in weights.Layout.Parameters)
         {
-            foreach (PlacedTensor tensor in weights.Layout.Tensors(parameter))
+            foreach (var tensor in weights.Layout.Tensors(parameter))
             {
                 for (long first = 0; first < tensor.Count; first += values.Length)
                 {
-                    Span<float> piece = values.AsSpan(0, (int)Math.Min(values.Length, tensor.Count - first));
+                    var piece = values.AsSpan(0, (int)Math.Min(values.Length, tensor.Count - first));
                     weights.Buffer.Read(tensor.Offset + first, piece);
-                    for (int i = 0; parameter.IsVector && i < piece.Length; i++)
+                    for (var i = 0; parameter.IsVector && i < piece.Length; i++)
                         piece[i] += 1;
                     Perturb.Advance(Pool.Direction(0, tensor.Ordinal), Size, first, piece);
                     weights.Buffer.Write(tensor.Offset + first, piece);

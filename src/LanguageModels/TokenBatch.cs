@@ -1,3 +1,5 @@
+using FedKSeed.InstructionData;
+
 namespace FedKSeed.LanguageModels;
 
 /// <summary>
@@ -25,9 +27,9 @@ public sealed class TokenBatch
         Cells = new long[Rows * Length];
         List<long> positions = [], targets = [];
         int token = 0, cell = 0;
-        foreach ((TokenSequence sequence, int length) in sequences.Zip(lengths).Where(pair => pair.Second > 0))
+        foreach ((var sequence, var length) in sequences.Zip(lengths).Where(pair => pair.Second > 0))
         {
-            for (int t = 0; t < length; t++, token++)
+            for (var t = 0; t < length; t++, token++)
             {
                 Ids[token] = sequence.Ids[t];
                 TokenCells[token] = cell + t;

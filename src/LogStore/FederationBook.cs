@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.LogStore;
 

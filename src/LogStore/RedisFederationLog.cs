@@ -1,5 +1,7 @@
 using System.Text.Json;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Log;
 using Polly;
 using Polly.Retry;
 using StackExchange.Redis;

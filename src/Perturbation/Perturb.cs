@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics.X86;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation;
 
@@ -24,7 +25,7 @@ public static class Perturb
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
-        bool isLarge = weights.Length >= LargeCount;
+        var isLarge = weights.Length >= LargeCount;
         fixed (float* w = weights, p = plus, m = minus)
         {
             float* from = w, up = p, down = m; // fixed locals cannot be captured; the pins outlast the loop
@@ -44,7 +45,7 @@ public static class Perturb
         CheckRange(firstElement, weights.Length);
         fixed (float* w = weights)
         {
-            float* start = w;
+            var start = w;
             InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
                 PerturbKernels.Advance(KernelPaths.Best, direction, step, firstElement + begin, new(start + begin, count)));
         }
@@ -63,7 +64,7 @@ public static class Perturb
         CheckLengths(weights.Length, plus.Length, minus.Length);
         if (previous.Tensor != next.Tensor || previous.Key != next.Key || previous.Scheme != next.Scheme)
             throw new ArgumentException("Both directions must belong to the same tensor of the same pool.", nameof(next));
-        bool isLarge = weights.Length >= LargeCount;
+        var isLarge = weights.Length >= LargeCount;
         fixed (float* w = weights, p = plus, m = minus)
         {
             float* from = w, up = p, down = m;

@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation;
 
@@ -44,7 +46,7 @@ public sealed class Rebuilder
         ArgumentOutOfRangeException.ThrowIfNegative(shift);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shift, MaxShift);
         long magnitude = 0;
-        foreach (int q in quantised)
+        foreach (var q in quantised)
             magnitude += Math.Abs((long)q);
         if (magnitude > int.MaxValue)
             throw new ArgumentException($"The quantised accumulators sum to {magnitude} in magnitude; sums are exact only up to 2^31 − 1.", nameof(quantised));
@@ -84,23 +86,23 @@ public sealed class Rebuilder
 
     private unsafe void Run(ElementRange range, ReadOnlySpan<byte> baseElements, Span<byte> elements, int degreeOfParallelism)
     {
-        int size = range.Type.Size();
-        int count = elements.Length / size;
-        int chunk = Math.Clamp(count / (degreeOfParallelism * ChunksPerThread), MinChunk, MaxChunk);
-        int chunks = (count + chunk - 1) / chunk;
+        var size = range.Type.Size();
+        var count = elements.Length / size;
+        var chunk = Math.Clamp(count / (degreeOfParallelism * ChunksPerThread), MinChunk, MaxChunk);
+        var chunks = (count + chunk - 1) / chunk;
         fixed (byte* sourceStart = baseElements, targetStart = elements)
         {
             byte* source = sourceStart, target = targetStart; // fixed locals cannot be captured; the pin outlasts the loop
             void RunChunk(int index)
             {
-                int begin = index * chunk;
-                int bytes = Math.Min(chunk, count - begin) * size;
+                var begin = index * chunk;
+                var bytes = Math.Min(chunk, count - begin) * size;
                 RunChunkOf(range, begin, new(source + (long)begin * size, bytes), new(target + (long)begin * size, bytes));
             }
 
             if (degreeOfParallelism == 1 || chunks == 1)
             {
-                for (int i = 0; i < chunks; i++)
+                for (var i = 0; i < chunks; i++)
                     RunChunk(i);
             }
             else
@@ -110,11 +112,11 @@ public sealed class Rebuilder
 
     private void RunChunkOf(ElementRange range, int begin, ReadOnlySpan<byte> source, Span<byte> target)
     {
-        int count = target.Length / range.Type.Size();
+        var count = target.Length / range.Type.Size();
         float[] sums = ArrayPool<float>.Shared.Rent(count), weights = ArrayPool<float>.Shared.Rent(count);
         _kernel.Sums(range.Tensor, range.FirstElement + begin, sums.AsSpan(0, count));
         range.Type.Widen(source, weights.AsSpan(0, count));
-        for (int i = 0; i < count; i++)
+        for (var i = 0; i < count; i++)
             weights[i] = MathF.FusedMultiplyAdd(_factor, sums[i], weights[i]);
         range.Type.Narrow(weights.AsSpan(0, count), target);
         ArrayPool<float>.Shared.Return(sums);

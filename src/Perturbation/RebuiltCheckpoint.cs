@@ -1,3 +1,5 @@
+using FedKSeed.Checkpoints;
+
 namespace FedKSeed.Perturbation;
 
 /// <summary>How far the writing of a checkpoint has come.</summary>
@@ -35,7 +37,7 @@ public static class RebuiltCheckpoint
         var files = new List<AtomicFile>();
         try
         {
-            foreach (SafetensorsFile file in source.Files)
+            foreach (var file in source.Files)
             {
                 files.Add(new AtomicFile(Path.Combine(folder, Path.GetFileName(file.Path)), file.Header.Bytes.Length + file.Header.DataLength));
                 job.WriteFile(file, files[^1].Stream);
@@ -53,7 +55,7 @@ public static class RebuiltCheckpoint
     public static void CopyCompanions(string sourceFolder, string folder)
     {
         Directory.CreateDirectory(folder);
-        foreach (string path in Directory.EnumerateFiles(sourceFolder))
+        foreach (var path in Directory.EnumerateFiles(sourceFolder))
         {
             if (CompanionExtensions.Contains(Path.GetExtension(path)) && Path.GetFileName(path) != Checkpoint.IndexFile)
                 File.Copy(path, Path.Combine(folder, Path.GetFileName(path)), overwrite: true);
@@ -63,9 +65,9 @@ public static class RebuiltCheckpoint
     /// <summary>Takes down what would be found first, then names the files, the index last: a reader never sees two versions mixed.</summary>
     private static void Publish(Checkpoint source, string folder, List<AtomicFile> files)
     {
-        string index = Path.Combine(source.Folder, Checkpoint.IndexFile);
-        bool isSharded = Path.GetFileName(source.Files[0].Path) != Checkpoint.SingleFile;
-        using AtomicFile? indexCopy = isSharded ? new AtomicFile(Path.Combine(folder, Checkpoint.IndexFile), 0) : null;
+        var index = Path.Combine(source.Folder, Checkpoint.IndexFile);
+        var isSharded = Path.GetFileName(source.Files[0].Path) != Checkpoint.SingleFile;
+        using var indexCopy = isSharded ? new AtomicFile(Path.Combine(folder, Checkpoint.IndexFile), 0) : null;
         indexCopy?.Stream.Write(File.ReadAllBytes(index));
         File.Delete(Path.Combine(folder, Checkpoint.IndexFile));
         if (isSharded)
@@ -84,7 +86,7 @@ public static class RebuiltCheckpoint
         public void WriteFile(SafetensorsFile file, FileStream target)
         {
             target.Write(file.Header.Bytes);
-            foreach (SafetensorsEntry entry in file.Header.Entries)
+            foreach (var entry in file.Header.Entries)
                 WriteTensor(source[entry.Name], target);
         }
 
@@ -93,8 +95,8 @@ public static class RebuiltCheckpoint
             for (long done = 0; done < tensor.ByteCount;)
             {
                 cancellation.ThrowIfCancellationRequested();
-                int count = (int)Math.Min(tensor.ByteCount - done, ChunkBytes);
-                ReadOnlySpan<byte> elements = tensor.Bytes(done, count);
+                var count = (int)Math.Min(tensor.ByteCount - done, ChunkBytes);
+                var elements = tensor.Bytes(done, count);
                 tensor.Prefetch(done + count, ChunkBytes);
                 if (tensor.Ordinal is int ordinal)
                 {

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation;
 
@@ -28,13 +30,13 @@ public static class StochasticRounding
     {
         if (type is not (TensorType.F16 or TensorType.BF16))
             throw new ArgumentException($"Weights of {type.Name()} are not rounded stochastically.", nameof(type));
-        Span<ushort> stored = MemoryMarshal.Cast<byte, ushort>(weights);
-        for (int i = 0; i < stored.Length; i++)
+        var stored = MemoryMarshal.Cast<byte, ushort>(weights);
+        for (var i = 0; i < stored.Length; i++)
         {
-            long element = firstElement + i;
-            float weight = type == TensorType.BF16 ? BitConverter.UInt32BitsToSingle((uint)stored[i] << 16) : (float)BitConverter.UInt16BitsToHalf(stored[i]);
-            float moved = MathF.FusedMultiplyAdd(step, direction.Value(element), weight);
-            uint random = Random(direction, draw, element);
+            var element = firstElement + i;
+            var weight = type == TensorType.BF16 ? BitConverter.UInt32BitsToSingle((uint)stored[i] << 16) : (float)BitConverter.UInt16BitsToHalf(stored[i]);
+            var moved = MathF.FusedMultiplyAdd(step, direction.Value(element), weight);
+            var random = Random(direction, draw, element);
             stored[i] = !float.IsFinite(moved) ? Nearest(type, moved)
                 : type == TensorType.BF16 ? (ushort)((BitConverter.SingleToUInt32Bits(moved) + random) >> 16)
                 : RoundToHalf(moved, random);
@@ -43,29 +45,29 @@ public static class StochasticRounding
 
     private static uint Random(Direction direction, uint draw, long element)
     {
-        ulong group = (ulong)element >> 3;
-        Philox4x32.Block words = Philox4x32.Generate(
+        var group = (ulong)element >> 3;
+        var words = Philox4x32.Generate(
             new((uint)group, (uint)(group >> 32) | RoundingCounters, draw, (uint)direction.Tensor), direction.Key);
-        int half = (int)(element & 7);
+        var half = (int)(element & 7);
         return words[half / 2] >> (RandomBits * (half % 2)) & 0xFFFF;
     }
 
     private static ushort RoundToHalf(float value, uint random)
     {
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        (uint sign, uint magnitude) = (bits >> 16 & 0x8000, bits & 0x7FFF_FFFF);
-        int exponent = (int)(magnitude >> 23);
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        (var sign, var magnitude) = (bits >> 16 & 0x8000, bits & 0x7FFF_FFFF);
+        var exponent = (int)(magnitude >> 23);
         if (exponent >= LeastNormalExponent)
         {
-            uint carried = (magnitude + (random >> (RandomBits - DroppedBits))) >> DroppedBits;
+            var carried = (magnitude + (random >> (RandomBits - DroppedBits))) >> DroppedBits;
             const uint rebias = (LeastNormalExponent - 1) << 10;
             return (ushort)(sign | (carried >= OverflowExponent << 10 ? HalfInfinity : carried - rebias));
         }
-        int cut = DroppedBits + LeastNormalExponent - exponent; // bits below 2⁻²⁴
+        var cut = DroppedBits + LeastNormalExponent - exponent; // bits below 2⁻²⁴
         if (cut > 47)
             return (ushort)sign; // below 2⁻⁴⁷ there is nothing to be rounded up
         ulong significand = (magnitude & 0x7F_FFFF) | 0x80_0000;
-        ulong added = cut < RandomBits ? random >> (RandomBits - cut) : (ulong)random << (cut - RandomBits);
+        var added = cut < RandomBits ? random >> (RandomBits - cut) : (ulong)random << (cut - RandomBits);
         return (ushort)(sign | (uint)((significand + added) >> cut));
     }
 

@@ -1,4 +1,5 @@
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.RoundService;
 

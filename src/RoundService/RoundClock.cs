@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Rounds;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;

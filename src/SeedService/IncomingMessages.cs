@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.SeedService;
 

@@ -1,4 +1,4 @@
-using FedKSeed.Contracts;
+using FedKSeed.Bus;
 using FedKSeed.Operations;
 using FedKSeed.SeedService;
 using Microsoft.Extensions.Hosting;

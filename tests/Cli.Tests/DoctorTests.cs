@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using FedKSeed.Cli.Doctor;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
 
 namespace FedKSeed.Cli.Tests;
 

@@ -1,5 +1,6 @@
-using FedKSeed.Federation;
-using FedKSeed.Perturbation;
+using FedKSeed.Checkpoints;
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Tests;
 

@@ -4,6 +4,7 @@ using FedKSeed.Cli.Report;
 using FedKSeed.Cli.Run;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Tests;
 

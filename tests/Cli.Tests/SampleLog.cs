@@ -1,5 +1,6 @@
+using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
-using FedKSeed.Perturbation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Tests;
 

@@ -1,6 +1,6 @@
 using FedKSeed.Cli.Run;
-using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Cli.Tests;

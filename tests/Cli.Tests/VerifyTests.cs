@@ -1,5 +1,6 @@
 using System.Text.Json;
-using FedKSeed.Federation;
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Tests;
 

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using FedKSeed.Contracts;
+using FedKSeed.Bus;
 using FedKSeed.SeedService;
 using MassTransit;
 using Microsoft.Extensions.Configuration;

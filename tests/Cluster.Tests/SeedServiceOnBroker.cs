@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.LogStore;
 using FedKSeed.RoundService;

@@ -1,5 +1,4 @@
 using FedKSeed.EndToEnd.Tests;
-
 namespace FedKSeed.Cluster.Tests;
 
 /// <summary>A few clients and a few held-out examples of the sample's, so that scoring takes no time.</summary>

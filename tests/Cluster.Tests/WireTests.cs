@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using MassTransit;
 using RabbitMQ.Client;
@@ -30,7 +31,7 @@ public sealed class WireTests(Servers servers)
         await service.Publish(new RoundStarted { Federation = "weighs", Round = 1, Participants = [SeedServiceOnBroker.Client] });
         var down = await service.Next(assignments);
         // What a worker sends, it sends while it works off its assignment: the envelope then says which.
-        var worker = Bus.Factory.CreateUsingRabbitMq(bus =>
+        var worker = MassTransit.Bus.Factory.CreateUsingRabbitMq(bus =>
         {
             bus.Host(servers.Broker.Address);
             FederationBus.UseCompactJson(bus);

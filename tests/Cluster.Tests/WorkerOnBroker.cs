@@ -1,8 +1,8 @@
+using FedKSeed.Bus;
+using FedKSeed.Checkpoints;
 using FedKSeed.ClientWorker;
-using FedKSeed.Contracts;
 using FedKSeed.EndToEnd.Tests;
 using FedKSeed.Operations;
-using FedKSeed.Perturbation;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

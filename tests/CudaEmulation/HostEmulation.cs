@@ -41,7 +41,7 @@ internal sealed unsafe class HostEmulation : IKernelDevice
         if (blocks == 0)
             return;
         Launches++;
-        TArguments copy = arguments;
+        var copy = arguments;
         _launch(NativeLibrary.GetExport(Kernels.Value, kernel), checked((uint)blocks), IKernelDevice.BlockSize, &copy);
     }
 
@@ -60,18 +60,18 @@ internal sealed unsafe class HostEmulation : IKernelDevice
     /// <summary>Compiles once per state of the source, for all test projects.</summary>
     private static string Compile([CallerFilePath] string here = "")
     {
-        string source = KernelSource();
-        string lanes = File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "lanes.h"));
-        string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(lanes + source)))[..16];
-        string library = Path.Combine(Path.GetTempPath(), $"fedkseed-kernels-{hash}.so");
+        var source = KernelSource();
+        var lanes = File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "lanes.h"));
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(lanes + source)))[..16];
+        var library = Path.Combine(Path.GetTempPath(), $"fedkseed-kernels-{hash}.so");
         if (File.Exists(library))
             return library;
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("fedkseed-kernels-");
+        var folder = Directory.CreateTempSubdirectory("fedkseed-kernels-");
         try
         {
             File.WriteAllText(Path.Combine(folder.FullName, "kernels.cpp"), "#include \"lanes.h\"\n#line 1 \"kernels.cu\"\n" + source);
             File.WriteAllText(Path.Combine(folder.FullName, "lanes.h"), lanes);
-            string partial = Path.Combine(folder.FullName, "kernels.so");
+            var partial = Path.Combine(folder.FullName, "kernels.so");
             // No contraction: as NVRTC is told. The kernels read vectors through pointers to their elements.
             Run(folder.FullName,
                 "-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-march=native", "-fPIC", "-shared", "-pthread",
@@ -88,8 +88,8 @@ internal sealed unsafe class HostEmulation : IKernelDevice
     private static void Run(string folder, params string[] arguments)
     {
         ProcessStartInfo start = new(Compiler, arguments) { WorkingDirectory = folder, RedirectStandardError = true };
-        using Process process = Process.Start(start)!;
-        string errors = process.StandardError.ReadToEnd();
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEnd();
         process.WaitForExit();
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{Compiler} {string.Join(' ', arguments)}: {errors}");
@@ -97,7 +97,7 @@ internal sealed unsafe class HostEmulation : IKernelDevice
 
     private static string KernelSource()
     {
-        using Stream stream = typeof(IKernelDevice).Assembly.GetManifestResourceStream("kernels.cu")!;
+        using var stream = typeof(IKernelDevice).Assembly.GetManifestResourceStream("kernels.cu")!;
         using StreamReader reader = new(stream);
         return reader.ReadToEnd();
     }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using CsCheck;
+using FedKSeed.Federation.Aggregation;
 
 namespace FedKSeed.Federation.Tests;
 

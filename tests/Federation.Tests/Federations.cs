@@ -1,3 +1,5 @@
+using FedKSeed.Federation.Log;
+
 namespace FedKSeed.Federation.Tests;
 
 /// <summary>Federations for tests, run through the same decisions and fold as the real ones.</summary>

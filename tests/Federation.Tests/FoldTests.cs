@@ -1,4 +1,6 @@
 using CsCheck;
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Log;
 using static FedKSeed.Federation.Tests.Federations;
 
 namespace FedKSeed.Federation.Tests;

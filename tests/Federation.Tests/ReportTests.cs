@@ -1,3 +1,5 @@
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Log;
 using static FedKSeed.Federation.Tests.Federations;
 
 namespace FedKSeed.Federation.Tests;

@@ -1,4 +1,6 @@
 using CsCheck;
+using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rounds;
 using static FedKSeed.Federation.Tests.Federations;
 
 namespace FedKSeed.Federation.Tests;

@@ -1,4 +1,5 @@
 using CsCheck;
+using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation.Tests;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using FedKSeed.Federation.Aggregation;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Federation.Tests;

@@ -2,7 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using FedKSeed.Perturbation;
+using FedKSeed.Checkpoints;
+using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -17,21 +18,21 @@ public class ArchitectureOptionTests
     [MemberData(nameof(Cases))]
     public void An_option_gives_the_known_loss(string name)
     {
-        JsonElement known = Known.Single(some => some.GetProperty("name").GetString() == name);
+        var known = Known.Single(some => some.GetProperty("name").GetString() == name);
         ReferenceModel reference = new(known.GetProperty("model").GetString()!);
-        using TemporaryFolder folder = Changed(reference, known);
-        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
-        using ModelWeights weights = model.BaseWeights();
-        double expected = known.GetProperty("loss").GetDouble();
+        using var folder = Changed(reference, known);
+        using var model = CausalLanguageModel.Load(folder.Path);
+        using var weights = model.BaseWeights();
+        var expected = known.GetProperty("loss").GetDouble();
         Assert.Equal(expected, model.Loss(weights, reference.Batch), 1e-6 * expected);
     }
 
     [Fact]
     public void A_scaled_context_is_longer_than_the_trained_one()
     {
-        JsonElement known = Known.Single(some => some.GetProperty("name").GetString() == "dynamic scaling beyond the trained length");
-        using TemporaryFolder folder = Changed(new ReferenceModel("llama-gqa-untied"), known);
-        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
+        var known = Known.Single(some => some.GetProperty("name").GetString() == "dynamic scaling beyond the trained length");
+        using var folder = Changed(new ReferenceModel("llama-gqa-untied"), known);
+        using var model = CausalLanguageModel.Load(folder.Path);
         Assert.Equal(4 * 16, model.MaxLength);
     }
 
@@ -39,15 +40,15 @@ public class ArchitectureOptionTests
     public void A_checkpoint_of_the_body_alone_and_with_mask_buffers_is_the_same_model()
     {
         ReferenceModel reference = new("gpt2");
-        using Checkpoint whole = Checkpoint.Open(reference.Folder);
+        using var whole = Checkpoint.Open(reference.Folder);
         using TemporaryFolder folder = new();
         File.Copy(Path.Combine(reference.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
-        IEnumerable<TensorContent> body = whole.Weights.Select(tensor =>
+        var body = whole.Weights.Select(tensor =>
             new TensorContent(tensor.Name.Replace("transformer.", "", StringComparison.Ordinal), tensor.Type, tensor.Shape, tensor.Bytes(0, (int)tensor.ByteCount).ToArray()));
         TensorContent mask = new("h.0.attn.bias", TensorType.F32, [1, 1, 2, 2], new byte[16]);
         CheckpointWriter.Write(Path.Combine(folder.Path, Checkpoint.SingleFile), [.. body, mask]);
-        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
-        using ModelWeights weights = model.BaseWeights();
+        using var model = CausalLanguageModel.Load(folder.Path);
+        using var weights = model.BaseWeights();
         Assert.Equal(reference.Loss, model.Loss(weights, reference.Batch), 1e-4 * reference.Loss);
     }
 
@@ -55,8 +56,8 @@ public class ArchitectureOptionTests
     {
         TemporaryFolder folder = new();
         folder.CopyFrom(reference.Folder);
-        JsonObject config = JsonNode.Parse(File.ReadAllText(Path.Combine(reference.Folder, "config.json")))!.AsObject();
-        foreach (JsonProperty field in known.GetProperty("change").EnumerateObject())
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(reference.Folder, "config.json")))!.AsObject();
+        foreach (var field in known.GetProperty("change").EnumerateObject())
             config[field.Name] = JsonNode.Parse(field.Value.GetRawText());
         folder.Write("config.json", config.ToJsonString());
         string[] biases = [.. known.GetProperty("biases").EnumerateArray().Select(bias => bias.GetString()!)];
@@ -67,10 +68,10 @@ public class ArchitectureOptionTests
 
     private static void AddBiases(ReferenceModel reference, TemporaryFolder folder, string[] biases)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(reference.Folder);
-        IEnumerable<TensorContent> stored = checkpoint.Weights.Select(tensor =>
+        using var checkpoint = Checkpoint.Open(reference.Folder);
+        var stored = checkpoint.Weights.Select(tensor =>
             new TensorContent(tensor.Name, tensor.Type, tensor.Shape, tensor.Bytes(0, (int)tensor.ByteCount).ToArray()));
-        IEnumerable<TensorContent> added = biases.Select(name => MadeUpBias(name, (int)checkpoint[name.Replace(".bias", ".weight", StringComparison.Ordinal)].Shape[0]));
+        var added = biases.Select(name => MadeUpBias(name, (int)checkpoint[name.Replace(".bias", ".weight", StringComparison.Ordinal)].Shape[0]));
         CheckpointWriter.Write(Path.Combine(folder.Path, Checkpoint.SingleFile), [.. stored, .. added]);
     }
 

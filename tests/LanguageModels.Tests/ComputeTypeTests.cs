@@ -1,4 +1,10 @@
+using FedKSeed.Checkpoints;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Directions;
+using FedKSeed.Tests;
+using FedKSeed.Training;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -16,11 +22,11 @@ public class ComputeTypeTests
     public void In_16_bits_the_loss_is_that_of_the_reference_to_the_types_precision(string name, ComputeType type, double relative)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, type);
-        using ModelWeights weights = model.BaseWeights();
+        using var model = CausalLanguageModel.Load(reference.Folder, type);
+        using var weights = model.BaseWeights();
         Assert.Equal(type, weights.Type);
         Assert.Equal(reference.Loss, model.Loss(weights, reference.Batch), relative * reference.Loss);
-        int[] greedy = model.Generate(weights, [reference.GreedyPrompt], 12, [], TestContext.Current.CancellationToken)[0];
+        var greedy = model.Generate(weights, [reference.GreedyPrompt], 12, [], TestContext.Current.CancellationToken)[0];
         Assert.Equal(12, greedy.Length);
     }
 
@@ -32,7 +38,7 @@ public class ComputeTypeTests
         Rebuilder rebuilder = new(new SeedPool(7, 3, DirectionScheme.PhiloxRademacher), [70_000_001, -3, 1_500_000], 9);
         using CausalLanguageModel wide = Reference.Load(), narrow = CausalLanguageModel.Load(Reference.Folder, type);
         using ModelWeights expected = wide.Rebuild(rebuilder), actual = narrow.Rebuild(rebuilder);
-        foreach (CheckpointTensor tensor in wide.Checkpoint.Weights)
+        foreach (var tensor in wide.Checkpoint.Weights)
             Assert.Equal(Rounded(stored, expected.Read(tensor.Name)), actual.Read(tensor.Name));
     }
 
@@ -43,22 +49,22 @@ public class ComputeTypeTests
     public void Both_signs_are_one_float32_operation_rounded_once(ComputeType type, TensorType stored)
     {
         const float epsilon = 1e-3f, step = -3e-4f;
-        using CausalLanguageModel model = CausalLanguageModel.Load(Reference.Folder, type);
-        using ModelWeights weights = model.WideBaseWeights();
+        using var model = CausalLanguageModel.Load(Reference.Folder, type);
+        using var weights = model.WideBaseWeights();
         using PerturbedWeights perturbed = new(weights, Reference.Pool, type);
         perturbed.Postpone(seed: 11, step);
         perturbed.Perturb(seed: 37, epsilon);
-        foreach (Parameter parameter in weights.Layout.Parameters)
+        foreach (var parameter in weights.Layout.Parameters)
         {
-            foreach (PlacedTensor tensor in weights.Layout.Tensors(parameter))
+            foreach (var tensor in weights.Layout.Tensors(parameter))
             {
-                float[] start = Rounded(stored, tensor.Source.ToArray());
+                var start = Rounded(stored, tensor.Source.ToArray());
                 Direction previous = Reference.Pool.Direction(11, tensor.Ordinal), next = Reference.Pool.Direction(37, tensor.Ordinal);
                 float[] moved = [.. start.Select((w, i) => MathF.FusedMultiplyAdd(step, previous.Value(i), w))];
                 float[] plus = [.. moved.Select((w, i) => MathF.FusedMultiplyAdd(epsilon, next.Value(i), w))];
                 float[] minus = [.. moved.Select((w, i) => MathF.FusedMultiplyAdd(-epsilon, next.Value(i), w))];
-                float[] both = perturbed.Matrix(parameter).to(TorchSharp.torch.ScalarType.Float32).data<float>().ToArray();
-                int at = (int)(tensor.Offset - parameter.Offset);
+                var both = perturbed.Matrix(parameter).to(TorchSharp.torch.ScalarType.Float32).data<float>().ToArray();
+                var at = (int)(tensor.Offset - parameter.Offset);
                 Assert.Equal(Rounded(stored, plus), both[at..(at + plus.Length)]);
                 at += (int)parameter.Count;
                 Assert.Equal(Rounded(stored, minus), both[at..(at + minus.Length)]);
@@ -72,19 +78,19 @@ public class ComputeTypeTests
     public void Updates_far_below_the_types_precision_add_up(ComputeType type)
     {
         const int steps = 50;
-        using CausalLanguageModel model = CausalLanguageModel.Load(Reference.Folder, type);
+        using var model = CausalLanguageModel.Load(Reference.Folder, type);
         using ZerothOrderTrainer trainer = new(model, Reference.Pool);
-        using ModelWeights start = model.BaseWeights();
+        using var start = model.BaseWeights();
         TokenBatch batch = new([Reference.Sequences[0]]);
         double moved = 0;
-        for (int i = 0; i < steps; i++)
+        for (var i = 0; i < steps; i++)
             moved += -1e-7 * trainer.Step(batch, seed: 5, 1e-3f, learningRate: 1e-7).Scalar!.Value;
         // An ulp of weights as these is 10⁻⁵ or more in either type, and 10⁻⁸ in float32.
         const string name = "model.layers.0.self_attn.q_proj.weight";
-        Direction direction = Reference.Pool.Direction(5, model.Checkpoint[name].Ordinal!.Value);
+        var direction = Reference.Pool.Direction(5, model.Checkpoint[name].Ordinal!.Value);
         float[] before = start.Read(name), after = trainer.Weights.Read(name);
         Assert.True(Math.Abs(moved) > 2e-6, $"The steps add up to {moved}.");
-        for (int i = 0; i < before.Length; i++)
+        for (var i = 0; i < before.Length; i++)
             Assert.Equal(moved * direction.Value(i), after[i] - before[i], 3e-7);
     }
 
@@ -92,15 +98,15 @@ public class ComputeTypeTests
     public void Types_are_named_as_in_config_json()
     {
         Assert.All(Enum.GetValues<ComputeType>(), type => Assert.Equal(type, ComputeTypes.Parse(type.Name())));
-        FormatException error = Assert.Throws<FormatException>(() => ComputeTypes.Parse("int8"));
+        var error = Assert.Throws<FormatException>(() => ComputeTypes.Parse("int8"));
         Assert.Contains("'int8' is not a compute type; there are float32, bfloat16, float16, float64", error.Message, StringComparison.Ordinal);
     }
 
     private static float[] Rounded(TensorType type, float[] values)
     {
-        byte[] elements = new byte[values.Length * type.Size()];
+        var elements = new byte[values.Length * type.Size()];
         type.Narrow(values, elements);
-        float[] rounded = new float[values.Length];
+        var rounded = new float[values.Length];
         type.Widen(elements, rounded);
         return rounded;
     }

@@ -1,4 +1,6 @@
+using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -35,7 +37,7 @@ public class DeviceTests
     public void A_folder_that_is_no_PyTorch_is_refused_with_what_it_lacks()
     {
         using var folder = new TemporaryFolder();
-        string lib = Directory.CreateDirectory(Path.Combine(folder.Path, "torch", "lib")).FullName;
+        var lib = Directory.CreateDirectory(Path.Combine(folder.Path, "torch", "lib")).FullName;
         Assert.Contains("no folder '/nowhere'", Refusal("/nowhere"), StringComparison.Ordinal);
         File.WriteAllBytes(Path.Combine(lib, "libc10.so"), []);
         Assert.Contains("libtorch_cpu.so, libtorch.so missing", Refusal(lib), StringComparison.Ordinal);

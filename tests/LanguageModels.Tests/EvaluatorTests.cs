@@ -1,6 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FedKSeed.InstructionData;
+using FedKSeed.LanguageModels.Evaluation;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Tests;
+using FedKSeed.Tokenization;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -19,11 +23,11 @@ public sealed class EvaluatorTests : IDisposable
     public void The_models_own_answers_score_full_marks_and_others_none()
     {
         string[] prompts = ["a", "bc de", "123", "-- |"];
-        int[][] tokens = _model.Generate(_weights, [.. prompts.Select(Tokenizer.Encode)], MaxNewTokens, [], TestContext.Current.CancellationToken);
+        var tokens = _model.Generate(_weights, [.. prompts.Select(Tokenizer.Encode)], MaxNewTokens, [], TestContext.Current.CancellationToken);
         string[] own = [.. tokens.Select(ids => Tokenizer.Decode(ids))];
         InstructionExample[] examples = [.. prompts.Zip(own, (prompt, answer) => new InstructionExample(prompt, null, " " + answer + "\n")), new("zz", null, "nothing like it")];
 
-        Evaluation evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(_weights, cancellation: TestContext.Current.CancellationToken);
+        var evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(_weights, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(own, evaluation.Answers.Take(prompts.Length).Select(answer => answer.Text));
         Assert.Equal(0.8, evaluation.ExactMatch, 1e-12);
         Assert.Equal(examples.Zip(evaluation.Answers, (example, answer) => RougeL.F1(answer.Text, example.Output)).Average(), evaluation.RougeL, 1e-12);
@@ -34,15 +38,15 @@ public sealed class EvaluatorTests : IDisposable
     {
         InstructionExample[] examples = [.. Enumerable.Range(0, 70).Select(i => new InstructionExample($"n {i}", i % 2 == 0 ? "even" : null, new string('x', 1 + i % 9)))];
         double sum = 0;
-        int labels = 0;
-        foreach (TokenSequence sequence in Encoder.Encode(examples).Sequences)
+        var labels = 0;
+        foreach (var sequence in Encoder.Encode(examples).Sequences)
         {
             TokenBatch alone = new([sequence]);
             sum += _model.Loss(_weights, alone) * alone.LabelCount;
             labels += alone.LabelCount;
         }
         List<double> progress = [];
-        Evaluation evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(_weights, new Sink(progress), TestContext.Current.CancellationToken);
+        var evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(_weights, new Sink(progress), TestContext.Current.CancellationToken);
         Assert.Equal(sum / labels, evaluation.Loss, 1e-5);
         Assert.Equal(1.0, progress[^1]);
         Assert.Equal(progress.Order(), progress);
@@ -50,7 +54,7 @@ public sealed class EvaluatorTests : IDisposable
 
     [Fact]
     public void Perplexity_is_e_to_the_loss() =>
-        Assert.Equal(Math.Exp(1.25), new Evaluation(1.25, 0, 0, []).Perplexity, 1e-12);
+        Assert.Equal(Math.Exp(1.25), new EvaluationResult(1.25, 0, 0, []).Perplexity, 1e-12);
 
     [Fact]
     public void The_nearest_of_several_wanted_answers_counts()
@@ -97,9 +101,9 @@ public sealed class EvaluatorTests : IDisposable
     /// <summary>The first 320 tokens of a reference tokenizer: as many as the reference model has.</summary>
     private static Tokenizer SmallTokenizer()
     {
-        JsonObject file = JsonNode.Parse(File.ReadAllText(Vectors.Path("tokenizers", "bytelevel", "tokenizer.json")))!.AsObject();
-        JsonObject model = file["model"]!.AsObject();
-        Dictionary<string, int> kept = model["vocab"]!.AsObject().ToDictionary(token => token.Key, token => token.Value!.GetValue<int>())
+        var file = JsonNode.Parse(File.ReadAllText(Vectors.Path("tokenizers", "bytelevel", "tokenizer.json")))!.AsObject();
+        var model = file["model"]!.AsObject();
+        var kept = model["vocab"]!.AsObject().ToDictionary(token => token.Key, token => token.Value!.GetValue<int>())
             .Where(token => token.Value < 320).ToDictionary();
         model["vocab"] = JsonSerializer.SerializeToNode(kept);
         model["merges"] = JsonSerializer.SerializeToNode(model["merges"]!.AsArray().Select(merge => merge!.AsArray().Select(part => part!.GetValue<string>()).ToArray())

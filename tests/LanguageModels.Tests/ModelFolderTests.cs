@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using FedKSeed.Perturbation;
+using FedKSeed.Checkpoints;
 using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
@@ -26,14 +26,14 @@ public class ModelFolderTests
     [Fact]
     public void Another_architecture_is_refused_by_name()
     {
-        using TemporaryFolder folder = Changed(config => config["model_type"] = "mamba");
+        using var folder = Changed(config => config["model_type"] = "mamba");
         AssertRefused<InvalidDataException>(folder, "model_type is mamba; supported: gpt2, llama, mistral, qwen2, qwen3");
     }
 
     [Fact]
     public void Every_unsupported_field_is_named_at_once()
     {
-        using TemporaryFolder folder = Changed(config =>
+        using var folder = Changed(config =>
         {
             config["hidden_act"] = "gelu";
             config["num_hidden_layers"] = int.MaxValue;
@@ -46,7 +46,7 @@ public class ModelFolderTests
     [Fact]
     public void Missing_left_over_and_misshapen_tensors_are_named_at_once()
     {
-        using TemporaryFolder deeper = Changed(config =>
+        using var deeper = Changed(config =>
         {
             config["num_hidden_layers"] = 3;
             config["tie_word_embeddings"] = true;
@@ -61,24 +61,24 @@ public class ModelFolderTests
     [Fact]
     public void The_older_form_of_the_rotary_fields_means_the_same()
     {
-        using TemporaryFolder folder = Changed(config =>
+        using var folder = Changed(config =>
         {
             config.Remove("rope_parameters");
             config.Remove("head_dim");
             config["rope_theta"] = 10000.0;
             config["rope_scaling"] = null;
         });
-        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
-        using ModelWeights weights = model.BaseWeights();
+        using var model = CausalLanguageModel.Load(folder.Path);
+        using var weights = model.BaseWeights();
         Assert.Equal(Reference.Loss, model.Loss(weights, Reference.Batch), 1e-4 * Reference.Loss);
     }
 
     [Fact]
     public void Ids_outside_the_vocabulary_and_texts_beyond_the_context_are_refused()
     {
-        using TemporaryFolder folder = Changed(config => config["max_position_embeddings"] = 16);
-        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
-        using ModelWeights weights = model.BaseWeights();
+        using var folder = Changed(config => config["max_position_embeddings"] = 16);
+        using var model = CausalLanguageModel.Load(folder.Path);
+        using var weights = model.BaseWeights();
         Assert.Contains("outside the model's vocabulary of 320", Assert.Throws<ArgumentException>(() => model.Loss(weights, new TokenBatch([new([320, 1], [-100, 1])]))).Message, StringComparison.Ordinal);
         Assert.Contains("longer than the 16", Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message, StringComparison.Ordinal);
     }
@@ -86,10 +86,10 @@ public class ModelFolderTests
     [Fact]
     public void A_tokenizer_whose_ids_exceed_the_embedding_is_refused()
     {
-        using TemporaryFolder folder = Changed(_ => { });
+        using var folder = Changed(_ => { });
         File.Copy(Vectors.Path("tokenizers", "bytelevel", "tokenizer.json"), Path.Combine(folder.Path, "tokenizer.json"));
-        using CausalLanguageModel model = CausalLanguageModel.Load(folder.Path);
-        InvalidDataException error = Assert.Throws<InvalidDataException>(model.LoadTokenizer);
+        using var model = CausalLanguageModel.Load(folder.Path);
+        var error = Assert.Throws<InvalidDataException>(model.LoadTokenizer);
         Assert.Contains("the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319", error.Message, StringComparison.Ordinal);
     }
 
@@ -97,7 +97,7 @@ public class ModelFolderTests
     {
         TemporaryFolder folder = new();
         folder.CopyFrom(Reference.Folder);
-        JsonObject config = JsonNode.Parse(File.ReadAllText(Path.Combine(Reference.Folder, "config.json")))!.AsObject();
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(Reference.Folder, "config.json")))!.AsObject();
         change(config);
         folder.Write("config.json", config.ToJsonString());
         return folder;
@@ -105,7 +105,7 @@ public class ModelFolderTests
 
     private static void AssertRefused<TException>(TemporaryFolder folder, params string[] reasons) where TException : Exception
     {
-        TException error = Assert.Throws<TException>(() => CausalLanguageModel.Load(folder.Path));
+        var error = Assert.Throws<TException>(() => CausalLanguageModel.Load(folder.Path));
         Assert.All(reasons, reason => Assert.Contains(reason, error.Message, StringComparison.Ordinal));
     }
 }

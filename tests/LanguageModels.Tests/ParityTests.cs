@@ -1,6 +1,9 @@
-using System.Text.Json;
+using FedKSeed.InstructionData;
+using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
+using FedKSeed.Training;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -18,11 +21,11 @@ public class ParityTests
     public void Losses_are_those_of_the_reference(string name)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel model = reference.Load();
-        using ModelWeights weights = model.BaseWeights();
+        using var model = reference.Load();
+        using var weights = model.BaseWeights();
         AssertClose(reference.Loss, model.Loss(weights, reference.Batch), 1e-4);
         double[] alone = [.. reference.Sequences.Select(sequence => model.Loss(weights, new TokenBatch([sequence])))];
-        foreach ((double expected, double actual) in reference.LossPerSequence.Zip(alone))
+        foreach ((var expected, var actual) in reference.LossPerSequence.Zip(alone))
             AssertClose(expected, actual, 1e-4);
     }
 
@@ -37,17 +40,17 @@ public class ParityTests
 
     private static void AssertLogits(ReferenceModel reference, string which, int position)
     {
-        using CausalLanguageModel model = reference.Load();
-        using ModelWeights weights = model.BaseWeights();
+        using var model = reference.Load();
+        using var weights = model.BaseWeights();
         // One more token, labelled, asks for the logits at the position before it.
         TokenSequence[] sequences = [.. reference.Sequences.Select(sequence =>
             new TokenSequence([.. sequence.Ids[..(position + 1)], 0], [.. Enumerable.Repeat(TokenSequence.Ignored, position + 1), 0]))];
-        float[] logits = model.Logits(weights, new TokenBatch(sequences));
-        double[][] expected = reference.Logits(which);
-        double scale = expected.SelectMany(row => row).Max(Math.Abs);
-        for (int row = 0; row < expected.Length; row++)
+        var logits = model.Logits(weights, new TokenBatch(sequences));
+        var expected = reference.Logits(which);
+        var scale = expected.SelectMany(row => row).Max(Math.Abs);
+        for (var row = 0; row < expected.Length; row++)
         {
-            for (int i = 0; i < expected[row].Length; i++)
+            for (var i = 0; i < expected[row].Length; i++)
                 Assert.Equal(expected[row][i], logits[row * model.VocabularySize + i], 1e-4 * scale);
         }
     }
@@ -57,11 +60,11 @@ public class ParityTests
     public void Greedy_text_is_that_of_the_reference_alone_and_beside_other_prompts(string name)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel model = reference.Load();
-        using ModelWeights weights = model.BaseWeights();
-        int[] other = reference.Sequences[1].Ids[..13];
+        using var model = reference.Load();
+        using var weights = model.BaseWeights();
+        var other = reference.Sequences[1].Ids[..13];
         int[][] alone = [model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(weights, [other], 12, [], Cancellation)[0]];
-        int[][] together = model.Generate(weights, [other, reference.GreedyPrompt], 12, [], Cancellation);
+        var together = model.Generate(weights, [other, reference.GreedyPrompt], 12, [], Cancellation);
         Assert.Equal(reference.Greedy, alone[0]);
         Assert.Equal(alone[0], together[1]);
         Assert.Equal(alone[1], together[0]);
@@ -70,9 +73,9 @@ public class ParityTests
     [Fact]
     public void Generation_stops_at_an_end_token_and_leaves_it_out()
     {
-        using CausalLanguageModel model = Reference.Load();
-        using ModelWeights weights = model.BaseWeights();
-        int end = Reference.Greedy[4];
+        using var model = Reference.Load();
+        using var weights = model.BaseWeights();
+        var end = Reference.Greedy[4];
         Assert.Equal(Reference.Greedy[..4], model.Generate(weights, [Reference.GreedyPrompt], 12, [end], Cancellation)[0]);
     }
 
@@ -81,11 +84,11 @@ public class ParityTests
     public void Scalars_of_a_zeroth_order_step_are_those_of_the_reference(string name)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel model = reference.Load();
+        using var model = reference.Load();
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
-        foreach (JsonElement known in reference.ZerothOrderCases)
+        foreach (var known in reference.ZerothOrderCases)
         {
-            StepResult step = trainer.Step(reference.Batch, known.GetProperty("seed").GetInt32(), reference.Epsilon, learningRate: 0);
+            var step = trainer.Step(reference.Batch, known.GetProperty("seed").GetInt32(), reference.Epsilon, learningRate: 0);
             AssertClose(known.GetProperty("loss_plus").GetDouble(), step.LossPlus, 1e-5);
             AssertClose(known.GetProperty("loss_minus").GetDouble(), step.LossMinus, 1e-5);
             AssertClose(known.GetProperty("scalar").GetDouble(), step.Scalar!.Value, 1e-2);
@@ -97,11 +100,11 @@ public class ParityTests
     public void In_float64_losses_and_scalars_of_a_step_are_those_of_the_reference(string name)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
-        foreach (JsonElement known in reference.ZerothOrderCases)
+        foreach (var known in reference.ZerothOrderCases)
         {
-            StepResult step = trainer.Step(reference.Batch, known.GetProperty("seed").GetInt32(), reference.Epsilon, learningRate: 0);
+            var step = trainer.Step(reference.Batch, known.GetProperty("seed").GetInt32(), reference.Epsilon, learningRate: 0);
             // Norms are float32 in the reference too: on a processor that sums in its order it is 10⁻¹⁵.
             AssertClose(known.GetProperty("loss_plus").GetDouble(), step.LossPlus, 1e-8);
             AssertClose(known.GetProperty("loss_minus").GetDouble(), step.LossMinus, 1e-8);
@@ -112,18 +115,18 @@ public class ParityTests
     [Fact]
     public void Rebuilt_weights_are_those_of_the_formula()
     {
-        using CausalLanguageModel model = Reference.Load();
+        using var model = Reference.Load();
         SeedPool pool = new(7, 3, DirectionScheme.PhiloxRademacher);
         int[] quantised = [70_000_001, -3, 1_500_000];
         const int shift = 9;
-        using ModelWeights rebuilt = model.Rebuild(new Rebuilder(pool, quantised, shift));
-        foreach (CheckpointTensor tensor in model.Checkpoint.Weights)
+        using var rebuilt = model.Rebuild(new Rebuilder(pool, quantised, shift));
+        foreach (var tensor in model.Checkpoint.Weights)
         {
-            float[] expected = tensor.ToArray();
-            for (int i = 0; i < expected.Length; i++)
+            var expected = tensor.ToArray();
+            for (var i = 0; i < expected.Length; i++)
             {
                 long sum = 0;
-                for (int seed = 0; seed < quantised.Length; seed++)
+                for (var seed = 0; seed < quantised.Length; seed++)
                     sum += quantised[seed] * (long)pool.Direction(seed, tensor.Ordinal!.Value).Value(i);
                 expected[i] = MathF.FusedMultiplyAdd(-MathF.ScaleB(1, shift - 40), sum, expected[i]);
             }

@@ -1,5 +1,9 @@
 using CsCheck;
+using FedKSeed.InstructionData;
+using FedKSeed.LanguageModels.Generation;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Tests;
+using FedKSeed.Tokenization;
 
 namespace FedKSeed.LanguageModels.Tests;
 
@@ -16,9 +20,9 @@ public sealed class SamplingTests : IDisposable
     public void A_seed_draws_the_same_text_again_alone_or_beside_others()
     {
         int[][] prompts = [Reference.GreedyPrompt, [1, 2, 3], [7]];
-        int[][] together = Generate(prompts, new Sampling { Temperature = 2, Seed = 5 });
+        var together = Generate(prompts, new Sampling { Temperature = 2, Seed = 5 });
         Assert.Equal(together, Generate(prompts, new Sampling { Temperature = 2, Seed = 5 }));
-        for (int i = 0; i < prompts.Length; i++)
+        for (var i = 0; i < prompts.Length; i++)
             Assert.Equal(together[i], Generate([prompts[i]], new Sampling { Temperature = 2, Seed = 5, FirstText = i })[0]);
         Assert.NotEqual(together, Generate(prompts, new Sampling { Temperature = 2, Seed = 6 }));
     }
@@ -26,7 +30,7 @@ public sealed class SamplingTests : IDisposable
     [Fact]
     public void The_likeliest_token_alone_is_the_greedy_text()
     {
-        int[][] greedy = _model.Generate(_weights, [Reference.GreedyPrompt], 12, [], TestContext.Current.CancellationToken);
+        var greedy = _model.Generate(_weights, [Reference.GreedyPrompt], 12, [], TestContext.Current.CancellationToken);
         Assert.Equal(greedy, Generate([Reference.GreedyPrompt], new Sampling { TopK = 1 }));
         Assert.Equal(greedy, Generate([Reference.GreedyPrompt], new Sampling { TopP = 1e-9 }));
         Assert.Equal(greedy, Generate([Reference.GreedyPrompt], new Sampling { Temperature = 1e-6 }));
@@ -37,7 +41,7 @@ public sealed class SamplingTests : IDisposable
     {
         List<(int, int)> told = [];
         int[][] prompts = [[1, 2, 3, 4], [5]];
-        int[][] texts = _model.Generate(
+        var texts = _model.Generate(
             _weights, prompts, new GenerationSettings(9, [], new Sampling { Seed = 1 }), (row, token) => told.Add((row, token)), TestContext.Current.CancellationToken);
         Assert.Equal(texts[0], told.Where(one => one.Item1 == 0).Select(one => one.Item2));
         Assert.Equal(texts[1], told.Where(one => one.Item1 == 1).Select(one => one.Item2));
@@ -47,7 +51,7 @@ public sealed class SamplingTests : IDisposable
     public void A_generation_can_be_called_off_between_tokens()
     {
         using CancellationTokenSource stop = new();
-        int written = 0;
+        var written = 0;
         Assert.Throws<OperationCanceledException>(() => _model.Generate(
             _weights, [[1, 2]], new GenerationSettings(30, []), (_, _) => { if (++written == 3) stop.Cancel(); }, stop.Token));
         Assert.Equal(3, written);
@@ -58,20 +62,20 @@ public sealed class SamplingTests : IDisposable
     public void Drawn_tokens_follow_the_models_distribution()
     {
         const int rows = 250, batches = 16, cells = 12;
-        double[] probabilities = FirstTokenProbabilities(temperature: 0.7);
+        var probabilities = FirstTokenProbabilities(temperature: 0.7);
         int[] likeliest = [.. Enumerable.Range(0, probabilities.Length).OrderByDescending(id => probabilities[id]).Take(cells)];
         int[] prompt = [3, 1, 4];
         int[][] prompts = [.. Enumerable.Repeat(prompt, rows)];
-        int[] counts = new int[probabilities.Length];
-        for (int batch = 0; batch < batches; batch++)
+        var counts = new int[probabilities.Length];
+        for (var batch = 0; batch < batches; batch++)
         {
             GenerationSettings settings = new(1, [], new Sampling { Temperature = 0.7, Seed = 11, FirstText = batch * rows });
-            foreach (int[] text in _model.Generate(_weights, prompts, settings, cancellation: TestContext.Current.CancellationToken))
+            foreach (var text in _model.Generate(_weights, prompts, settings, cancellation: TestContext.Current.CancellationToken))
                 counts[text[0]]++;
         }
         const int draws = rows * batches;
-        double statistic = likeliest.Sum(id => Square(counts[id] - draws * probabilities[id]) / (draws * probabilities[id]));
-        double rest = 1 - likeliest.Sum(id => probabilities[id]);
+        var statistic = likeliest.Sum(id => Square(counts[id] - draws * probabilities[id]) / (draws * probabilities[id]));
+        var rest = 1 - likeliest.Sum(id => probabilities[id]);
         statistic += Square(draws - likeliest.Sum(id => counts[id]) - draws * rest) / (draws * rest);
         // Chi-squared with 12 degrees of freedom exceeds 39.1 once in 10 000 times; the seed is fixed.
         Assert.InRange(statistic, 0, 39.1);
@@ -108,7 +112,7 @@ public sealed class SamplingTests : IDisposable
     [Fact]
     public void A_text_that_comes_token_by_token_is_the_text_of_all_tokens()
     {
-        Tokenizer tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel"));
+        var tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel"));
         Gen.Int[0, tokenizer.VocabularySize - 1].Array[0, 30].Sample(ids => Assert.Equal(tokenizer.Decode(ids), string.Concat(Streamed(tokenizer, ids))));
         Gen.String.Sample(text => Assert.Equal(tokenizer.Decode(tokenizer.Encode(text)), string.Concat(Streamed(tokenizer, tokenizer.Encode(text)))));
     }
@@ -116,10 +120,10 @@ public sealed class SamplingTests : IDisposable
     [Fact]
     public void No_half_of_a_character_is_ever_shown()
     {
-        Tokenizer tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel"));
+        var tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel"));
         const string text = "naïve 🦙 ตัวอย่าง 語";
-        int[] ids = tokenizer.Encode(text);
-        string[] parts = Streamed(tokenizer, ids);
+        var ids = tokenizer.Encode(text);
+        var parts = Streamed(tokenizer, ids);
         Assert.Contains("", parts);
         Assert.Equal(text, string.Concat(parts));
         Assert.All(parts, part => Assert.DoesNotContain('\uFFFD', part));
@@ -141,7 +145,7 @@ public sealed class SamplingTests : IDisposable
 
     private double[] FirstTokenProbabilities(double temperature)
     {
-        float[] logits = _model.Logits(_weights, new TokenBatch([new TokenSequence([3, 1, 4, 0], [-100, -100, -100, 0])]));
+        var logits = _model.Logits(_weights, new TokenBatch([new TokenSequence([3, 1, 4, 0], [-100, -100, -100, 0])]));
         double largest = logits.Max(), sum = logits.Sum(logit => Math.Exp((logit - largest) / temperature));
         return [.. logits.Select(logit => Math.Exp((logit - largest) / temperature) / sum)];
     }

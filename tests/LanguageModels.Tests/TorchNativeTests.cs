@@ -10,7 +10,7 @@ public class TorchNativeTests
     public void The_copy_in_the_output_asks_for_no_recent_libstdcxx()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has libstdc++'s symbol versions.");
-        string[] copies = Directory.GetFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories);
+        var copies = Directory.GetFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories);
         Assert.NotEmpty(copies);
         // A whole string is what the loader reads; the static symbol table, which nothing reads, still says name@GLIBCXX_3.4.32.
         Assert.All(copies, copy => Assert.Equal(-1, File.ReadAllBytes(copy).AsSpan().IndexOf(Encoding.ASCII.GetBytes("\0GLIBCXX_3.4.32\0"))));
@@ -19,8 +19,8 @@ public class TorchNativeTests
     [Fact]
     public void Torch_loads_and_computes()
     {
-        using Tensor x = tensor(new float[] { 1, 2, 3, 4 }, [2, 2]);
-        using Tensor product = x.mm(x);
+        using var x = tensor(new float[] { 1, 2, 3, 4 }, [2, 2]);
+        using var product = x.mm(x);
         Assert.Equal([7f, 10f, 15f, 22f], product.data<float>().ToArray());
     }
 }

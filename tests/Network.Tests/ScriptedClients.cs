@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Reliability;
 using RabbitMQ.Client;

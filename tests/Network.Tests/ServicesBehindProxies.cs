@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
+using FedKSeed.Bus;
 using FedKSeed.Cluster.Tests;
-using FedKSeed.Contracts;
 using FedKSeed.Operations;
 using FedKSeed.Reliability;
 using FedKSeed.Reliability.Network;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text.Json;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Perturbation.Tests;
@@ -9,13 +9,13 @@ public class DirectionTests
     [Fact]
     public void Rademacher_signs_are_those_of_the_vectors()
     {
-        int cases = 0;
-        foreach (JsonElement known in Vectors.Json("noise.json").EnumerateArray())
+        var cases = 0;
+        foreach (var known in Vectors.Json("noise.json").EnumerateArray())
         {
-            ulong key = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
+            var key = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
             var pool = new SeedPool(key, SeedPool.MaxCount, DirectionScheme.PhiloxRademacher);
-            Direction direction = pool.Direction(known.GetProperty("seed").GetInt32(), known.GetProperty("tensor").GetInt32());
-            long index = long.Parse(known.GetProperty("index").GetString()!, CultureInfo.InvariantCulture);
+            var direction = pool.Direction(known.GetProperty("seed").GetInt32(), known.GetProperty("tensor").GetInt32());
+            var index = long.Parse(known.GetProperty("index").GetString()!, CultureInfo.InvariantCulture);
             Assert.Equal(known.GetProperty("sign").GetInt32(), direction.Value(index));
             cases++;
         }

@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Tests;
 
@@ -10,13 +11,13 @@ public class GaussianTests
     [Fact]
     public void Directions_are_those_of_an_independent_implementation_in_rational_arithmetic()
     {
-        int cases = 0;
-        foreach (JsonElement known in JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(KnownAnswers())).EnumerateArray())
+        var cases = 0;
+        foreach (var known in JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(KnownAnswers())).EnumerateArray())
         {
-            ulong key = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
+            var key = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
             var pool = new SeedPool(key, SeedPool.MaxCount, DirectionScheme.PhiloxGaussian);
-            Direction direction = pool.Direction(known.GetProperty("seed").GetInt32(), known.GetProperty("tensor").GetInt32());
-            long index = long.Parse(known.GetProperty("index").GetString()!, CultureInfo.InvariantCulture);
+            var direction = pool.Direction(known.GetProperty("seed").GetInt32(), known.GetProperty("tensor").GetInt32());
+            var index = long.Parse(known.GetProperty("index").GetString()!, CultureInfo.InvariantCulture);
             Assert.Equal(known.GetProperty("n").GetInt32() / 4096f, direction.Value(index));
             cases++;
         }
@@ -28,12 +29,12 @@ public class GaussianTests
     public void Extreme_words_stay_in_range()
     {
         uint[] extremes = [0, 1, 2, 0x1FFF_FFFF, 0x2000_0000, 0x5FFF_FFFF, 0x6000_0000, 0x7FFF_FFFF, 0x8000_0000, 0xDFFF_FFFF, 0xE000_0000, 0xFFFF_FFFF];
-        foreach (uint radius in extremes)
+        foreach (var radius in extremes)
         {
-            foreach (uint angle in extremes)
+            foreach (var angle in extremes)
             {
-                (int x, int y) = (GaussianTransform.Multiple(new(radius, angle, 0, 0), 0), GaussianTransform.Multiple(new(radius, angle, 0, 0), 1));
-                double length = 4096 * Math.Sqrt(-2 * Math.Log(((radius >> 1) + 0.5) / 2147483648.0));
+                (var x, var y) = (GaussianTransform.Multiple(new(radius, angle, 0, 0), 0), GaussianTransform.Multiple(new(radius, angle, 0, 0), 1));
+                var length = 4096 * Math.Sqrt(-2 * Math.Log(((radius >> 1) + 0.5) / 2147483648.0));
                 Assert.InRange(x, -27_281, 27_281);
                 Assert.Equal(length * Math.Cos(2 * Math.PI * angle / 4294967296.0), x, 2.0);
                 Assert.Equal(length * Math.Sin(2 * Math.PI * angle / 4294967296.0), y, 2.0);
@@ -45,10 +46,10 @@ public class GaussianTests
     public void The_multiples_are_those_of_real_arithmetic_but_for_the_rounding()
     {
         var random = new Random(5);
-        for (int i = 0; i < 20_000; i++)
+        for (var i = 0; i < 20_000; i++)
         {
             var words = new Philox4x32.Block((uint)random.NextInt64(1L << 32), (uint)random.NextInt64(1L << 32), 0, 0);
-            double exact = 4096 * Math.Sqrt(-2 * Math.Log(((words.Word0 >> 1) + 0.5) / 2147483648.0)) * Math.Cos(2 * Math.PI * words.Word1 / 4294967296.0);
+            var exact = 4096 * Math.Sqrt(-2 * Math.Log(((words.Word0 >> 1) + 0.5) / 2147483648.0)) * Math.Cos(2 * Math.PI * words.Word1 / 4294967296.0);
             Assert.Equal(exact, GaussianTransform.Multiple(words, 0), 0.52);
         }
     }
@@ -61,7 +62,7 @@ public class GaussianTests
         var z = new float[count];
         Perturb.Advance(new SeedPool(2024, 16, DirectionScheme.PhiloxGaussian).Direction(11, 3), 1f, 0, z);
         double[] moments = [.. Enumerable.Range(1, 4).Select(power => z.Sum(value => Math.Pow(value, power)) / count)];
-        double error = 5 / Math.Sqrt(count);
+        var error = 5 / Math.Sqrt(count);
         Assert.Equal(0, moments[0], error);
         Assert.Equal(1, moments[1], error * Math.Sqrt(2));
         Assert.Equal(0, moments[2], error * Math.Sqrt(15));

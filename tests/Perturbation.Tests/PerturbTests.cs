@@ -1,5 +1,6 @@
 using CsCheck;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Tests;
 
@@ -20,11 +21,11 @@ public class PerturbTests
     [MemberData(nameof(VectorPaths))]
     public void Every_vectorised_path_gives_the_bits_of_the_scalar_form(string pathName)
     {
-        KernelPath path = Enum.Parse<KernelPath>(pathName);
+        var path = Enum.Parse<KernelPath>(pathName);
         Cases.Sample(c =>
         {
-            Result expected = Run(KernelPath.Scalar, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
-            Result actual = Run(path, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
+            var expected = Run(KernelPath.Scalar, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
+            var actual = Run(path, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
             return expected.Bits.SequenceEqual(actual.Bits);
         }, iter: 300);
     }
@@ -32,7 +33,7 @@ public class PerturbTests
     [Fact]
     public void The_fused_step_is_an_advance_followed_by_both_signs() => Cases.Sample(c =>
     {
-        (Direction previous, Direction next) = (c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor));
+        (var previous, var next) = (c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor));
         float[] apart = Weights(c.Length), fused = Weights(c.Length);
         float[] plus = new float[c.Length], minus = new float[c.Length], fusedPlus = new float[c.Length], fusedMinus = new float[c.Length];
         Perturb.Advance(previous, c.Size, c.Start, apart);
@@ -44,9 +45,9 @@ public class PerturbTests
     [Fact]
     public void A_range_done_in_two_parts_is_the_range_done_at_once() => Gen.Select(Cases, Gen.Double[0, 1]).Sample((c, where) =>
     {
-        Direction direction = c.Pool.Direction(c.Seed, c.Tensor);
+        var direction = c.Pool.Direction(c.Seed, c.Tensor);
         float[] whole = Weights(c.Length), parts = Weights(c.Length);
-        int cut = (int)(where * c.Length);
+        var cut = (int)(where * c.Length);
         Perturb.Advance(direction, c.Size, c.Start, whole);
         Perturb.Advance(direction, c.Size, c.Start, parts.AsSpan(0, cut));
         Perturb.Advance(direction, c.Size, c.Start + cut, parts.AsSpan(cut));
@@ -58,14 +59,14 @@ public class PerturbTests
     {
         const int length = Perturb.LargeCount + 37, small = 50_001;
         var pool = new SeedPool(5, 64, DirectionScheme.PhiloxRademacher);
-        (Direction previous, Direction next) = (pool.Direction(3, 1), pool.Direction(40, 1));
-        long start = (4L << 32) - 1000; // across a carry into the counter's second word
+        (var previous, var next) = (pool.Direction(3, 1), pool.Direction(40, 1));
+        var start = (4L << 32) - 1000; // across a carry into the counter's second word
         float[] weights = Weights(length), plus = new float[length], minus = new float[length];
         float[] parts = Weights(length), partsPlus = new float[length], partsMinus = new float[length];
         Perturb.AdvanceThenBothSigns(previous, 0.01f, next, 1e-3f, start, weights, plus, minus, 3);
-        for (int i = 0; i < length; i += small)
+        for (var i = 0; i < length; i += small)
         {
-            Range part = i..Math.Min(i + small, length);
+            var part = i..Math.Min(i + small, length);
             Perturb.AdvanceThenBothSigns(previous, 0.01f, next, 1e-3f, start + i, parts.AsSpan(part), partsPlus.AsSpan(part), partsMinus.AsSpan(part));
         }
 
@@ -77,10 +78,10 @@ public class PerturbTests
     [Fact]
     public void Both_signs_differ_from_the_weights_by_one_rounded_operation()
     {
-        Direction direction = new SeedPool(42, 64, DirectionScheme.PhiloxRademacher).Direction(33, 5);
+        var direction = new SeedPool(42, 64, DirectionScheme.PhiloxRademacher).Direction(33, 5);
         float[] weights = Weights(101), plus = new float[101], minus = new float[101];
         Perturb.BothSigns(direction, 1e-3f, 7, weights, plus, minus);
-        for (int i = 0; i < weights.Length; i++)
+        for (var i = 0; i < weights.Length; i++)
         {
             Assert.Equal(weights[i] + 1e-3f * direction.Value(7 + i), plus[i]);
             Assert.Equal(weights[i] - 1e-3f * direction.Value(7 + i), minus[i]);
@@ -92,7 +93,7 @@ public class PerturbTests
     [Fact]
     public void Spans_of_different_lengths_are_refused()
     {
-        Direction direction = new SeedPool(1, 1, DirectionScheme.PhiloxRademacher).Direction(0, 0);
+        var direction = new SeedPool(1, 1, DirectionScheme.PhiloxRademacher).Direction(0, 0);
         Assert.Throws<ArgumentException>(() => Perturb.BothSigns(direction, 1f, 0, new float[4], new float[4], new float[3]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Perturb.Advance(direction, 1f, -1, new float[4]));
     }
@@ -109,7 +110,7 @@ public class PerturbTests
     {
         float[] signed = Weights(length), plus = new float[length], minus = new float[length];
         PerturbKernels.BothSigns(path, previous, size, start, signed, plus, minus);
-        float[] advanced = Weights(length);
+        var advanced = Weights(length);
         PerturbKernels.Advance(path, previous, size, start, advanced);
         float[] fused = Weights(length), fusedPlus = new float[length], fusedMinus = new float[length];
         PerturbKernels.AdvanceThenBothSigns(path, previous, size, next, 1e-3f, start, fused, fusedPlus, fusedMinus);

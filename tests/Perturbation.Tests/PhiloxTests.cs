@@ -1,3 +1,5 @@
+using FedKSeed.Perturbation.Directions;
+
 namespace FedKSeed.Perturbation.Tests;
 
 public class PhiloxTests

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text.Json;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Perturbation.Tests;
@@ -13,17 +14,17 @@ public class RebuildVectorTests
     [MemberData(nameof(Models))]
     public void A_rebuilt_model_has_the_known_bytes(string model)
     {
-        JsonElement expected = Vectors.Json("models", model, "expected.json");
-        JsonElement rebuild = expected.GetProperty("rebuild");
+        var expected = Vectors.Json("models", model, "expected.json");
+        var rebuild = expected.GetProperty("rebuild");
         int[] quantised = [.. rebuild.GetProperty("quantised").EnumerateArray().Select(q => q.GetInt32())];
-        ulong key = ulong.Parse(rebuild.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
+        var key = ulong.Parse(rebuild.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
         var pool = new SeedPool(key, quantised.Length, DirectionScheme.PhiloxRademacher);
         var rebuilder = new Rebuilder(pool, quantised, rebuild.GetProperty("shift").GetInt32());
-        using Checkpoint checkpoint = Checkpoint.Open(Vectors.Path("models", model));
+        using var checkpoint = Checkpoint.Open(Vectors.Path("models", model));
 
-        IEnumerable<string?> order = expected.GetProperty("zeroth_order").GetProperty("tensor_order").EnumerateArray().Select(name => name.GetString());
+        var order = expected.GetProperty("zeroth_order").GetProperty("tensor_order").EnumerateArray().Select(name => name.GetString());
         Assert.Equal(order, checkpoint.Weights.Select(tensor => tensor.Name));
-        Dictionary<string, string> digests = checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => Digest(rebuilder, tensor));
+        var digests = checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => Digest(rebuilder, tensor));
         Assert.Equal(rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!), digests);
     }
 

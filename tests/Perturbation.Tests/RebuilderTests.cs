@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using CsCheck;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Tests;
 
@@ -18,7 +20,7 @@ public class RebuilderTests
     [MemberData(nameof(PerturbTests.VectorPaths), MemberType = typeof(PerturbTests))]
     public void Every_vectorised_path_gives_the_bits_of_the_scalar_form(string pathName)
     {
-        KernelPath path = Enum.Parse<KernelPath>(pathName);
+        var path = Enum.Parse<KernelPath>(pathName);
         Cases.Sample(c =>
         {
             byte[] start = Weights(c.Length, c.Type), expected = new byte[start.Length], actual = new byte[start.Length];
@@ -33,7 +35,7 @@ public class RebuilderTests
     {
         var rebuilder = new Rebuilder(version.Pool, version.Quantised, version.Shift);
         float[] weights = MemoryMarshal.Cast<byte, float>(Weights(length, TensorType.F32)).ToArray(), whole = new float[length];
-        int cut = (int)(where * length);
+        var cut = (int)(where * length);
         rebuilder.Rebuild(3, start, weights, whole);
         rebuilder.Rebuild(3, start, weights.AsSpan(0, cut), weights.AsSpan(0, cut), degreeOfParallelism: 2);
         rebuilder.Rebuild(3, start + cut, weights.AsSpan(cut), weights.AsSpan(cut), degreeOfParallelism: 3);
@@ -45,11 +47,11 @@ public class RebuilderTests
     {
         int[] quantised = [int.MaxValue - 5, 5];
         var pool = new SeedPool(9, 2, DirectionScheme.PhiloxRademacher);
-        foreach (KernelPath path in KernelPaths.Supported)
+        foreach (var path in KernelPaths.Supported)
         {
             var weights = new float[64];
             new Rebuilder(path, pool, quantised, 40).Rebuild(0, 0, weights, weights);
-            for (int i = 0; i < weights.Length; i++)
+            for (var i = 0; i < weights.Length; i++)
                 Assert.Equal(-(float)((int.MaxValue - 5) * (long)pool.Direction(0, 0).Value(i) + 5 * (long)pool.Direction(1, 0).Value(i)), weights[i]);
         }
     }
@@ -77,7 +79,7 @@ public class RebuilderTests
     private static int[] Quantised(int count, bool sparse, int seed)
     {
         var random = new Random(seed);
-        int limit = Math.Min((1 << 19) - 1, int.MaxValue / count);
+        var limit = Math.Min((1 << 19) - 1, int.MaxValue / count);
         return [.. Enumerable.Range(0, count).Select(_ => sparse && random.Next(50) > 0 ? 0 : random.Next(-limit, limit + 1))];
     }
 

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Perturbation.Tests;
@@ -17,15 +19,15 @@ public class RebuiltCheckpointTests
     public void A_rebuilt_checkpoint_keeps_the_layout_of_its_base_and_holds_the_rebuilt_weights(string model)
     {
         using var folder = new CheckpointFolder();
-        using Checkpoint source = Checkpoint.Open(Vectors.Path("models", model));
+        using var source = Checkpoint.Open(Vectors.Path("models", model));
         var reports = new Reports();
         RebuiltCheckpoint.Write(source, Version, folder.Path, reports, 2, Cancellation);
-        using Checkpoint rebuilt = Checkpoint.Open(folder.Path);
+        using var rebuilt = Checkpoint.Open(folder.Path);
 
         Assert.Equal(Weights(source.Folder), Weights(folder.Path));
         Assert.All(Weights(folder.Path).Where(name => name.EndsWith("safetensors", StringComparison.Ordinal)), name =>
             Assert.Equal(Header(Path.Combine(source.Folder, name)), Header(folder.File(name))));
-        foreach (CheckpointTensor tensor in source.Weights)
+        foreach (var tensor in source.Weights)
         {
             float[] expected = new float[tensor.ElementCount], widened = tensor.ToArray();
             Version.Rebuild(tensor.Ordinal!.Value, 0, widened, expected);
@@ -34,7 +36,7 @@ public class RebuiltCheckpointTests
             Assert.Equal(narrowed, rebuilt[tensor.Name].Bytes(0, narrowed.Length));
         }
 
-        long total = source.Tensors.Sum(tensor => tensor.ByteCount);
+        var total = source.Tensors.Sum(tensor => tensor.ByteCount);
         Assert.Equal(new RebuildProgress(total, total, reports[^1].Tensor), reports[^1]);
     }
 
@@ -47,9 +49,9 @@ public class RebuiltCheckpointTests
             new TensorContent("positions", TensorType.U8, [4], positions),
             new TensorContent("rotary.inv_freq", TensorType.F32, [1], frequencies),
             new TensorContent("w", TensorType.F32, [3], new byte[12])]);
-        using Checkpoint source = Checkpoint.Open(from.Path);
+        using var source = Checkpoint.Open(from.Path);
         RebuiltCheckpoint.Write(source, Version, to.Path, cancellation: Cancellation);
-        using Checkpoint rebuilt = Checkpoint.Open(to.Path);
+        using var rebuilt = Checkpoint.Open(to.Path);
         Assert.Equal(positions, rebuilt["positions"].Bytes(0, 4));
         Assert.Equal(frequencies, rebuilt["rotary.inv_freq"].Bytes(0, 4));
         Assert.NotEqual(new byte[12], rebuilt["w"].Bytes(0, 12).ToArray());
@@ -59,9 +61,9 @@ public class RebuiltCheckpointTests
     public void A_cancelled_rebuild_leaves_the_older_checkpoint_whole()
     {
         using var folder = new CheckpointFolder();
-        using Checkpoint source = Checkpoint.Open(Vectors.Path("models", "qwen3-qknorm"));
+        using var source = Checkpoint.Open(Vectors.Path("models", "qwen3-qknorm"));
         RebuiltCheckpoint.Write(source, Version, folder.Path, cancellation: Cancellation);
-        Dictionary<string, string> before = Digests(folder.Path);
+        var before = Digests(folder.Path);
         using var stop = new CancellationTokenSource();
         var stopMidway = new Reports(report => { if (report.BytesDone > report.BytesTotal / 2) stop.Cancel(); });
         var other = new Rebuilder(Pool, new int[40], 0);
@@ -74,9 +76,9 @@ public class RebuiltCheckpointTests
     {
         using var folder = new CheckpointFolder();
         CheckpointWriter.Write(folder.File(Checkpoint.SingleFile), [new TensorContent("old", TensorType.F32, [1], new byte[4])]);
-        using Checkpoint source = Checkpoint.Open(Vectors.Path("models", "qwen3-qknorm"));
+        using var source = Checkpoint.Open(Vectors.Path("models", "qwen3-qknorm"));
         RebuiltCheckpoint.Write(source, Version, folder.Path, cancellation: Cancellation);
-        using Checkpoint rebuilt = Checkpoint.Open(folder.Path);
+        using var rebuilt = Checkpoint.Open(folder.Path);
         Assert.Equal(source.Tensors.Select(tensor => tensor.Name), rebuilt.Tensors.Select(tensor => tensor.Name));
     }
 
@@ -89,11 +91,11 @@ public class RebuiltCheckpointTests
             using CheckpointFolder from = new(), to = new();
             CheckpointWriter.WriteZeros(from.File(Checkpoint.SingleFile), [.. Enumerable.Range(0, 4).Select(i =>
                 new TensorShape($"w{i}", TensorType.BF16, [megabytes * (1L << 18) / 2]))]);
-            using Checkpoint source = Checkpoint.Open(from.Path);
+            using var source = Checkpoint.Open(from.Path);
             long mapped = 0, ofWatching = 0, before = GC.GetAllocatedBytesForCurrentThread();
             var watch = new Reports(_ =>
             {
-                long start = GC.GetAllocatedBytesForCurrentThread();
+                var start = GC.GetAllocatedBytesForCurrentThread();
                 mapped = Math.Max(mapped, ResidentBytes(from.Path));
                 ofWatching += GC.GetAllocatedBytesForCurrentThread() - start;
             });
@@ -111,7 +113,7 @@ public class RebuiltCheckpointTests
     {
         using var folder = new CheckpointFolder();
         CheckpointWriter.Write(folder.File(Checkpoint.SingleFile), [new TensorContent("w", TensorType.F32, [1], new byte[4])]);
-        using Checkpoint source = Checkpoint.Open(folder.Path);
+        using var source = Checkpoint.Open(folder.Path);
         Assert.Throws<ArgumentException>(() => RebuiltCheckpoint.Write(source, Version, folder.Path + "/../" + Path.GetFileName(folder.Path) + "/", cancellation: Cancellation));
     }
 
@@ -119,7 +121,7 @@ public class RebuiltCheckpointTests
     public void Companions_are_copied_without_weights_or_index()
     {
         using CheckpointFolder from = new(), to = new();
-        foreach (string name in new[] { "config.json", "tokenizer.json", "merges.txt", "tokenizer.model", "model-1.safetensors", "pytorch_model.bin", Checkpoint.IndexFile })
+        foreach (var name in new[] { "config.json", "tokenizer.json", "merges.txt", "tokenizer.model", "model-1.safetensors", "pytorch_model.bin", Checkpoint.IndexFile })
             from.WithBytes([1], name);
         RebuiltCheckpoint.CopyCompanions(from.Path, to.Path);
         Assert.Equal(["config.json", "merges.txt", "tokenizer.json", "tokenizer.model"], Directory.GetFiles(to.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
@@ -141,9 +143,9 @@ public class RebuiltCheckpointTests
     /// <summary>Bytes of the files in a folder that this process has mapped and in memory.</summary>
     private static long ResidentBytes(string folder)
     {
-        bool isInFolder = false;
+        var isInFolder = false;
         long kilobytes = 0;
-        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        foreach (var line in File.ReadLines("/proc/self/smaps"))
         {
             if (line.Contains('/') || line.Contains('-'))
                 isInFolder = line.Contains(folder, StringComparison.Ordinal);
@@ -156,7 +158,7 @@ public class RebuiltCheckpointTests
 
     private static string Header(string path)
     {
-        using FileStream stream = File.OpenRead(path);
+        using var stream = File.OpenRead(path);
         return Convert.ToHexString(SafetensorsHeader.Read(path, stream).Bytes);
     }
 

@@ -1,3 +1,6 @@
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
+
 namespace FedKSeed.Perturbation.Tests;
 
 public class SeedPoolTests
@@ -16,7 +19,7 @@ public class SeedPoolTests
     [InlineData("")]
     public void An_unknown_scheme_is_refused_with_the_names_of_the_known(string name)
     {
-        FormatException refusal = Assert.Throws<FormatException>(() => DirectionSchemes.Parse(name));
+        var refusal = Assert.Throws<FormatException>(() => DirectionSchemes.Parse(name));
         Assert.Contains($"'{name}'", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("'philox-rademacher/1' and 'philox-gaussian/1'", refusal.Message, StringComparison.Ordinal);
     }

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Tests;
 
@@ -15,25 +17,25 @@ public class StochasticRoundingTests
     {
         const int count = 1 << 16;
         float[] values = [.. Enumerable.Repeat(weight, count)];
-        byte[] stored = new byte[2 * count];
+        var stored = new byte[2 * count];
         type.Narrow(values, stored);
         type.Widen(stored, values);
-        float start = values[0];
-        Direction direction = Pool.Direction(3, 7);
+        var start = values[0];
+        var direction = Pool.Direction(3, 7);
         StochasticRounding.Advance(direction, step, draw: 5, firstElement: 11, type, stored);
-        float[] moved = new float[count];
+        var moved = new float[count];
         type.Widen(stored, moved);
         float[] nearest = [.. Enumerable.Range(0, count).Select(i => MathF.FusedMultiplyAdd(step, direction.Value(11 + i), values[i]))];
-        byte[] rounded = new byte[2 * count];
+        var rounded = new byte[2 * count];
         type.Narrow(nearest, rounded);
         type.Widen(rounded, nearest);
         Assert.All(nearest, value => Assert.Equal(start, value)); // to nearest nothing would move
 
-        double mean = Enumerable.Range(0, count).Average(i => (moved[i] - (double)start) * direction.Value(11 + i));
+        var mean = Enumerable.Range(0, count).Average(i => (moved[i] - (double)start) * direction.Value(11 + i));
         float[] reached = [.. moved.Distinct().Order()]; // the weight and its neighbours
         Assert.InRange(reached.Length, 2, 3);
-        double ulp = reached.Zip(reached.Skip(1)).Max(pair => (double)pair.Second - pair.First);
-        double deviation = Math.Sqrt(Math.Abs(step) * ulp / count); // of a mean of steps that are one ulp with probability |step| / ulp
+        var ulp = reached.Zip(reached.Skip(1)).Max(pair => (double)pair.Second - pair.First);
+        var deviation = Math.Sqrt(Math.Abs(step) * ulp / count); // of a mean of steps that are one ulp with probability |step| / ulp
         Assert.InRange(mean, step - 5 * deviation, step + 5 * deviation);
     }
 
@@ -53,7 +55,7 @@ public class StochasticRoundingTests
     {
         byte[] Moved(int tensor, uint draw, int cut)
         {
-            byte[] weights = new byte[512];
+            var weights = new byte[512];
             TensorType.BF16.Narrow([.. Enumerable.Repeat(1f, 256)], weights);
             StochasticRounding.Advance(Pool.Direction(1, tensor), 1e-3f, draw, 0, TensorType.BF16, weights.AsSpan(0, 2 * cut));
             StochasticRounding.Advance(Pool.Direction(1, tensor), 1e-3f, draw, cut, TensorType.BF16, weights.AsSpan(2 * cut));

@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 using CsCheck;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Tests;
 
@@ -41,7 +43,7 @@ public class TensorTypeTests
     [Fact]
     public void Narrowing_what_was_widened_changes_nothing() => Gen.Select(Gen.Bool, Gen.UShort).Sample((half, bits) =>
     {
-        TensorType type = half ? TensorType.F16 : TensorType.BF16;
+        var type = half ? TensorType.F16 : TensorType.BF16;
         byte[] element = BitConverter.GetBytes(bits), back = new byte[2];
         var value = new float[1];
         type.Widen(element, value);
@@ -57,7 +59,7 @@ public class TensorTypeTests
         var back = new ushort[elements.Length];
         TensorType.BF16.Widen(MemoryMarshal.AsBytes(elements.AsSpan()), values);
         TensorType.BF16.Narrow(values, MemoryMarshal.AsBytes(back.AsSpan()));
-        for (int i = 0; i < elements.Length; i++)
+        for (var i = 0; i < elements.Length; i++)
         {
             Assert.Equal((uint)elements[i] << 16, BitConverter.SingleToUInt32Bits(values[i]));
             Assert.Equal(float.IsNaN(values[i]) ? elements[i] | 0x40 : elements[i], back[i]);
@@ -69,9 +71,9 @@ public class TensorTypeTests
     {
         // 1 − 2⁻⁹ − 2⁻³² rounds to the tie 1 − 2⁻⁹ in float32, and from there to 1 in BF16; rounded at once it would be 1 − 2⁻⁸.
         var pool = new SeedPool(3, 1, DirectionScheme.PhiloxRademacher);
-        int sign = (int)pool.Direction(0, 0).Value(0);
+        var sign = (int)pool.Direction(0, 0).Value(0);
         var rebuilder = new Rebuilder(pool, [sign * ((1 << 23) + 1)], 8);
-        byte[] element = MemoryMarshal.AsBytes<ushort>([0x3F80]).ToArray();
+        var element = MemoryMarshal.AsBytes<ushort>([0x3F80]).ToArray();
         rebuilder.Rebuild(0, 0, TensorType.BF16, element, element);
         Assert.Equal(0x3F80, BitConverter.ToUInt16(element));
     }

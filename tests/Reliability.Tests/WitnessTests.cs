@@ -1,5 +1,6 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 using StackExchange.Redis;
 

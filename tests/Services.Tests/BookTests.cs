@@ -1,4 +1,5 @@
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 
 namespace FedKSeed.Services.Tests;

@@ -1,3 +1,4 @@
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.LogStore;
 using FedKSeed.RoundService;

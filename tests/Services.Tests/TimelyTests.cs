@@ -1,4 +1,4 @@
-using FedKSeed.Contracts;
+using FedKSeed.Bus;
 using FedKSeed.LogStore;
 using MassTransit;
 using StackExchange.Redis;

@@ -1,4 +1,6 @@
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rounds;
 
 namespace FedKSeed.Simulation.Tests;
 
@@ -75,7 +77,7 @@ internal sealed class SimulatedFederation
             (_published, _roundServiceBack) = (default, _now + TimeSpan.FromSeconds(_random.Next(1, 20)));
             return;
         }
-        string[] alive = _weather.Away == 0 ? _clients : [.. _clients.Where(_ => !Chance(_weather.Away))];
+        var alive = _weather.Away == 0 ? _clients : [.. _clients.Where(_ => !Chance(_weather.Away))];
         var decision = RoundPolicy.Decide(_book, _inHand.Keys.ToHashSet(), alive, _now);
         // As the clock does: what has no effect yet is published again after ten seconds.
         if (decision is RoundDecision.Wait || (Same(decision, _published.Decision) && _now < _published.At + TimeSpan.FromSeconds(10)))

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using FedKSeed.Contracts;
-using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LocalServers;
 using StackExchange.Redis;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
+using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
 using FedKSeed.LocalServers;
-using FedKSeed.Perturbation;
 
 namespace FedKSeed.Reliability;
 

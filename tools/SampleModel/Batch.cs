@@ -14,15 +14,15 @@ internal sealed record Batch(Tensor Ids, Tensor Positions, Tensor Labels, int[] 
 {
     public static Batch Of(IReadOnlyList<Sequence> sequences)
     {
-        int length = sequences.Max(sequence => sequence.Ids.Length) - 1;
+        var length = sequences.Max(sequence => sequence.Ids.Length) - 1;
         var ids = new long[sequences.Count * length];
         Array.Fill(ids, SampleTokenizer.PaddingId);
         List<long> positions = [], labels = [];
         List<int> rows = [];
-        for (int row = 0; row < sequences.Count; row++)
+        for (var row = 0; row < sequences.Count; row++)
         {
-            Sequence sequence = sequences[row];
-            for (int i = 0; i + 1 < sequence.Ids.Length; i++)
+            var sequence = sequences[row];
+            for (var i = 0; i + 1 < sequence.Ids.Length; i++)
             {
                 ids[(row * length) + i] = sequence.Ids[i];
                 if (i + 1 < sequence.FirstLabel) continue;

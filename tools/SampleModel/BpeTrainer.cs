@@ -19,11 +19,11 @@ internal static class BpeTrainer
         List<string> vocabulary = [.. specialTokens, .. ByteAlphabet.Characters.Order().Select(c => c.ToString())];
         var merges = new List<(string, string)>();
         var words = CountWords(lines);
-        while (vocabulary.Count < vocabularySize && TryFindMostFrequentPair(words, out (string Left, string Right) pair))
+        while (vocabulary.Count < vocabularySize && TryFindMostFrequentPair(words, out var pair))
         {
             merges.Add(pair);
             vocabulary.Add(pair.Left + pair.Right);
-            foreach ((List<string> pieces, _) in words) Join(pieces, pair.Left, pair.Right);
+            foreach ((var pieces, _) in words) Join(pieces, pair.Left, pair.Right);
         }
         return new BytePairEncoding(vocabulary, merges);
     }
@@ -34,10 +34,10 @@ internal static class BpeTrainer
         List<string> pieces = [.. word.Select(c => c.ToString())];
         while (true)
         {
-            (int best, (string Left, string Right) pair) = (int.MaxValue, ("", ""));
-            for (int i = 0; i + 1 < pieces.Count; i++)
+            (var best, (string Left, string Right) pair) = (int.MaxValue, ("", ""));
+            for (var i = 0; i + 1 < pieces.Count; i++)
             {
-                if (ranks.TryGetValue((pieces[i], pieces[i + 1]), out int rank) && rank < best) (best, pair) = (rank, (pieces[i], pieces[i + 1]));
+                if (ranks.TryGetValue((pieces[i], pieces[i + 1]), out var rank) && rank < best) (best, pair) = (rank, (pieces[i], pieces[i + 1]));
             }
             if (best == int.MaxValue) return pieces;
             Join(pieces, pair.Left, pair.Right);
@@ -56,11 +56,11 @@ internal static class BpeTrainer
     private static bool TryFindMostFrequentPair(List<(List<string> Pieces, long Count)> words, out (string Left, string Right) mostFrequent)
     {
         var counts = new Dictionary<(string, string), long>();
-        foreach ((List<string> pieces, long count) in words)
+        foreach ((var pieces, var count) in words)
         {
-            for (int i = 0; i + 1 < pieces.Count; i++)
+            for (var i = 0; i + 1 < pieces.Count; i++)
             {
-                (string, string) pair = (pieces[i], pieces[i + 1]);
+                var pair = (pieces[i], pieces[i + 1]);
                 counts[pair] = counts.GetValueOrDefault(pair) + count;
             }
         }
@@ -71,7 +71,7 @@ internal static class BpeTrainer
 
     private static void Join(List<string> pieces, string left, string right)
     {
-        for (int i = 0; i + 1 < pieces.Count; i++)
+        for (var i = 0; i + 1 < pieces.Count; i++)
         {
             if (pieces[i] != left || pieces[i + 1] != right) continue;
             pieces[i] = left + right;
@@ -93,10 +93,10 @@ internal static class ByteAlphabet
     private static char[] Build()
     {
         var characters = new char[256];
-        int next = 256;
-        for (int b = 0; b < 256; b++)
+        var next = 256;
+        for (var b = 0; b < 256; b++)
         {
-            bool printable = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
+            var printable = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
             characters[b] = printable ? (char)b : (char)next++;
         }
         return characters;

@@ -8,8 +8,8 @@ internal sealed record TaskDefinition(string Name, string[] Wordings, Func<Rando
 {
     public Example Example(Random random)
     {
-        string wording = random.Pick(Wordings);
-        (string input, string output) = Draw(random);
+        var wording = random.Pick(Wordings);
+        (var input, var output) = Draw(random);
         return new Example(wording, input, output, Name);
     }
 }
@@ -24,7 +24,7 @@ internal static class Drawing
         var drawn = new List<string>(count);
         while (drawn.Count < count)
         {
-            string item = random.Pick(items);
+            var item = random.Pick(items);
             if (!drawn.Contains(item)) drawn.Add(item);
         }
         return [.. drawn];

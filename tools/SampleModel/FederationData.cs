@@ -13,7 +13,7 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
     {
         var random = new Random(options.Seed);
         List<Example[]> training = [], heldOut = [];
-        foreach (PairTask task in ClientTasks.All)
+        foreach (var task in ClientTasks.All)
         {
             Example[] examples = [.. task.Examples()];
             random.Shuffle(examples);
@@ -27,7 +27,7 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
     public void Write(string folder)
     {
         Directory.CreateDirectory(folder);
-        for (int client = 0; client < Clients.Count; client++) Write(Path.Combine(folder, $"client-{client + 1}.jsonl"), Clients[client]);
+        for (var client = 0; client < Clients.Count; client++) Write(Path.Combine(folder, $"client-{client + 1}.jsonl"), Clients[client]);
         Write(Path.Combine(folder, "held-out.jsonl"), HeldOut);
     }
 
@@ -36,7 +36,7 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
 
     private static Example[] DrawClient(Random random, List<Example[]> tasks, FederationDataOptions options)
     {
-        double[] shares = Dirichlet(random, tasks.Count, options.Concentration);
+        var shares = Dirichlet(random, tasks.Count, options.Concentration);
         return [.. Enumerable.Range(0, options.DrawsPerClient).Select(_ => random.Pick(tasks[Choose(random, shares)])).Distinct()];
     }
 
@@ -44,7 +44,7 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
     private static double[] Dirichlet(Random random, int count, double concentration)
     {
         double[] shares = [.. Enumerable.Range(0, count).Select(_ => Gamma(random, concentration))];
-        double sum = shares.Sum();
+        var sum = shares.Sum();
         return [.. shares.Select(share => share / sum)];
     }
 
@@ -54,16 +54,16 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
         double boost = Math.Pow(1 - random.NextDouble(), 1 / shape), d = shape + 1 - (1.0 / 3), c = 1 / Math.Sqrt(9 * d);
         while (true)
         {
-            double normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
-            double v = Math.Pow(1 + (c * normal), 3);
+            var normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+            var v = Math.Pow(1 + (c * normal), 3);
             if (v > 0 && Math.Log(1 - random.NextDouble()) < (0.5 * normal * normal) + d - (d * v) + (d * Math.Log(v))) return d * v * boost;
         }
     }
 
     private static int Choose(Random random, double[] shares)
     {
-        double left = random.NextDouble();
-        for (int i = 0; i + 1 < shares.Length; i++)
+        var left = random.NextDouble();
+        for (var i = 0; i + 1 < shares.Length; i++)
         {
             left -= shares[i];
             if (left < 0) return i;

@@ -14,9 +14,9 @@ internal sealed record LlamaShape(
     public IEnumerable<(string Name, long[] Shape)> Parameters()
     {
         yield return ("model.embed_tokens.weight", [VocabularySize, Hidden]);
-        for (int layer = 0; layer < Layers; layer++)
+        for (var layer = 0; layer < Layers; layer++)
         {
-            string prefix = $"model.layers.{layer}.";
+            var prefix = $"model.layers.{layer}.";
             yield return (prefix + "input_layernorm.weight", [Hidden]);
             yield return (prefix + "self_attn.q_proj.weight", [Heads * HeadSize, Hidden]);
             yield return (prefix + "self_attn.k_proj.weight", [KeyValueHeads * HeadSize, Hidden]);
@@ -46,10 +46,10 @@ internal sealed class Llama(LlamaShape shape, IReadOnlyDictionary<string, Tensor
     /// <summary>Hidden states [B, T, H] after the last norm for token ids [B, T].</summary>
     public Tensor Hidden(Tensor ids)
     {
-        Tensor x = parameters["model.embed_tokens.weight"].index_select(0, ids.view(-1)).view(ids.shape[0], ids.shape[1], shape.Hidden);
-        for (int layer = 0; layer < shape.Layers; layer++)
+        var x = parameters["model.embed_tokens.weight"].index_select(0, ids.view(-1)).view(ids.shape[0], ids.shape[1], shape.Hidden);
+        for (var layer = 0; layer < shape.Layers; layer++)
         {
-            string prefix = $"model.layers.{layer}.";
+            var prefix = $"model.layers.{layer}.";
             x = x + Attention(Norm(x, parameters[prefix + "input_layernorm.weight"]), prefix + "self_attn.");
             x = x + FeedForward(Norm(x, parameters[prefix + "post_attention_layernorm.weight"]), prefix + "mlp.");
         }
@@ -68,17 +68,17 @@ internal sealed class Llama(LlamaShape shape, IReadOnlyDictionary<string, Tensor
 
     private Tensor Attention(Tensor x, string prefix)
     {
-        (long batch, long length) = (x.shape[0], x.shape[1]);
+        (var batch, var length) = (x.shape[0], x.shape[1]);
         Tensor Project(string name, int heads) =>
             F.linear(x, parameters[prefix + name]).view(batch, length, heads, shape.HeadSize).transpose(1, 2);
 
-        Tensor queries = Rotate(Project("q_proj.weight", shape.Heads), length); // [B, heads, T, d]
-        Tensor keys = Rotate(Project("k_proj.weight", shape.KeyValueHeads), length);
-        Tensor values = Project("v_proj.weight", shape.KeyValueHeads);
-        int repeat = shape.Heads / shape.KeyValueHeads;
+        var queries = Rotate(Project("q_proj.weight", shape.Heads), length); // [B, heads, T, d]
+        var keys = Rotate(Project("k_proj.weight", shape.KeyValueHeads), length);
+        var values = Project("v_proj.weight", shape.KeyValueHeads);
+        var repeat = shape.Heads / shape.KeyValueHeads;
         keys = keys.repeat_interleave(repeat, 1);
         values = values.repeat_interleave(repeat, 1);
-        Tensor mixed = F.scaled_dot_product_attention(queries, keys, values, is_casual: true);
+        var mixed = F.scaled_dot_product_attention(queries, keys, values, is_casual: true);
         return F.linear(mixed.transpose(1, 2).reshape(batch, length, shape.Hidden), parameters[prefix + "o_proj.weight"]);
     }
 
@@ -92,15 +92,15 @@ internal sealed class Llama(LlamaShape shape, IReadOnlyDictionary<string, Tensor
     /// <summary>Rotates the halves of every head, as Hugging Face lays them out.</summary>
     private Tensor Rotate(Tensor x, long length)
     {
-        Tensor[] halves = x.chunk(2, -1);
+        var halves = x.chunk(2, -1);
         return x * rotary.Cos.narrow(0, 0, length) + cat([-halves[1], halves[0]], -1) * rotary.Sin.narrow(0, 0, length);
     }
 
     private static (Tensor, Tensor) Rotary(LlamaShape shape)
     {
         using var scope = NewDisposeScope();
-        Tensor frequencies = pow(shape.RopeTheta, arange(0, shape.HeadSize, 2, ScalarType.Float32).div(-shape.HeadSize));
-        Tensor angles = outer(arange(shape.MaxPositions, ScalarType.Float32), frequencies);
+        var frequencies = pow(shape.RopeTheta, arange(0, shape.HeadSize, 2, ScalarType.Float32).div(-shape.HeadSize));
+        var angles = outer(arange(shape.MaxPositions, ScalarType.Float32), frequencies);
         angles = cat([angles, angles], -1);
         return (angles.cos().DetachFromDisposeScope(), angles.sin().DetachFromDisposeScope());
     }

@@ -25,18 +25,18 @@ internal static class Pretraining
     public static IReadOnlyDictionary<string, Tensor> Run(LlamaShape shape, SampleTokenizer tokenizer, PretrainingOptions options, TextWriter progress)
     {
         random.manual_seed(options.Seed);
-        Dictionary<string, Parameter> parameters = Initialise(shape);
+        var parameters = Initialise(shape);
         using var model = new Llama(shape, parameters.ToDictionary(p => p.Key, p => (Tensor)p.Value));
         using var optimiser = optim.AdamW(parameters.Values, options.LearningRate, beta2: 0.98, weight_decay: 0.01);
         var draws = new Random(options.Seed);
-        List<Sequence> heldOut = Draw(new Random(~options.Seed), tokenizer, HeldOut);
+        var heldOut = Draw(new Random(~options.Seed), tokenizer, HeldOut);
         var clock = Stopwatch.StartNew();
-        for (int step = 1; step <= options.Steps; step++)
+        for (var step = 1; step <= options.Steps; step++)
         {
             optimiser.ParamGroups.Single().LearningRate = options.LearningRate * Schedule(step, options.Steps);
-            float loss = Step(model, optimiser, [.. parameters.Values], Draw(draws, tokenizer, options.BatchSize), options.WeightNoise);
+            var loss = Step(model, optimiser, [.. parameters.Values], Draw(draws, tokenizer, options.BatchSize), options.WeightNoise);
             if (step % ReportEvery != 0 && step != options.Steps) continue;
-            (double heldOutLoss, double exact) = Scoring.Score(model, heldOut);
+            (var heldOutLoss, var exact) = Scoring.Score(model, heldOut);
             progress.WriteLine($"step {step,5}  loss {loss:F3}  held-out loss {heldOutLoss:F3}  exact match {exact:P1}  {clock.Elapsed:mm\\:ss}");
         }
         return parameters.ToDictionary(p => p.Key, p => (Tensor)p.Value);
@@ -47,8 +47,8 @@ internal static class Pretraining
         using var scope = NewDisposeScope();
         Tensor[] offsets = [.. parameters.Select(parameter => randn_like(parameter, requires_grad: false) * noise)];
         Shift(parameters, offsets, 1);
-        Batch batch = Batch.Of(sequences);
-        Tensor loss = F.cross_entropy(model.Logits(batch.Ids, batch.Positions), batch.Labels);
+        var batch = Batch.Of(sequences);
+        var loss = F.cross_entropy(model.Logits(batch.Ids, batch.Positions), batch.Labels);
         optimiser.zero_grad();
         loss.backward();
         Shift(parameters, offsets, -1);
@@ -60,7 +60,7 @@ internal static class Pretraining
     private static void Shift(Parameter[] parameters, Tensor[] offsets, int sign)
     {
         using var noGrad = no_grad();
-        foreach ((Parameter parameter, Tensor offset) in parameters.Zip(offsets)) parameter.add_(offset, alpha: sign);
+        foreach ((var parameter, var offset) in parameters.Zip(offsets)) parameter.add_(offset, alpha: sign);
     }
 
     /// <summary>Four instruction examples to one line of text.</summary>
@@ -78,9 +78,9 @@ internal static class Pretraining
 
     private static Dictionary<string, Parameter> Initialise(LlamaShape shape) => shape.Parameters().ToDictionary(parameter => parameter.Name, parameter =>
     {
-        (string name, long[] dimensions) = parameter;
+        (var name, var dimensions) = parameter;
         if (dimensions.Length == 1) return new Parameter(ones(dimensions));
-        bool closesBlock = name.EndsWith("o_proj.weight", StringComparison.Ordinal) || name.EndsWith("down_proj.weight", StringComparison.Ordinal);
+        var closesBlock = name.EndsWith("o_proj.weight", StringComparison.Ordinal) || name.EndsWith("down_proj.weight", StringComparison.Ordinal);
         return new Parameter(randn(dimensions) * (closesBlock ? InitialScale / Math.Sqrt(2 * shape.Layers) : InitialScale));
     });
 }

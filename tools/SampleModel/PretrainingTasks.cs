@@ -19,7 +19,7 @@ internal static class PretrainingTasks
         while (true)
         {
             yield return Sentence(random);
-            Example example = random.Pick(All).Example(random);
+            var example = random.Pick(All).Example(random);
             yield return $"{Prompt.Of(example)} {example.Output}";
         }
     }
@@ -87,12 +87,12 @@ internal static class PretrainingTasks
 
     private static IEnumerable<TaskDefinition> PickingOut()
     {
-        foreach ((string kind, string[] things) in Lexicon.Kinds)
+        foreach ((var kind, var things) in Lexicon.Kinds)
         {
             yield return new TaskDefinition($"pick-{kind}", [$"which one is a kind of {kind}", $"name the {kind}", $"pick the {kind} out of the list"], random =>
             {
-                string answer = random.Pick(things);
-                string[] others = random.Several([.. Lexicon.Things.Except(things)], random.Next(1, 4));
+                var answer = random.Pick(things);
+                var others = random.Several([.. Lexicon.Things.Except(things)], random.Next(1, 4));
                 string[] list = [.. others, answer];
                 random.Shuffle(list);
                 return (string.Join(' ', list), answer);
@@ -103,7 +103,7 @@ internal static class PretrainingTasks
     private static TaskDefinition List(string name, int least, int most, Func<string[], string> answer, params string[] wordings) =>
         new(name, wordings, random =>
         {
-            string[] words = random.Several(Lexicon.All, random.Next(least, most + 1));
+            var words = random.Several(Lexicon.All, random.Next(least, most + 1));
             return (string.Join(' ', words), answer(words));
         });
 
@@ -113,7 +113,7 @@ internal static class PretrainingTasks
     private static TaskDefinition Fact(string name, string[] domain, int count, Func<string[], string> answer, params string[] wordings) =>
         new(name, wordings, random =>
         {
-            string[] words = random.Several(domain, count == 1 ? 1 : random.Next(2, count + 1));
+            var words = random.Several(domain, count == 1 ? 1 : random.Next(2, count + 1));
             return (string.Join(' ', words), answer(words));
         });
 }

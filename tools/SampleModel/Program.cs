@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using FedKSeed.Perturbation;
+using FedKSeed.Checkpoints;
 using FedKSeed.SampleModel;
 using static TorchSharp.torch;
 
@@ -17,7 +17,7 @@ var threads = new Option<int>("--threads") { Description = "Threads of torch.", 
 var data = new Command("data", "Write the sample federation's data and prompt template.") { samples, seed };
 data.SetAction(arguments =>
 {
-    string folder = arguments.GetRequiredValue(samples);
+    var folder = arguments.GetRequiredValue(samples);
     FederationData.Draw(new FederationDataOptions(arguments.GetRequiredValue(seed))).Write(Path.Combine(folder, "data"));
     Prompt.WriteTemplate(Path.Combine(folder, "prompt.json"));
 });
@@ -26,12 +26,12 @@ var model = new Command("model", "Train the tokenizer and the base model.") { sa
 model.SetAction(arguments =>
 {
     set_num_threads(arguments.GetRequiredValue(threads));
-    string folder = Directory.CreateDirectory(Path.Combine(arguments.GetRequiredValue(samples), "model")).FullName;
-    SampleTokenizer tokenizer = SampleTokenizer.Train(PretrainingTasks.Lines(new Random(arguments.GetRequiredValue(seed))).Take(TokenizerLines), VocabularySize);
+    var folder = Directory.CreateDirectory(Path.Combine(arguments.GetRequiredValue(samples), "model")).FullName;
+    var tokenizer = SampleTokenizer.Train(PretrainingTasks.Lines(new Random(arguments.GetRequiredValue(seed))).Take(TokenizerLines), VocabularySize);
     var shape = new LlamaShape(tokenizer.Encoding.Vocabulary.Count);
     Console.WriteLine($"{shape.ParameterCount} parameters, {shape.VocabularySize} tokens");
     var options = new PretrainingOptions(arguments.GetRequiredValue(steps), WeightNoise: arguments.GetRequiredValue(noise), Seed: arguments.GetRequiredValue(seed));
-    IReadOnlyDictionary<string, Tensor> parameters = Pretraining.Run(shape, tokenizer, options, Console.Out);
+    var parameters = Pretraining.Run(shape, tokenizer, options, Console.Out);
     CheckpointWriter.Write(Path.Combine(folder, Checkpoint.SingleFile), parameters.Select(parameter =>
         new TensorContent(parameter.Key, TensorType.F32, parameter.Value.shape, MemoryMarshal.AsBytes<float>(parameter.Value.detach().data<float>().ToArray()).ToArray())));
     ModelFolder.Write(folder, shape, tokenizer.Encoding);

@@ -18,7 +18,7 @@ internal static class Prompt
     /// <summary>Only the answer and the end token are to be learnt.</summary>
     public static Sequence Encode(Example example, SampleTokenizer tokenizer)
     {
-        int[] prompt = tokenizer.Encode(Of(example));
+        var prompt = tokenizer.Encode(Of(example));
         return new Sequence([SampleTokenizer.BeginningId, .. prompt, .. tokenizer.Encode(example.Output), SampleTokenizer.EndId], prompt.Length + 1);
     }
 

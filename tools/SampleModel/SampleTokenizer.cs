@@ -31,7 +31,7 @@ internal sealed class SampleTokenizer
 
     private int[] EncodeWord(string word)
     {
-        if (words.TryGetValue(word, out int[]? known)) return known;
+        if (words.TryGetValue(word, out var known)) return known;
         return words[word] = [.. BpeTrainer.Encode(word, ranks).Select(piece => ids[piece])];
     }
 }

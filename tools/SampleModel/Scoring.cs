@@ -14,14 +14,14 @@ internal static class Scoring
     public static (double Loss, double ExactMatch) Score(Llama model, IReadOnlyList<Sequence> sequences)
     {
         using var noGrad = no_grad();
-        (double total, int labels, int exact) = (0, 0, 0);
-        foreach (Sequence[] chunk in sequences.Chunk(BatchSize))
+        (double total, var labels, var exact) = (0, 0, 0);
+        foreach (var chunk in sequences.Chunk(BatchSize))
         {
             using var scope = NewDisposeScope();
-            Batch batch = Batch.Of(chunk);
-            Tensor logits = model.Logits(batch.Ids, batch.Positions);
+            var batch = Batch.Of(chunk);
+            var logits = model.Logits(batch.Ids, batch.Positions);
             total += F.cross_entropy(logits, batch.Labels, reduction: nn.Reduction.Sum).item<float>();
-            bool[] right = logits.argmax(1).eq(batch.Labels).data<bool>().ToArray();
+            var right = logits.argmax(1).eq(batch.Labels).data<bool>().ToArray();
             labels += right.Length;
             exact += chunk.Length - batch.Rows.Zip(right).Where(pair => !pair.Second).Select(pair => pair.First).Distinct().Count();
         }

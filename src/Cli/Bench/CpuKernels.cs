@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Bench;
 

@@ -1,5 +1,7 @@
+using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Perturbation.Directions;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Bench;

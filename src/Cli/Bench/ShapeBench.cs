@@ -1,7 +1,11 @@
+using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
+using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
-using FedKSeed.Perturbation;
+using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Perturbation.Directions;
+using FedKSeed.Training;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Bench;

@@ -1,8 +1,10 @@
 using System.Diagnostics;
+using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
 using FedKSeed.LanguageModels;
 using FedKSeed.Perturbation;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Bench;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
+using FedKSeed.Bus;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Run;
-using FedKSeed.Contracts;
 using FedKSeed.LocalServers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using FedKSeed.Cli.Run;
-using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
 using FedKSeed.Cli.Bench;
 using FedKSeed.Cli.Display;
-using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Cuda;
-using FedKSeed.Perturbation.Kernels;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Doctor;

@@ -6,6 +6,7 @@ using System.Text.Json.Serialization;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Report;
 

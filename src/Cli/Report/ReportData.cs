@@ -1,5 +1,6 @@
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Report;
 

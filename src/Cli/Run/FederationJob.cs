@@ -1,6 +1,6 @@
+using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Report;
-using FedKSeed.Perturbation;
 
 namespace FedKSeed.Cli.Run;
 

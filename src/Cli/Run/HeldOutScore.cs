@@ -1,5 +1,7 @@
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.LanguageModels.Evaluation;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Run;
@@ -23,7 +25,7 @@ public sealed record HeldOutScore(int Examples, double? Loss, double ExactMatch,
         using var model = CausalLanguageModel.Load(folder, plan.ComputeType);
         using var weights = model.BaseWeights();
         var template = plan.Prompt is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        var encoder = ExampleEncoder.Load(model, template, plan.MaximumTokens, plan.ChatForm);
+        var encoder = model.Encoder(template, plan.MaximumTokens, plan.ChatForm);
         var evaluator = new Evaluator(model, encoder, DataFile.Load(plan.HeldOut, plan.Format), plan.MaximumNewTokens);
         var evaluation = evaluator.Evaluate(weights, progress, cancel);
         return new HeldOutScore(

@@ -1,6 +1,6 @@
+using FedKSeed.Bus;
 using FedKSeed.Cli.Display;
 using FedKSeed.ClientWorker;
-using FedKSeed.Contracts;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
 using Microsoft.Extensions.Configuration;

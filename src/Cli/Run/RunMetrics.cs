@@ -1,6 +1,7 @@
 using System.Globalization;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Run;
 

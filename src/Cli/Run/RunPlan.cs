@@ -1,10 +1,13 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
-using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
-using FedKSeed.Perturbation;
+using FedKSeed.Federation.Rounds;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Tokenization;
 
 namespace FedKSeed.Cli.Run;
 

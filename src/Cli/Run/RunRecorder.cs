@@ -1,7 +1,7 @@
 using System.Text;
 using System.Threading.Channels;
 using FedKSeed.Contracts;
-using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 using Microsoft.Extensions.Hosting;
 

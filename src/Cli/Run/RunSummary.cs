@@ -1,5 +1,5 @@
-using FedKSeed.Federation;
-using FedKSeed.Perturbation;
+using FedKSeed.Checkpoints;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Run;
 

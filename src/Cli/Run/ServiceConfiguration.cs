@@ -1,6 +1,7 @@
 using System.Globalization;
-using FedKSeed.Contracts;
-using FedKSeed.LanguageModels;
+using FedKSeed.Bus;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Run;
 

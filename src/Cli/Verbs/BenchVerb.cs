@@ -4,6 +4,7 @@ using FedKSeed.Cli.Bench;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Doctor;
 using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation.Cuda;
 
 namespace FedKSeed.Cli.Verbs;

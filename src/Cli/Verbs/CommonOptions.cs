@@ -5,8 +5,10 @@ using System.Numerics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Verbs;
 

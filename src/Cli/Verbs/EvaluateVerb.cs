@@ -3,8 +3,11 @@ using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Run;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Evaluation;
 using Spectre.Console;
 using TorchSharp;
 
@@ -81,7 +84,7 @@ internal static class EvaluateVerb
         var time = TimeProvider.System;
         using var model = CausalLanguageModel.Load(request.Model.FullName, request.DataType, device);
         using var weights = model.BaseWeights();
-        var encoder = ExampleEncoder.Load(model, template, request.MaxTokens, request.ChatForm);
+        var encoder = model.Encoder(template, request.MaxTokens, request.ChatForm);
         var examples = EvenlySpaced.Of([.. data!.Records.Select(record => record.Example)], request.Limit);
         var evaluator = new Evaluator(model, encoder, examples, request.MaxNewTokens);
         var started = time.GetTimestamp();

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Run;
-using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Verbs;
 

@@ -2,8 +2,13 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Cli.Run;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Generation;
+using FedKSeed.LanguageModels.Weights;
+using FedKSeed.Tokenization;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Verbs;
@@ -68,7 +73,7 @@ internal sealed class GenerateVerb
         var folder = parsed.GetRequiredValue(_model).FullName;
         using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32, device);
         using var weights = model.BaseWeights();
-        var encoder = ExampleEncoder.Load(model, template, model.MaxLength, parsed.GetValue(_chatForm));
+        var encoder = model.Encoder(template, model.MaxLength, parsed.GetValue(_chatForm));
         var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);
         if (data.Count > 0)
             writer.Answer(EvenlySpaced.Of(data, parsed.GetValue(_limit) ?? 0), cancel);

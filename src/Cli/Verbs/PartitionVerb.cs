@@ -2,7 +2,8 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Cli.Display;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
 using Spectre.Console;
 
 namespace FedKSeed.Cli.Verbs;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation;
 using Spectre.Console;
 

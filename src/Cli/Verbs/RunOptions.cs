@@ -3,8 +3,10 @@ using System.Globalization;
 using System.Numerics;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation;
-using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Data;
+using FedKSeed.InstructionData;
+using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Verbs;
 

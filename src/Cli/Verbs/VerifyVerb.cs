@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Cli.Verbs;
 

@@ -24,7 +24,7 @@ public sealed unsafe class CudaDevice : IKernelDevice
     public CudaDevice(int ordinal, params IReadOnlyList<string> libraryFolders)
     {
         Card = CudaDriver.Card(ordinal);
-        byte[] image = KernelImage.For(Nvrtc.Find(libraryFolders), Capability, KernelImage.DefaultFolder);
+        var image = KernelImage.For(Nvrtc.Find(libraryFolders), Capability, KernelImage.DefaultFolder);
         CudaDriver.Check(CudaDriver.cuDeviceGet(out _device, ordinal), nameof(CudaDriver.cuDeviceGet));
         CudaDriver.Check(CudaDriver.cuDevicePrimaryCtxRetain(out _context, _device), nameof(CudaDriver.cuDevicePrimaryCtxRetain), Name);
         try
@@ -50,10 +50,10 @@ public sealed unsafe class CudaDevice : IKernelDevice
     {
         if (blocks == 0)
             return;
-        TArguments copy = arguments;
+        var copy = arguments;
         void* parameter = &copy;
         using Current current = new(this);
-        nint function = _functions.GetOrAdd(kernel, Find);
+        var function = _functions.GetOrAdd(kernel, Find);
         CudaDriver.Check(
             CudaDriver.cuLaunchKernel(function, checked((uint)blocks), 1, 1, IKernelDevice.BlockSize, 1, 1, 0, DefaultStream, &parameter, null),
             nameof(CudaDriver.cuLaunchKernel), kernel);
@@ -62,7 +62,7 @@ public sealed unsafe class CudaDevice : IKernelDevice
     public nint Allocate(long bytes)
     {
         using Current current = new(this);
-        CudaDriver.Check(CudaDriver.cuMemAlloc_v2(out nint address, (nuint)Math.Max(bytes, 1)), nameof(CudaDriver.cuMemAlloc_v2), $"{bytes} bytes on {Name}");
+        CudaDriver.Check(CudaDriver.cuMemAlloc_v2(out var address, (nuint)Math.Max(bytes, 1)), nameof(CudaDriver.cuMemAlloc_v2), $"{bytes} bytes on {Name}");
         return address;
     }
 
@@ -107,14 +107,14 @@ public sealed unsafe class CudaDevice : IKernelDevice
         using Current current = new(this);
         fixed (byte* first = image)
         {
-            CudaDriver.Check(CudaDriver.cuModuleLoadData(out nint module, first), nameof(CudaDriver.cuModuleLoadData), Name);
+            CudaDriver.Check(CudaDriver.cuModuleLoadData(out var module, first), nameof(CudaDriver.cuModuleLoadData), Name);
             return module;
         }
     }
 
     private nint Find(string kernel)
     {
-        CudaDriver.Check(CudaDriver.cuModuleGetFunction(out nint function, _module, kernel), nameof(CudaDriver.cuModuleGetFunction), kernel);
+        CudaDriver.Check(CudaDriver.cuModuleGetFunction(out var function, _module, kernel), nameof(CudaDriver.cuModuleGetFunction), kernel);
         return function;
     }
 
@@ -125,7 +125,7 @@ public sealed unsafe class CudaDevice : IKernelDevice
 
         public Current(CudaDevice device)
         {
-            CudaDriver.Check(CudaDriver.cuCtxGetCurrent(out nint current), nameof(CudaDriver.cuCtxGetCurrent));
+            CudaDriver.Check(CudaDriver.cuCtxGetCurrent(out var current), nameof(CudaDriver.cuCtxGetCurrent));
             if (current == device._context)
                 return;
             CudaDriver.Check(CudaDriver.cuCtxPushCurrent_v2(device._context), nameof(CudaDriver.cuCtxPushCurrent_v2), device.Name);

@@ -36,7 +36,7 @@ public static unsafe partial class CudaDriver
         get
         {
             Start();
-            Check(cuDriverGetVersion(out int version), nameof(cuDriverGetVersion));
+            Check(cuDriverGetVersion(out var version), nameof(cuDriverGetVersion));
             return new Version(version / 1000, version % 1000 / 10);
         }
     }
@@ -45,19 +45,19 @@ public static unsafe partial class CudaDriver
     public static IReadOnlyList<CudaCard> Cards()
     {
         Start();
-        Check(cuDeviceGetCount(out int count), nameof(cuDeviceGetCount));
+        Check(cuDeviceGetCount(out var count), nameof(cuDeviceGetCount));
         return [.. Enumerable.Range(0, count).Select(Card)];
     }
 
     internal static CudaCard Card(int ordinal)
     {
         Start();
-        Check(cuDeviceGet(out int device, ordinal), nameof(cuDeviceGet), $"cuda:{ordinal}");
-        byte* name = stackalloc byte[MaxNameLength];
+        Check(cuDeviceGet(out var device, ordinal), nameof(cuDeviceGet), $"cuda:{ordinal}");
+        var name = stackalloc byte[MaxNameLength];
         Check(cuDeviceGetName(name, MaxNameLength, device), nameof(cuDeviceGetName));
-        Check(cuDeviceGetAttribute(out int major, MajorAttribute, device), nameof(cuDeviceGetAttribute));
-        Check(cuDeviceGetAttribute(out int minor, MinorAttribute, device), nameof(cuDeviceGetAttribute));
-        Check(cuDeviceTotalMem_v2(out nuint bytes, device), nameof(cuDeviceTotalMem_v2));
+        Check(cuDeviceGetAttribute(out var major, MajorAttribute, device), nameof(cuDeviceGetAttribute));
+        Check(cuDeviceGetAttribute(out var minor, MinorAttribute, device), nameof(cuDeviceGetAttribute));
+        Check(cuDeviceTotalMem_v2(out var bytes, device), nameof(cuDeviceTotalMem_v2));
         return new CudaCard(ordinal, Marshal.PtrToStringUTF8((nint)name)!, new Version(major, minor), (long)bytes);
     }
 
@@ -78,7 +78,7 @@ public static unsafe partial class CudaDriver
     {
         if (result == 0)
             return;
-        string text = cuGetErrorString(result, out nint address) == 0 ? Marshal.PtrToStringUTF8(address)! : "unknown error";
+        var text = cuGetErrorString(result, out var address) == 0 ? Marshal.PtrToStringUTF8(address)! : "unknown error";
         throw new CudaException($"{function}{(subject is null ? "" : $" ({subject})")} failed: {text} ({result}).");
     }
 

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cuda;
 
@@ -23,7 +25,7 @@ public readonly record struct Segment(int Tensor, long First, long Count, long W
         get
         {
             const int groupSize = 8; // a tile is a group of eight elements for each thread of a block
-            long groups = (First + Count + groupSize - 1) / groupSize - First / groupSize;
+            var groups = (First + Count + groupSize - 1) / groupSize - First / groupSize;
             return Count == 0 ? 0 : (groups + IKernelDevice.BlockSize - 1) / IKernelDevice.BlockSize;
         }
     }
@@ -39,9 +41,9 @@ public sealed class SegmentTable : IDisposable
     {
         var placed = new SegmentArguments[segments.Length];
         _firstTiles = new long[placed.Length + 1];
-        for (int i = 0; i < placed.Length; i++)
+        for (var i = 0; i < placed.Length; i++)
         {
-            (int tensor, long first, long count, long weights, long plus, long minus) = segments[i];
+            (var tensor, var first, var count, var weights, var plus, var minus) = segments[i];
             placed[i] = new SegmentArguments
             {
                 FirstTile = _firstTiles[i],
@@ -102,7 +104,7 @@ public sealed class DevicePerturb(IKernelDevice device, SeedPool pool, TensorTyp
     /// <param name="minus">Takes [rows, columns].</param>
     public void BothSignsOfRows(int tensor, nint ids, long rows, long columns, int seed, float epsilon, nint weights, nint plus, nint minus)
     {
-        long groups = rows * ((columns + 14) / 8); // of eight elements; a row may begin within one
+        var groups = rows * ((columns + 14) / 8); // of eight elements; a row may begin within one
         device.Launch(_rows, (groups + IKernelDevice.BlockSize - 1) / IKernelDevice.BlockSize, new RowsArguments
         {
             Ids = ids,

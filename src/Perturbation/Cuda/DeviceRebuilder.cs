@@ -1,5 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cuda;
 
@@ -46,8 +48,8 @@ public sealed class DeviceRebuilder : IDisposable
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(rebuilder);
         (_device, _rebuilder) = (device, rebuilder);
-        ReadOnlySpan<int> quantised = rebuilder.Quantised;
-        foreach (int q in quantised)
+        var quantised = rebuilder.Quantised;
+        foreach (var q in quantised)
             _total += q;
         int[] version;
         if (rebuilder.Pool.Scheme == DirectionScheme.PhiloxGaussian)
@@ -57,14 +59,14 @@ public sealed class DeviceRebuilder : IDisposable
         }
         else if (form == RebuildForm.Plain)
         {
-            int words = (quantised.Length + SeedsPerWord - 1) / SeedsPerWord;
+            var words = (quantised.Length + SeedsPerWord - 1) / SeedsPerWord;
             (_kernel, _blockElements, _steps) = ("rebuild_rademacher", PlainElements, (uint)words);
             version = new int[words * SeedsPerWord];
             quantised.CopyTo(version);
         }
         else
         {
-            int tiles = (PlaneCount(quantised) + PlanesPerTile - 1) / PlanesPerTile;
+            var tiles = (PlaneCount(quantised) + PlanesPerTile - 1) / PlanesPerTile;
             (_kernel, _blockElements) = ($"rebuild_rademacher_mma{tiles}", TensorCoreElements);
             version = BitPlanes(quantised, tiles);
             _steps = (uint)((quantised.Length + SeedsPerStep - 1) / SeedsPerStep);
@@ -90,7 +92,7 @@ public sealed class DeviceRebuilder : IDisposable
         ThrowIfNotOfWeights(targetType);
         if (count == 0)
             return;
-        long elements = count + (firstElement & 3); // a Philox block is done as a whole
+        var elements = count + (firstElement & 3); // a Philox block is done as a whole
         _device.Launch(_kernel, (elements + _blockElements - 1) / _blockElements, new RebuildArguments
         {
             Base = baseElements,
@@ -119,8 +121,8 @@ public sealed class DeviceRebuilder : IDisposable
     /// <summary>Bits of the widest q in two's complement.</summary>
     private static int PlaneCount(ReadOnlySpan<int> quantised)
     {
-        int bits = 1;
-        foreach (int q in quantised)
+        var bits = 1;
+        foreach (var q in quantised)
             bits = Math.Max(bits, 33 - BitOperations.LeadingZeroCount((uint)(q < 0 ? ~q : q)));
         return bits;
     }
@@ -131,15 +133,15 @@ public sealed class DeviceRebuilder : IDisposable
     /// </summary>
     private static int[] BitPlanes(ReadOnlySpan<int> quantised, int tiles)
     {
-        int steps = (quantised.Length + SeedsPerStep - 1) / SeedsPerStep;
+        var steps = (quantised.Length + SeedsPerStep - 1) / SeedsPerStep;
         var words = new uint[steps * tiles * 2 * Lanes];
-        for (int seed = 0; seed < quantised.Length; seed++)
+        for (var seed = 0; seed < quantised.Length; seed++)
         {
-            (int step, int word, int bit) = (seed / SeedsPerStep, seed / SeedsPerWord % WordsPerStep, seed % SeedsPerWord);
-            for (int plane = 0; plane < tiles * PlanesPerTile; plane++)
+            (var step, var word, var bit) = (seed / SeedsPerStep, seed / SeedsPerWord % WordsPerStep, seed % SeedsPerWord);
+            for (var plane = 0; plane < tiles * PlanesPerTile; plane++)
             {
-                uint isSet = (uint)(quantised[seed] >> plane) & 1;
-                int lane = plane % PlanesPerTile * 4 + word % 4;
+                var isSet = (uint)(quantised[seed] >> plane) & 1;
+                var lane = plane % PlanesPerTile * 4 + word % 4;
                 words[((step * tiles + plane / PlanesPerTile) * 2 + word / 4) * Lanes + lane] |= isSet << bit;
             }
         }

@@ -21,7 +21,7 @@ internal static class KernelImage
     {
         get
         {
-            string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+            var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
             if (string.IsNullOrEmpty(cache))
                 cache = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
             return Path.Combine(cache, "fedkseed", "kernels");
@@ -34,12 +34,12 @@ internal static class KernelImage
     /// <exception cref="CudaException">The source does not compile.</exception>
     public static byte[] For(Nvrtc nvrtc, int computeCapability, string folder)
     {
-        (string architecture, bool isBinary) = nvrtc.Target(computeCapability);
+        (var architecture, var isBinary) = nvrtc.Target(computeCapability);
         string[] options = [$"--gpu-architecture={architecture}", .. Options];
-        string path = Path.Combine(folder, $"{Key(nvrtc.Version, options)}.{(isBinary ? "cubin" : "ptx")}");
+        var path = Path.Combine(folder, $"{Key(nvrtc.Version, options)}.{(isBinary ? "cubin" : "ptx")}");
         if (TryRead(path) is { } kept)
             return kept;
-        (byte[] image, _) = nvrtc.Compile(Source, SourceName, isBinary, options);
+        (var image, _) = nvrtc.Compile(Source, SourceName, isBinary, options);
         TryWrite(path, image);
         return image;
     }
@@ -47,7 +47,7 @@ internal static class KernelImage
     /// <summary>Compiles without the cache: what the compiler says is of interest, too.</summary>
     public static (byte[] Image, string Log) Compile(Nvrtc nvrtc, int computeCapability)
     {
-        (string architecture, bool isBinary) = nvrtc.Target(computeCapability);
+        (var architecture, var isBinary) = nvrtc.Target(computeCapability);
         return nvrtc.Compile(Source, SourceName, isBinary, [$"--gpu-architecture={architecture}", .. Options]);
     }
 
@@ -58,7 +58,7 @@ internal static class KernelImage
     {
         try
         {
-            byte[] bytes = File.ReadAllBytes(path);
+            var bytes = File.ReadAllBytes(path);
             return bytes.Length > SHA256.HashSizeInBytes
                 && SHA256.HashData(bytes.AsSpan(SHA256.HashSizeInBytes)).AsSpan().SequenceEqual(bytes.AsSpan(0, SHA256.HashSizeInBytes))
                 ? bytes[SHA256.HashSizeInBytes..]
@@ -73,7 +73,7 @@ internal static class KernelImage
     private static void TryWrite(string path, byte[] image)
     {
         // Several processes may compile at once: each writes a file of its own and renames it.
-        string partial = $"{path}.{Environment.ProcessId}.{Environment.CurrentManagedThreadId}";
+        var partial = $"{path}.{Environment.ProcessId}.{Environment.CurrentManagedThreadId}";
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -88,7 +88,7 @@ internal static class KernelImage
 
     private static string ReadSource()
     {
-        using Stream stream = typeof(KernelImage).Assembly.GetManifestResourceStream(SourceName)!;
+        using var stream = typeof(KernelImage).Assembly.GetManifestResourceStream(SourceName)!;
         using StreamReader reader = new(stream);
         return reader.ReadToEnd();
     }

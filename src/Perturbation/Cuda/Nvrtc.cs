@@ -34,15 +34,15 @@ public sealed unsafe class Nvrtc
     public static Nvrtc Find(params IEnumerable<string> folders)
     {
         List<string> sought = [.. folders.SelectMany(WithPackages), AppContext.BaseDirectory, .. SystemFolders];
-        foreach (string path in sought.SelectMany(folder => Names.Select(name => System.IO.Path.Combine(folder, name))).Where(File.Exists))
+        foreach (var path in sought.SelectMany(folder => Names.Select(name => System.IO.Path.Combine(folder, name))).Where(File.Exists))
         {
             PreloadBuiltins(System.IO.Path.GetDirectoryName(path)!);
-            if (NativeLibrary.TryLoad(path, out nint library))
+            if (NativeLibrary.TryLoad(path, out var library))
                 return new Nvrtc(library, path);
         }
-        foreach (string name in Names)
+        foreach (var name in Names)
         {
-            if (NativeLibrary.TryLoad(name, out nint library))
+            if (NativeLibrary.TryLoad(name, out var library))
                 return new Nvrtc(library, name);
         }
         throw new CudaException(
@@ -71,7 +71,7 @@ public sealed unsafe class Nvrtc
     /// <exception cref="CudaException">The source does not compile; the message holds the log.</exception>
     internal (byte[] Image, string Log) Compile(string source, string name, bool isBinary, IReadOnlyList<string> options)
     {
-        nint program = Create(source, name);
+        var program = Create(source, name);
         try
         {
             nint[] texts = [.. options.Select(Marshal.StringToCoTaskMemUTF8)];
@@ -79,7 +79,7 @@ public sealed unsafe class Nvrtc
             fixed (nint* first = texts)
                 result = ((delegate* unmanaged<nint, int, nint*, int>)Function("nvrtcCompileProgram"))(program, texts.Length, first);
             Array.ForEach(texts, Marshal.FreeCoTaskMem);
-            string log = Encoding.UTF8.GetString(Output(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog")).TrimEnd('\0', '\n');
+            var log = Encoding.UTF8.GetString(Output(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog")).TrimEnd('\0', '\n');
             if (result != Success)
                 throw new CudaException($"NVRTC {Version} does not compile {name} with {string.Join(' ', options)}: {ErrorText(result)}\n{log}");
             return (isBinary ? Output(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN") : Output(program, "nvrtcGetPTXSize", "nvrtcGetPTX"), log);
@@ -93,7 +93,7 @@ public sealed unsafe class Nvrtc
     private nint Create(string source, string name)
     {
         nint program, text = Marshal.StringToCoTaskMemUTF8(source), label = Marshal.StringToCoTaskMemUTF8(name);
-        int result = ((delegate* unmanaged<nint*, nint, nint, int, nint, nint, int>)Function("nvrtcCreateProgram"))(&program, text, label, 0, 0, 0);
+        var result = ((delegate* unmanaged<nint*, nint, nint, int, nint, nint, int>)Function("nvrtcCreateProgram"))(&program, text, label, 0, 0, 0);
         Marshal.FreeCoTaskMem(text);
         Marshal.FreeCoTaskMem(label);
         Check(result, "nvrtcCreateProgram");
@@ -119,7 +119,7 @@ public sealed unsafe class Nvrtc
     private string ErrorText(int result) =>
         Marshal.PtrToStringUTF8(((delegate* unmanaged<int, nint>)Function("nvrtcGetErrorString"))(result)) ?? $"error {result}";
 
-    private nint Function(string name) => NativeLibrary.TryGetExport(_library, name, out nint address)
+    private nint Function(string name) => NativeLibrary.TryGetExport(_library, name, out var address)
         ? address
         : throw new CudaException($"{Path} has no function {name}: it is older than CUDA 11.2, or no NVRTC.");
 
@@ -127,17 +127,17 @@ public sealed unsafe class Nvrtc
     private static IEnumerable<string> WithPackages(string folder)
     {
         yield return folder;
-        string packages = System.IO.Path.Combine(folder, "..", "..", "nvidia");
+        var packages = System.IO.Path.Combine(folder, "..", "..", "nvidia");
         if (!Directory.Exists(packages))
             yield break;
-        foreach (string package in Directory.EnumerateDirectories(packages).Order(StringComparer.Ordinal))
+        foreach (var package in Directory.EnumerateDirectories(packages).Order(StringComparer.Ordinal))
             yield return System.IO.Path.Combine(package, "lib");
     }
 
     // NVRTC asks for these by name alone, which finds them only if they are loaded already or lie where the system looks.
     private static void PreloadBuiltins(string folder)
     {
-        foreach (string path in Directory.EnumerateFiles(folder, "libnvrtc-builtins.so.*"))
+        foreach (var path in Directory.EnumerateFiles(folder, "libnvrtc-builtins.so.*"))
             NativeLibrary.TryLoad(path, out _);
     }
 }

@@ -1,4 +1,4 @@
-using FedKSeed.Contracts;
+using FedKSeed.Bus;
 using MassTransit;
 
 namespace FedKSeed.SeedService.Consumers;

@@ -1,5 +1,7 @@
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 using MassTransit;
 

@@ -1,5 +1,7 @@
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Rounds;
 using FedKSeed.LogStore;
 using MassTransit;
 using Microsoft.Extensions.Logging;

@@ -1,8 +1,15 @@
 using System.Text;
 using System.Text.Json;
+using FedKSeed.Checkpoints;
+using FedKSeed.InstructionData;
+using FedKSeed.LanguageModels.Architectures;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
+using FedKSeed.Training;
 using TorchSharp;
 
 namespace FedKSeed.LanguageModels.Tests.Devices;
@@ -40,7 +47,7 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     {
         ReferenceModel reference = new(name);
         using CausalLanguageModel expected = CausalLanguageModel.Load(reference.Folder, type), actual = CausalLanguageModel.Load(reference.Folder, type, device);
-        using ModelWeights weights = actual.BaseWeights();
+        using var weights = actual.BaseWeights();
         Assert.Equal(reference.Loss, actual.Loss(weights, reference.Batch), 2 * relative * reference.Loss + 1e-4);
         using ZerothOrderTrainer onCpu = new(expected, reference.Pool), onDevice = new(actual, reference.Pool);
         // A wide step, so that losses that forgot a perturbation would be found out.
@@ -59,18 +66,18 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     public void Weights_after_steps_are_the_CPUs_bit_for_bit(string name, ComputeType type, bool keepsFloat32)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, type, device);
+        using var model = CausalLanguageModel.Load(reference.Folder, type, device);
         using ZerothOrderTrainer trainer = new(model, reference.Pool, keepsFloat32);
-        using ModelWeights start = model.BaseWeights();
-        Dictionary<string, float[]> expected = model.Checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => start.Read(tensor.Name));
+        using var start = model.BaseWeights();
+        var expected = model.Checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => start.Read(tensor.Name));
         for (uint draw = 0; draw < Seeds.Length; draw++)
         {
-            StepResult step = trainer.Step(reference.Batch, Seeds[draw], Epsilon, LearningRate);
-            float move = (float)(-LearningRate * step.Scalar!.Value);
-            foreach (CheckpointTensor tensor in model.Checkpoint.Weights)
+            var step = trainer.Step(reference.Batch, Seeds[draw], Epsilon, LearningRate);
+            var move = (float)(-LearningRate * step.Scalar!.Value);
+            foreach (var tensor in model.Checkpoint.Weights)
                 Advance(reference.Pool.Direction(Seeds[draw], tensor.Ordinal!.Value), move, draw, trainer.Weights.Type, expected[tensor.Name]);
         }
-        foreach (CheckpointTensor tensor in model.Checkpoint.Weights)
+        foreach (var tensor in model.Checkpoint.Weights)
             Assert.Equal(expected[tensor.Name], trainer.Weights.Read(tensor.Name));
     }
 
@@ -80,18 +87,18 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     public void A_pending_update_flushed_or_folded_into_the_next_step_gives_the_same_bits_and_so_do_steps_after_a_reset(string name, ComputeType type)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, type, device);
-        using ModelWeights version = model.BaseWeights();
+        using var model = CausalLanguageModel.Load(reference.Folder, type, device);
+        using var version = model.BaseWeights();
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
-        StepResult[] folded = Steps(flush: false);
-        float[] after = trainer.Weights.Read(model.Checkpoint.Weights[^1].Name);
+        var folded = Steps(flush: false);
+        var after = trainer.Weights.Read(model.Checkpoint.Weights[^1].Name);
         trainer.Reset(version);
         Assert.Equal(folded, Steps(flush: true));
         Assert.Equal(after, trainer.Weights.Read(model.Checkpoint.Weights[^1].Name));
 
         StepResult[] Steps(bool flush) => [.. Seeds.Select(seed =>
         {
-            StepResult step = trainer.Step(reference.Batch, seed, Epsilon, LearningRate);
+            var step = trainer.Step(reference.Batch, seed, Epsilon, LearningRate);
             if (flush)
                 _ = trainer.Weights;
             return step;
@@ -108,7 +115,7 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
         Rebuilder rebuilder = new(new SeedPool(7, 40, DirectionScheme.PhiloxRademacher), [.. Enumerable.Range(0, 40).Select(i => (i * 7919 % 2001 - 1000) * 500)], 14);
         using CausalLanguageModel onCpu = CausalLanguageModel.Load(reference.Folder, type), onDevice = CausalLanguageModel.Load(reference.Folder, type, device);
         using ModelWeights expected = onCpu.Rebuild(rebuilder), actual = onDevice.Rebuild(rebuilder), start = onCpu.BaseWeights();
-        foreach (CheckpointTensor tensor in onCpu.Checkpoint.Weights)
+        foreach (var tensor in onCpu.Checkpoint.Weights)
             Assert.Equal(expected.Read(tensor.Name), actual.Read(tensor.Name));
         Assert.NotEqual(start.Read(onCpu.Checkpoint.Weights[0].Name), actual.Read(onCpu.Checkpoint.Weights[0].Name));
     }
@@ -117,7 +124,7 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     public void A_loss_that_is_not_finite_skips_the_step_and_leaves_the_weights()
     {
         ReferenceModel reference = new("llama3-rope-tied");
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
         using ModelWeights broken = model.BaseWeights(), whole = model.BaseWeights();
         broken.Buffer.Write(broken.Layout.Parameters.Single(parameter => parameter.Parts[0].Name == "model.norm.weight").Offset, [float.NaN]);
@@ -132,9 +139,9 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     public void Greedy_text_is_that_of_the_reference()
     {
         ReferenceModel reference = new("qwen3-qknorm");
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, ComputeType.F32, device);
-        using ModelWeights weights = model.BaseWeights();
-        int[] text = model.Generate(weights, [reference.GreedyPrompt], reference.Greedy.Length, [], TestContext.Current.CancellationToken)[0];
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.F32, device);
+        using var weights = model.BaseWeights();
+        var text = model.Generate(weights, [reference.GreedyPrompt], reference.Greedy.Length, [], TestContext.Current.CancellationToken)[0];
         Assert.Equal(reference.Greedy, text);
     }
 
@@ -142,13 +149,13 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     public void Training_brings_the_loss_down_in_16_bits()
     {
         ReferenceModel reference = new("llama-gqa-untied");
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
         TokenBatch batch = new([new TokenSequence(reference.Sequences[0].Ids[..9], reference.Sequences[0].Ids[..9])]);
-        double before = model.Loss(trainer.Weights, batch);
-        for (int seed = 0; seed < 80; seed++)
+        var before = model.Loss(trainer.Weights, batch);
+        for (var seed = 0; seed < 80; seed++)
             trainer.Step(batch, seed, epsilon: 0.01f, learningRate: 1e-4);
-        double after = model.Loss(trainer.Weights, batch);
+        var after = model.Loss(trainer.Weights, batch);
         Assert.True(after < before - 0.1, $"{before} became {after}.");
     }
 
@@ -159,7 +166,7 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
             Perturb.Advance(direction, step, 0, weights);
             return;
         }
-        byte[] stored = new byte[2 * weights.Length];
+        var stored = new byte[2 * weights.Length];
         type.Narrow(weights, stored);
         StochasticRounding.Advance(direction, step, draw, 0, type.Stored(), stored);
         type.Widen(stored, weights);
@@ -174,12 +181,12 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
     public void A_layer_of_a_step_takes_eight_launches()
     {
         ReferenceModel reference = new("llama-gqa-untied");
-        HostEmulation emulation = HostEmulation.Create();
+        var emulation = HostEmulation.Create();
         using ModelDevice device = new(torch.CPU, emulation);
-        using CausalLanguageModel model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
         trainer.Step(reference.Batch, 1, 1e-3f, 1e-3);
-        int before = emulation.Launches;
+        var before = emulation.Launches;
         trainer.Step(reference.Batch, 2, 1e-3f, 1e-3);
         // Four weights, rotation, gate, two norms a layer; all vectors, the embedding's pending update, its rows, the first norm, the output layer and its loss.
         Assert.Equal(8 * 2 + 6, emulation.Launches - before);
@@ -194,9 +201,9 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
             {"model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 24, "intermediate_size": 5504, "num_attention_heads": 16,
              "vocab_size": 32000, "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "hidden_act": "silu"}
             """);
-        Decoder decoder = Decoder.Create(ModelConfig.Load(folder.Path));
+        var decoder = Architectures.Decoder.Create(ModelConfig.Load(folder.Path));
         WriteHoles(Path.Combine(folder.Path, Checkpoint.SingleFile), decoder.Layout);
-        using Checkpoint checkpoint = Checkpoint.Open(folder.Path);
+        using var checkpoint = Checkpoint.Open(folder.Path);
         decoder.Layout.Bind(checkpoint);
         DevicePerturbedWeights.Plan plan = new(decoder.Layout, decoder);
         Assert.InRange(decoder.Layout.Length, 1_300_000_000, 1_400_000_000);
@@ -207,18 +214,18 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
     {
         long at = 0;
         Dictionary<string, object> header = [];
-        foreach (Parameter parameter in layout.Parameters)
+        foreach (var parameter in layout.Parameters)
         {
-            foreach (ParameterPart part in parameter.Parts)
+            foreach (var part in parameter.Parts)
             {
                 long[] shape = parameter.IsVector ? [part.Rows] : [part.Rows, parameter.Columns];
-                long bytes = 2L * part.Rows * parameter.Columns;
+                var bytes = 2L * part.Rows * parameter.Columns;
                 header[part.Name] = new { dtype = "BF16", shape, data_offsets = new[] { at, at + bytes } };
                 at += bytes;
             }
         }
-        byte[] text = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(header));
-        using FileStream file = File.Create(path);
+        var text = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(header));
+        using var file = File.Create(path);
         file.Write(BitConverter.GetBytes((long)text.Length));
         file.Write(text);
         file.SetLength(8 + text.Length + at);

@@ -14,12 +14,12 @@ public class CompilerTests
     [InlineData(90)]
     public void The_kernels_compile_without_a_word(int computeCapability)
     {
-        Nvrtc nvrtc = Compiler();
-        (byte[] image, string log) = KernelImage.Compile(nvrtc, computeCapability);
+        var nvrtc = Compiler();
+        (var image, var log) = KernelImage.Compile(nvrtc, computeCapability);
         Assert.Equal("", log);
-        string symbols = Encoding.Latin1.GetString(image);
+        var symbols = Encoding.Latin1.GetString(image);
         Assert.StartsWith("\u007fELF", symbols, StringComparison.Ordinal);
-        foreach (string kernel in (string[])["rebuild_rademacher", "rebuild_gaussian", "advance_rademacher_f16", "advance_signs_gaussian_bf16_bf16", "rows_rademacher_f32_bf16"])
+        foreach (var kernel in (string[])["rebuild_rademacher", "rebuild_gaussian", "advance_rademacher_f16", "advance_signs_gaussian_bf16_bf16", "rows_rademacher_f32_bf16"])
             Assert.Contains($".text.{kernel}\0", symbols, StringComparison.Ordinal);
         Assert.Equal(computeCapability >= 80, symbols.Contains(".text.rebuild_rademacher_mma3\0", StringComparison.Ordinal));
     }
@@ -27,14 +27,14 @@ public class CompilerTests
     [Fact]
     public void An_image_is_compiled_once_and_again_where_the_kept_one_is_broken()
     {
-        Nvrtc nvrtc = Compiler();
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("fedkseed-");
+        var nvrtc = Compiler();
+        var folder = Directory.CreateTempSubdirectory("fedkseed-");
         try
         {
-            byte[] image = KernelImage.For(nvrtc, 90, folder.FullName);
-            string kept = Assert.Single(folder.EnumerateFiles()).FullName;
-            byte[] bytes = File.ReadAllBytes(kept);
-            DateTime written = File.GetLastWriteTimeUtc(kept);
+            var image = KernelImage.For(nvrtc, 90, folder.FullName);
+            var kept = Assert.Single(folder.EnumerateFiles()).FullName;
+            var bytes = File.ReadAllBytes(kept);
+            var written = File.GetLastWriteTimeUtc(kept);
             Assert.Equal(image, KernelImage.For(nvrtc, 90, folder.FullName));
             Assert.Equal(written, File.GetLastWriteTimeUtc(kept));
             bytes[^1] ^= 1;
@@ -52,7 +52,7 @@ public class CompilerTests
     [Fact]
     public void A_source_that_does_not_compile_is_shown_with_the_compilers_words()
     {
-        CudaException exception = Assert.Throws<CudaException>(() => Compiler().Compile("int kernel( {", "broken.cu", isBinary: false, []));
+        var exception = Assert.Throws<CudaException>(() => Compiler().Compile("int kernel( {", "broken.cu", isBinary: false, []));
         Assert.Contains("broken.cu", exception.Message, StringComparison.Ordinal);
         Assert.Contains("expected", exception.Message, StringComparison.Ordinal);
     }
@@ -60,7 +60,7 @@ public class CompilerTests
     [Fact]
     public void A_card_newer_than_the_compiler_gets_the_newest_architecture_before_it()
     {
-        (string architecture, bool isBinary) = Compiler().Target(999);
+        (var architecture, var isBinary) = Compiler().Target(999);
         Assert.False(isBinary);
         Assert.StartsWith("compute_", architecture, StringComparison.Ordinal);
         Assert.Throws<CudaException>(() => Compiler().Target(1));

@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using CsCheck;
+using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Cuda;
-using FedKSeed.Perturbation.Kernels;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Perturbation.Tests.Cuda;
@@ -37,19 +39,19 @@ public abstract class KernelTests : IDisposable
     public void A_rebuild_gives_the_bits_of_the_CPU(DirectionScheme scheme, string form, int iterations)
     {
         Assert.SkipUnless(form == "plain" || _device.HasBinaryTensorCores, "This card has no binary tensor cores.");
-        Gen<int> counts = scheme == DirectionScheme.PhiloxGaussian ? Gen.Int[1, 100] : Gen.OneOf(Gen.Int[1, 70], Gen.Int[200, 600], Gen.Const(1024));
+        var counts = scheme == DirectionScheme.PhiloxGaussian ? Gen.Int[1, 100] : Gen.OneOf(Gen.Int[1, 70], Gen.Int[200, 600], Gen.Const(1024));
         Gen.Select(Gen.Select(Gen.ULong, counts, Gen.Int[0, 30]), Gen.Int[0, 48], Tensors, Starts, Gen.Int[0, 300], Types, Types, Gen.Int).Sample(
             (version, shift, tensor, start, length, baseType, targetType, seed) =>
             {
-                (ulong key, int count, int bits) = version;
+                (var key, var count, var bits) = version;
                 SeedPool pool = new(key, count, scheme);
-                int[] quantised = Quantised(count, bits, seed);
-                byte[] weights = Weights(length, baseType, seed);
+                var quantised = Quantised(count, bits, seed);
+                var weights = Weights(length, baseType, seed);
                 Rebuilder rebuilder = new(KernelPath.Scalar, pool, quantised, shift);
-                float[] wide = Widened(weights, baseType);
+                var wide = Widened(weights, baseType);
                 rebuilder.Rebuild(tensor, start, wide, wide);
                 using DeviceRebuilder device = new(_device, rebuilder, form == "plain" ? RebuildForm.Plain : RebuildForm.TensorCores);
-                byte[] actual = OnDevice(weights, length * targetType.Size(), (source, target) =>
+                var actual = OnDevice(weights, length * targetType.Size(), (source, target) =>
                     device.Rebuild(tensor, start, length, baseType, source, targetType, target));
                 Assert.Equal(Narrowed(wide, targetType), actual);
             }, iter: iterations, threads: 1);
@@ -58,19 +60,19 @@ public abstract class KernelTests : IDisposable
     [Fact]
     public void A_rebuild_with_every_width_of_accumulators_is_exact()
     {
-        foreach (int limit in (int[])[0, 1, 127, 128, 32_767, 32_768, (1 << 23) - 1, 1 << 23, int.MaxValue])
+        foreach (var limit in (int[])[0, 1, 127, 128, 32_767, 32_768, (1 << 23) - 1, 1 << 23, int.MaxValue])
         {
             int[] quantised = [limit, 0];
             SeedPool pool = new(9, 2, DirectionScheme.PhiloxRademacher);
-            foreach (int[] signed in (int[][])[quantised, [-limit, 0]])
+            foreach (var signed in (int[][])[quantised, [-limit, 0]])
             {
                 Rebuilder rebuilder = new(KernelPath.Scalar, pool, signed, 40);
-                float[] expected = new float[70];
+                var expected = new float[70];
                 rebuilder.Rebuild(3, 5, expected, expected);
-                foreach (RebuildForm form in (RebuildForm[])[RebuildForm.Plain, .. _device.HasBinaryTensorCores ? [RebuildForm.TensorCores] : Array.Empty<RebuildForm>()])
+                foreach (var form in (RebuildForm[])[RebuildForm.Plain, .. _device.HasBinaryTensorCores ? [RebuildForm.TensorCores] : Array.Empty<RebuildForm>()])
                 {
                     using DeviceRebuilder device = new(_device, rebuilder, form);
-                    byte[] actual = OnDevice(new byte[4 * 70], 4 * 70, (source, target) => device.Rebuild(3, 5, 70, TensorType.F32, source, TensorType.F32, target));
+                    var actual = OnDevice(new byte[4 * 70], 4 * 70, (source, target) => device.Rebuild(3, 5, 70, TensorType.F32, source, TensorType.F32, target));
                     Assert.Equal(expected, Widened(actual, TensorType.F32));
                 }
             }
@@ -82,16 +84,16 @@ public abstract class KernelTests : IDisposable
     [InlineData(DirectionScheme.PhiloxGaussian)]
     public void Perturbing_gives_the_bits_of_the_CPU(DirectionScheme scheme)
     {
-        foreach (TensorType type in WeightTypes)
+        foreach (var type in WeightTypes)
         {
-            foreach (TensorType perturbed in type == TensorType.F32 ? WeightTypes : [type])
+            foreach (var perturbed in type == TensorType.F32 ? WeightTypes : [type])
             {
                 Gen.Select(Gen.ULong, Tensors, Starts, Lengths, Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, SeedPool.MaxCount - 1], Gen.Float[-0.1f, 0.1f], Gen.Int)
                     .Sample((key, tensor, start, length, previous, next, step, seed) =>
                     {
                         SeedPool pool = new(key, SeedPool.MaxCount, scheme);
                         PendingUpdate update = new(previous, step, (uint)seed);
-                        byte[] weights = Weights(length, type, seed);
+                        var weights = Weights(length, type, seed);
                         Check(pool, tensor, start, weights, type, perturbed, update, next);
                     }, iter: 12, threads: 1);
             }
@@ -103,23 +105,23 @@ public abstract class KernelTests : IDisposable
     {
         SeedPool pool = new(77, 5000, DirectionScheme.PhiloxRademacher);
         (int Tensor, long First, int Count)[] ranges = [(4, 0, 3000), (9, 17, 1), (2, (1L << 34) + 3, 4096), (0, 5, 0), (7, 8, 2047)];
-        int length = ranges.Sum(range => range.Count);
-        byte[] weights = Weights(length, TensorType.BF16, seed: 1);
-        byte[] expected = weights.ToArray();
+        var length = ranges.Sum(range => range.Count);
+        var weights = Weights(length, TensorType.BF16, seed: 1);
+        var expected = weights.ToArray();
         float[] plus = new float[length], minus = new float[length];
         List<Segment> segments = [];
-        int at = 0;
-        foreach ((int tensor, long first, int count) in ranges)
+        var at = 0;
+        foreach ((var tensor, var first, var count) in ranges)
         {
             segments.Add(new Segment(tensor, first, count, at, at, length + at));
             StochasticRounding.Advance(pool.Direction(4000, tensor), 0.01f, 3, first, TensorType.BF16, expected.AsSpan(2 * at, 2 * count));
-            float[] wide = Widened(expected.AsSpan(2 * at, 2 * count), TensorType.BF16);
+            var wide = Widened(expected.AsSpan(2 * at, 2 * count), TensorType.BF16);
             PerturbKernels.BothSigns(KernelPath.Scalar, pool.Direction(31, tensor), 1e-3f, first, wide, plus.AsSpan(at, count), minus.AsSpan(at, count));
             at += count;
         }
         using SegmentTable table = new(_device, [.. segments]);
         DevicePerturb perturb = new(_device, pool, TensorType.BF16, TensorType.BF16);
-        (byte[] moved, byte[] perturbed) = InPlace(weights, 2 * weights.Length, (address, target) =>
+        (var moved, var perturbed) = InPlace(weights, 2 * weights.Length, (address, target) =>
         {
             perturb.BothSigns(table.Range(0, 2), new PendingUpdate(4000, 0.01f, 3), 31, 1e-3f, address, target);
             perturb.BothSigns(table.Range(2, 3), new PendingUpdate(4000, 0.01f, 3), 31, 1e-3f, address, target);
@@ -133,19 +135,19 @@ public abstract class KernelTests : IDisposable
     [InlineData(DirectionScheme.PhiloxGaussian)]
     public void Rows_in_use_are_perturbed_as_the_whole_matrix_is(DirectionScheme scheme)
     {
-        foreach ((TensorType type, TensorType perturbed) in ((TensorType, TensorType)[])
+        foreach ((var type, var perturbed) in ((TensorType, TensorType)[])
             [(TensorType.F32, TensorType.F32), (TensorType.F32, TensorType.F16), (TensorType.F32, TensorType.BF16), (TensorType.F16, TensorType.F16), (TensorType.BF16, TensorType.BF16)])
         {
             Gen.Select(Gen.Int[1, 40], Gen.Int[1, 30], Gen.Int[0, 12], Tensors, Gen.Int).Sample((rows, columns, used, tensor, seed) =>
             {
                 SeedPool pool = new(5, 4096, scheme);
-                byte[] weights = Weights(rows * columns, type, seed);
+                var weights = Weights(rows * columns, type, seed);
                 long[] ids = [.. Enumerable.Range(0, used).Select(i => (long)((uint)(i * 2_654_435_761L) % rows))];
-                (float[] plus, float[] minus) = Signs(pool.Direction(77, tensor), 0, Widened(weights, type));
+                (var plus, var minus) = Signs(pool.Direction(77, tensor), 0, Widened(weights, type));
                 float[] expected = [.. ids.SelectMany(id => plus[(int)(id * columns)..(int)((id + 1) * columns)]), .. ids.SelectMany(id => minus[(int)(id * columns)..(int)((id + 1) * columns)])];
                 using DeviceMemory idMemory = new(_device, MemoryMarshal.AsBytes(ids.AsSpan()));
-                int bytes = used * columns * perturbed.Size();
-                byte[] actual = OnDevice(weights, 2 * bytes, (source, target) =>
+                var bytes = used * columns * perturbed.Size();
+                var actual = OnDevice(weights, 2 * bytes, (source, target) =>
                     new DevicePerturb(_device, pool, type, perturbed).BothSignsOfRows(tensor, idMemory.Address, used, columns, 77, 1e-3f, source, target, target + bytes));
                 Assert.Equal(Narrowed(expected, perturbed), actual);
             }, iter: 8, threads: 1);
@@ -154,18 +156,18 @@ public abstract class KernelTests : IDisposable
 
     private void Check(SeedPool pool, int tensor, long start, byte[] weights, TensorType type, TensorType perturbed, PendingUpdate update, int next)
     {
-        int length = weights.Length / type.Size();
+        var length = weights.Length / type.Size();
         using SegmentTable table = new(_device, [new Segment(tensor, start, length, 0, 0, length)]);
         DevicePerturb device = new(_device, pool, type, perturbed);
-        int bytes = length * perturbed.Size();
+        var bytes = length * perturbed.Size();
 
-        byte[] advanced = weights.ToArray();
+        var advanced = weights.ToArray();
         Advance(pool, tensor, start, advanced, type, update);
-        (byte[] moved, _) = InPlace(weights, 0, (address, _) => device.Advance(table.Range(0, 1), update, address));
+        (var moved, _) = InPlace(weights, 0, (address, _) => device.Advance(table.Range(0, 1), update, address));
         Assert.Equal(advanced, moved);
 
-        (float[] plus, float[] minus) = Signs(pool.Direction(next, tensor), start, Widened(weights, type));
-        (byte[] kept, byte[] signs) = InPlace(weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), null, next, 1e-3f, address, target));
+        (var plus, var minus) = Signs(pool.Direction(next, tensor), start, Widened(weights, type));
+        (var kept, var signs) = InPlace(weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), null, next, 1e-3f, address, target));
         Assert.Equal(weights, kept);
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
 
@@ -177,7 +179,7 @@ public abstract class KernelTests : IDisposable
 
     private static void Advance(SeedPool pool, int tensor, long start, byte[] weights, TensorType type, PendingUpdate update)
     {
-        Direction direction = pool.Direction(update.Seed, tensor);
+        var direction = pool.Direction(update.Seed, tensor);
         if (type == TensorType.F32)
             PerturbKernels.Advance(KernelPath.Scalar, direction, update.Step, start, MemoryMarshal.Cast<byte, float>(weights.AsSpan()));
         else
@@ -210,7 +212,7 @@ public abstract class KernelTests : IDisposable
     private static int[] Quantised(int count, int bits, int seed)
     {
         Random random = new(seed);
-        int limit = (int)Math.Min((1L << bits) - 1, int.MaxValue / count);
+        var limit = (int)Math.Min((1L << bits) - 1, int.MaxValue / count);
         return [.. Enumerable.Range(0, count).Select(_ => random.Next(-limit, limit + 1))];
     }
 
@@ -231,14 +233,14 @@ public abstract class KernelTests : IDisposable
 
     private static float[] Widened(ReadOnlySpan<byte> elements, TensorType type)
     {
-        float[] values = new float[elements.Length / type.Size()];
+        var values = new float[elements.Length / type.Size()];
         type.Widen(elements, values);
         return values;
     }
 
     private static byte[] Narrowed(float[] values, TensorType type)
     {
-        byte[] elements = new byte[values.Length * type.Size()];
+        var elements = new byte[values.Length * type.Size()];
         type.Narrow(values, elements);
         return elements;
     }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;

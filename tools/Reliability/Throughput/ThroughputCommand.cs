@@ -2,10 +2,11 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LocalServers;
 using FedKSeed.LogStore;
 using StackExchange.Redis;
-using EventLog = FedKSeed.Federation.EventLog;
+using EventLog = FedKSeed.Federation.Log.EventLog;
 
 namespace FedKSeed.Reliability.Throughput;
 

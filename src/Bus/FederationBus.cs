@@ -1,0 +1,200 @@
+using System.ComponentModel.DataAnnotations;
+using System.Runtime.Serialization;
+using System.Text.RegularExpressions;
+using FedKSeed.Contracts;
+using MassTransit;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace FedKSeed.Bus;
+
+public enum BusTransport
+{
+    /// <summary>Within one process: the embedded default.</summary>
+    InMemory,
+
+    RabbitMq,
+}
+
+/// <summary>Section "Bus".</summary>
+public sealed class BusOptions
+{
+    public BusTransport Transport { get; set; } = BusTransport.InMemory;
+
+    /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host, or amqps.</summary>
+    [Required]
+    public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
+
+    /// <summary>
+    /// A connection without a sign of life for three of these is closed here, for two at the broker, which then gives its messages to others.
+    /// The client library's minute would leave a connection that only looks open, and the work on it, for three; much less than this takes
+    /// a pause on a busy machine for a death.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>The federation that a process works for: "Federation:Name".</summary>
+public sealed partial record FederationName(string Value)
+{
+    /// <summary>Whether it can be part of the names of queues and of keys: 1 to 63 lower-case letters, digits and hyphens.</summary>
+    public bool IsSound => ClientName().IsMatch(Value);
+
+    /// <summary>Refuses a name that is no client's: it would be part of a queue's name and of keys.</summary>
+    /// <exception cref="FormatException">It is not 1 to 63 lower-case letters, digits and hyphens.</exception>
+    public static void RequireClient(string client)
+    {
+        if (!ClientName().IsMatch(client))
+            throw new FormatException($"'{client[..Math.Min(client.Length, 80)]}' is no name of a client: 1 to 63 lower-case letters, digits and hyphens.");
+    }
+
+    /// <summary>The queue of one client; every worker of that client reads it, and nobody else.</summary>
+    public string QueueOf(string client) => $"fedkseed-{Value}-client-{client}";
+
+    /// <summary>Where messages for one client are sent. The exchange, so that the sender declares no queue and none of its arguments.</summary>
+    public Uri AddressOf(string client) => new($"exchange:{QueueOf(client)}");
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9-]{0,62}$")]
+    private static partial Regex ClientName();
+}
+
+/// <summary>What all services share about the bus: transport, serialisation, names, retries.</summary>
+public static class FederationBus
+{
+    public static IHostApplicationBuilder AddFederationBus(this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> consumers)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
+        var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
+        builder.Services.AddSingleton(federation);
+        builder.Services.AddOptions<BusOptions>().BindConfiguration("Bus").ValidateDataAnnotations()
+            .Validate(bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" }, "Bus:Broker must be an address like amqp://user:password@host:5672/.")
+            .Validate(_ => federation.IsSound, $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
+            .ValidateOnStart();
+        builder.Services.Configure<MassTransitHostOptions>(host =>
+        {
+            // A service is ready when its queues are: nothing may be published before.
+            host.WaitUntilStarted = true;
+            // Work on an assignment is dropped at a stop: the broker gives it to another worker, or to the next one.
+            host.ConsumerStopTimeout = TimeSpan.FromSeconds(1);
+            host.StopTimeout = TimeSpan.FromSeconds(5);
+        });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        builder.Services.AddMassTransit(bus =>
+        {
+            bus.DisableUsageTelemetry();
+            bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter($"fedkseed-{federation.Value}-", includeNamespace: false));
+            bus.AddConfigureEndpointsCallback((_, _, endpoint) => UseConventions(endpoint));
+            consumers(bus);
+            if (options.Transport == BusTransport.RabbitMq)
+                bus.UsingRabbitMq((context, transport) => UseRabbitMq(context, transport, options));
+            else
+                bus.UsingInMemory((context, transport) =>
+                {
+                    UseCompactJson(transport);
+                    transport.ConfigureEndpoints(context);
+                });
+        });
+        return builder;
+    }
+
+    /// <summary>
+    /// Policy of every receive endpoint: a short retry for what passes by itself, then the error queue. Quorum queues keep a confirmed
+    /// message through the loss of a broker node.
+    /// </summary>
+    public static void UseConventions(IReceiveEndpointConfigurator endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
+            rabbit.SetQuorumQueue();
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Exponential(4, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(400));
+            // What a message says does not get better by reading it again.
+            retry.Ignore<FormatException>();
+            retry.Ignore<ArgumentException>();
+            retry.Ignore<SerializationException>();
+        });
+    }
+
+    /// <summary>
+    /// Whether a fault of <see cref="TimelyDelivery"/> says that the broker is away, or that nobody has opened the queue of a message yet: the same
+    /// may well succeed later.
+    /// </summary>
+    public static bool IsBusAway(Exception fault) => fault is BrokerAwayException or MessageReturnedException;
+
+    /// <summary>
+    /// Work that needs what is away just now is tried until it is back, or until the broker gives it to another process at its acknowledgement
+    /// timeout. What a process holds so is bounded by its prefetch; all else waits in the queue. It never ends in an error queue, as
+    /// work that is tried a number of times does.
+    /// </summary>
+    /// <param name="isAway">Whether a fault says so.</param>
+    public static void WaitWhileAway(this IBusRegistrationConfigurator bus, Func<Exception, bool> isAway)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        bus.AddConfigureEndpointsCallback((_, _, endpoint) => endpoint.WaitWhileAway(isAway));
+    }
+
+    /// <inheritdoc cref="WaitWhileAway(IBusRegistrationConfigurator, Func{Exception, bool})"/>
+    public static void WaitWhileAway(this IReceiveEndpointConfigurator endpoint, Func<Exception, bool> isAway) =>
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle(isAway);
+            // A policy without an end does not exist; this one outlasts every acknowledgement timeout.
+            retry.Interval(10_000, TimeSpan.FromSeconds(1));
+        });
+
+    private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
+    {
+        var reach = new BrokerReach(
+            context.GetRequiredService<ILogger<BrokerReach>>(), context.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
+        transport.Host(options.Broker, host =>
+        {
+            host.Heartbeat(options.Heartbeat);
+            host.OnRefreshConnectionFactory = reach.WaitAsync;
+        });
+        ReconnectPolicy.Apply(transport);
+        // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
+        transport.PrefetchCount = 16;
+        UseCompactJson(transport);
+        transport.SendTopology.DeadLetterQueueNameFormatter = new ErrorQueue();
+        // Without this a message that no queue is bound for is confirmed by the broker and lost.
+        transport.ConfigurePublish(publish => publish.UseExecute(message =>
+        {
+            if (message.TryGetPayload<RabbitMqSendContext>(out var rabbit))
+                rabbit.Mandatory = IsForAService(message);
+        }));
+        transport.ConfigureSend(send => send.UseExecute(message =>
+        {
+            if (message.TryGetPayload<RabbitMqSendContext>(out var rabbit))
+                rabbit.Mandatory = true;
+        }));
+        transport.ConfigureEndpoints(context);
+    }
+
+    /// <summary>A message of a type or version that nobody here knows is kept where all are that cannot be worked off, not in a queue of its own.</summary>
+    private sealed class ErrorQueue : IDeadLetterQueueNameFormatter
+    {
+        public string FormatDeadLetterQueueName(string queueName) => queueName + "_error";
+    }
+
+    /// <summary>
+    /// What must reach a service's queue. All else may have nobody who listens, faults above all: a message whose fault could not be
+    /// published would never get to its error queue, but come again at once and for ever.
+    /// </summary>
+    private static bool IsForAService(PublishContext message) =>
+        message is PublishContext<RoundStarted> or PublishContext<RoundClosed> or PublishContext<CloseFederation>
+            or PublishContext<ClientAnnounced> or PublishContext<ScalarsReported> or PublishContext<ModelEvaluated>;
+
+    /// <summary>How messages are written and read.</summary>
+    public static void UseCompactJson(IBusFactoryConfigurator transport) =>
+        transport.ConfigureJsonSerializerOptions(json =>
+        {
+            json.WriteIndented = false;
+            // A null where the contract has none is refused here, before a consumer trips over it.
+            json.RespectNullableAnnotations = true;
+            return json;
+        });
+}

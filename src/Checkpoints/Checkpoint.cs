@@ -1,0 +1,159 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace FedKSeed.Checkpoints;
+
+/// <summary>
+/// A model's weights in Hugging Face layout, memory-mapped: <c>model.safetensors</c>, or <c>model.safetensors.index.json</c> and
+/// the shards that it names. Everything is checked on opening but the values themselves.
+/// </summary>
+public sealed class Checkpoint : IDisposable
+{
+    public const string SingleFile = "model.safetensors";
+    public const string IndexFile = "model.safetensors.index.json";
+
+    private const string RotaryBuffer = "inv_freq";
+    private const int DigestChunk = 1 << 24;
+
+    private readonly List<SafetensorsFile> _files;
+    private readonly Dictionary<string, CheckpointTensor> _byName;
+
+    private Checkpoint(string folder, List<SafetensorsFile> files)
+    {
+        Folder = folder;
+        _files = files;
+        Tensors = Ordered(files);
+        Weights = [.. Tensors.Where(tensor => tensor.Ordinal is not null)];
+        _byName = Tensors.ToDictionary(tensor => tensor.Name);
+    }
+
+    public string Folder { get; }
+
+    /// <summary>The tensors that are trained; a tensor's index is its ordinal (SPEC 1).</summary>
+    public IReadOnlyList<CheckpointTensor> Weights { get; }
+
+    /// <summary>Every tensor, sorted by the UTF-8 bytes of its name.</summary>
+    public IReadOnlyList<CheckpointTensor> Tensors { get; }
+
+    /// <summary>Trained elements: the sum over <see cref="Weights"/>.</summary>
+    public long WeightCount => Weights.Sum(tensor => tensor.ElementCount);
+
+    internal IReadOnlyList<SafetensorsFile> Files => _files;
+
+    /// <summary>A tensor by name.</summary>
+    /// <exception cref="CheckpointException">There is none of that name.</exception>
+    public CheckpointTensor this[string name] =>
+        _byName.TryGetValue(name, out var tensor) ? tensor : throw new CheckpointException(Folder, name, "the checkpoint holds no such tensor.");
+
+    public bool Contains(string name) => _byName.ContainsKey(name);
+
+    /// <exception cref="CheckpointException">Something is missing, truncated or inconsistent: the message names file and field.</exception>
+    public static Checkpoint Open(string folder)
+    {
+        var files = new List<SafetensorsFile>();
+        try
+        {
+            if (!Directory.Exists(folder))
+                throw new CheckpointException(folder, null, "the folder is missing.");
+            if (File.Exists(Path.Combine(folder, SingleFile)))
+                files.Add(SafetensorsFile.Open(Path.Combine(folder, SingleFile)));
+            else if (File.Exists(Path.Combine(folder, IndexFile)))
+                OpenShards(CheckpointIndex.Read(Path.Combine(folder, IndexFile)), folder, files);
+            else
+                throw new CheckpointException(folder, null, $"not a checkpoint: neither {SingleFile} nor {IndexFile} is there.");
+            return new Checkpoint(folder, files);
+        }
+        catch
+        {
+            files.ForEach(file => file.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Lower-case hexadecimal SHA-256 that identifies the trained weights, whatever their split into files. Hashed are the ASCII bytes
+    /// <c>fedkseed-checkpoint/1</c>, then for each of <see cref="Weights"/> in ordinal order: the name's length in UTF-8 bytes (uint32) and
+    /// those bytes, the type's length and name (likewise, such as <c>BF16</c>), the number of dimensions (uint32), each dimension (uint64), and
+    /// the elements' bytes as stored. Integers are little-endian.
+    /// </summary>
+    public string Digest(CancellationToken cancellation = default)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData("fedkseed-checkpoint/1"u8);
+        foreach (var tensor in Weights)
+        {
+            AppendDescription(hash, tensor);
+            for (long done = 0; done < tensor.ByteCount;)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var count = (int)Math.Min(tensor.ByteCount - done, DigestChunk);
+                hash.AppendData(tensor.Bytes(done, count));
+                tensor.Release(done, count);
+                done += count;
+            }
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    public void Dispose() => _files.ForEach(file => file.Dispose());
+
+    private static void AppendDescription(IncrementalHash hash, CheckpointTensor tensor)
+    {
+        Span<byte> number = stackalloc byte[sizeof(ulong)];
+        foreach (var text in new[] { Encoding.UTF8.GetBytes(tensor.Name), Encoding.UTF8.GetBytes(tensor.Type.Name()) })
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(number, (uint)text.Length);
+            hash.AppendData(number[..sizeof(uint)]);
+            hash.AppendData(text);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(number, (uint)tensor.Shape.Count);
+        hash.AppendData(number[..sizeof(uint)]);
+        foreach (var dimension in tensor.Shape)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(number, (ulong)dimension);
+            hash.AppendData(number);
+        }
+    }
+
+    private static void OpenShards(CheckpointIndex index, string folder, List<SafetensorsFile> files)
+    {
+        var unseen = new Dictionary<string, string>(index.FileOfTensor);
+        foreach (var name in index.FileOfTensor.Values.Distinct().Order(StringComparer.Ordinal))
+        {
+            var file = SafetensorsFile.Open(Path.Combine(folder, name));
+            files.Add(file);
+            foreach (var entry in file.Header.Entries)
+            {
+                if (!index.FileOfTensor.TryGetValue(entry.Name, out var expected) || expected != name)
+                    throw new CheckpointException(file.Path, entry.Name, $"{IndexFile} says that this tensor is in {expected ?? "no file"}.");
+                unseen.Remove(entry.Name);
+            }
+        }
+
+        if (unseen.Count > 0)
+            throw new CheckpointException(Path.Combine(folder, unseen.First().Value), unseen.First().Key, $"{IndexFile} says that this tensor is here, but it is not.");
+    }
+
+    private static List<CheckpointTensor> Ordered(List<SafetensorsFile> files)
+    {
+        var entries = files.SelectMany(file => file.Header.Entries, (file, entry) => (file, entry, utf8: Encoding.UTF8.GetBytes(entry.Name))).ToList();
+        entries.Sort((a, b) => a.utf8.AsSpan().SequenceCompareTo(b.utf8));
+        var tensors = new List<CheckpointTensor>(entries.Count);
+        var ordinal = 0;
+        foreach ((var file, var entry, _) in entries)
+            tensors.Add(new CheckpointTensor(file, entry, IsTrained(file, entry) ? ordinal++ : null));
+        return tensors;
+    }
+
+    private static bool IsTrained(SafetensorsFile file, SafetensorsEntry entry)
+    {
+        if (!entry.Type.IsFloatingPoint() || entry.Name == RotaryBuffer || entry.Name.EndsWith($".{RotaryBuffer}", StringComparison.Ordinal))
+            return false;
+        return entry.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16
+            ? true
+            : throw new CheckpointException(file.Path, $"{entry.Name}.dtype", $"weights of type {entry.Type.Name()} are not supported: F32, F16 and BF16 are.");
+    }
+}

@@ -1,0 +1,95 @@
+using System.Text.Json.Serialization;
+
+namespace FedKSeed.Federation.Log;
+
+/// <summary>What an entry of the log says happened. Everything that a federation is follows from these, in order.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(FederationOpenedEntry), "FederationOpened")]
+[JsonDerivedType(typeof(RoundStartedEntry), "RoundStarted")]
+[JsonDerivedType(typeof(SeedsAssignedEntry), "SeedsAssigned")]
+[JsonDerivedType(typeof(ScalarsReportedEntry), "ScalarsReported")]
+[JsonDerivedType(typeof(RoundCommittedEntry), "RoundCommitted")]
+[JsonDerivedType(typeof(ModelEvaluatedEntry), "ModelEvaluated")]
+[JsonDerivedType(typeof(FederationClosedEntry), "FederationClosed")]
+public abstract record LogEvent;
+
+public sealed record FederationOpenedEntry(FederationSettings Settings) : LogEvent;
+
+/// <param name="Round">Counts from 1.</param>
+/// <param name="Participants">Clients that get an assignment, in ordinal order.</param>
+public sealed record RoundStartedEntry(int Round, IReadOnlyList<string> Participants) : LogEvent;
+
+/// <param name="LearningRate">η of every step of this assignment.</param>
+/// <param name="Seeds">Seed index of each step, in the order of the steps. In JSON: base64 of little-endian 16-bit integers.</param>
+/// <param name="Turn">How many assignments of this round the client got before it: above 0 in a continuous federation only.</param>
+public sealed record SeedsAssignedEntry(
+    int Round,
+    string Client,
+    int BaseVersion,
+    double LearningRate,
+    [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0) : LogEvent
+{
+    [JsonIgnore]
+    public AssignmentKey Key => new(Round, Client, Turn);
+}
+
+/// <summary>An accepted report. Steps whose loss was not finite gave no scalar and are left out of both lists.</summary>
+/// <param name="Seeds">Seed index of each step that gave a scalar.</param>
+/// <param name="Scalars">Projected gradient of each such step. In JSON: base64 of little-endian float32.</param>
+public sealed record ScalarsReportedEntry(
+    int Round,
+    string Client,
+    int BaseVersion,
+    int Examples,
+    [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
+    [property: JsonConverter(typeof(Base64Memory<float>))] ReadOnlyMemory<float> Scalars,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0) : LogEvent
+{
+    [JsonIgnore]
+    public AssignmentKey Key => new(Round, Client, Turn);
+}
+
+/// <param name="Closed">Why the round closed.</param>
+/// <param name="Version">The version that this commit makes: the number of commits so far, this one included.</param>
+/// <param name="Reports">The reports that it takes in, each with its weight.</param>
+/// <param name="Digest">SHA-256 of the accumulators after it.</param>
+public sealed record RoundCommittedEntry(
+    int Round, RoundEnd Closed, int Version, IReadOnlyList<CommittedReport> Reports, string Digest) : LogEvent;
+
+/// <param name="Round">The round that the report's assignment belongs to; earlier than the commit's for a straggler.</param>
+public readonly record struct CommittedReport(
+    int Round, string Client, long Weight, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0)
+{
+    [JsonIgnore]
+    public AssignmentKey Key => new(Round, Client, Turn);
+}
+
+/// <param name="Loss">Mean held-out loss in nats a token; null when it was not finite.</param>
+/// <param name="ExactMatch">Share of answers equal to the reference, 0 to 1.</param>
+/// <param name="RougeL">Mean ROUGE-L F1, 0 to 1.</param>
+public sealed record ModelEvaluatedEntry(int Version, int Examples, double? Loss, double ExactMatch, double RougeL) : LogEvent;
+
+/// <param name="Version">The version to keep: the last one, or the best one when the federation diverged.</param>
+public sealed record FederationClosedEntry(FederationEnd Reason, int Version) : LogEvent;
+
+[JsonConverter(typeof(JsonStringEnumConverter<RoundEnd>))]
+public enum RoundEnd
+{
+    Quorum,
+    Deadline,
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<FederationEnd>))]
+public enum FederationEnd
+{
+    /// <summary>All rounds are done.</summary>
+    Completed,
+
+    /// <summary>The held-out loss left every bound, or no client had a finite loss.</summary>
+    Diverged,
+
+    TargetReached,
+
+    TimeIsUp,
+}

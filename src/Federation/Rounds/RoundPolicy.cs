@@ -1,0 +1,167 @@
+using System.Security.Cryptography;
+using System.Text;
+using FedKSeed.Federation.Log;
+
+namespace FedKSeed.Federation.Rounds;
+
+/// <summary>What RoundService does next.</summary>
+public abstract record RoundDecision
+{
+    /// <param name="For">What it waits for, for a person to read.</param>
+    public sealed record Wait(string For) : RoundDecision;
+
+    public sealed record Start(int Round, IReadOnlyList<string> Participants) : RoundDecision;
+
+    /// <summary>Clients that are free, because they reported or appeared, get an assignment in the open round of a continuous federation.</summary>
+    public sealed record Join(int Round, IReadOnlyList<string> Clients) : RoundDecision;
+
+    public sealed record Close(int Round, RoundEnd Reason) : RoundDecision;
+
+    public sealed record End(FederationEnd Reason, int Version) : RoundDecision;
+}
+
+/// <summary>
+/// When a round starts and closes and when the federation is finished: one table, from the book, the reports in hand, who is alive
+/// and the time. It keeps no state of its own, so a restarted RoundService decides as the one before it would have. The first row
+/// that holds decides:
+/// <code>
+/// not open, or closed                                             wait
+/// a round is open
+///   enough reports in hand (quorum; CommitEvery of any round)     close: quorum
+///   deadline passed, and MinimumReports in hand or a second one   close: deadline
+///   continuous, and clients are free (again)                      they join
+///   otherwise                                                     wait
+/// between rounds
+///   diverged                                                      end, with the best version
+///   the target loss is reached                                    end
+///   last round done, or time is up; its evaluation in, or late    end
+///   synchronous, and an evaluation is due                         wait, with patience
+///   enough clients are free                                       start
+///   otherwise                                                     wait
+/// </code>
+/// </summary>
+public static class RoundPolicy
+{
+    /// <summary>How long the end of a federation, or the next round of a synchronous one, waits for an evaluation.</summary>
+    public static readonly TimeSpan EvaluationPatience = TimeSpan.FromMinutes(2);
+
+    /// <param name="inHand">Assignments whose reports were accepted and are not committed.</param>
+    /// <param name="alive">Clients heard of lately.</param>
+    public static RoundDecision Decide(
+        FederationState book, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(book);
+        if (book.Settings is not { } settings)
+            return new RoundDecision.Wait("the federation to open");
+        if (book.Closed is not null)
+            return new RoundDecision.Wait("nothing: the federation is closed");
+        string[] Free() => [.. FreeClients(book, inHand, alive, now)];
+        return book.Round is { } round
+            ? WhileOpen(book, settings, round, inHand, Free, now)
+            : BetweenRounds(book, settings, Free, now);
+    }
+
+    /// <summary>
+    /// How long an assignment keeps its client from getting another one, and how long it is worth starting on: two deadlines. Then it
+    /// counts as lost, so that a federation whose messages were lost goes on; a report on it still counts within the staleness bound.
+    /// </summary>
+    public static TimeSpan AssignmentLifetime(FederationSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return 2 * settings.RoundDeadline;
+    }
+
+    /// <summary>Reports that close a round of so many participants at once.</summary>
+    public static int QuorumOf(FederationSettings settings, int participants)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        // The tiny subtraction keeps a quotient like 8 × 1.1 / 1.1 from becoming 9.
+        return Math.Max(1, (int)Math.Ceiling(settings.Quorum * participants / settings.OverSelection - 1e-9));
+    }
+
+    private static RoundDecision WhileOpen(
+        FederationState book, FederationSettings settings, OpenRound round, IReadOnlySet<AssignmentKey> inHand, Func<string[]> free,
+        DateTimeOffset now)
+    {
+        var reports = book.IsContinuous
+            ? inHand.Count
+            : round.Participants.Count(client => inHand.Contains(new AssignmentKey(round.Number, client)));
+        var enough = book.IsContinuous ? settings.CommitEvery : QuorumOf(settings, round.Participants.Count);
+        if (reports >= enough)
+            return new RoundDecision.Close(round.Number, RoundEnd.Quorum);
+
+        var deadlines = inHand.Count >= settings.MinimumReports ? 1 : 2;
+        if (now >= round.StartedAt + deadlines * settings.RoundDeadline)
+            return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
+
+        if (book.IsContinuous)
+        {
+            var joining = free();
+            if (joining.Length > 0)
+                return new RoundDecision.Join(round.Number, joining);
+        }
+        return new RoundDecision.Wait($"reports of round {round.Number}: {reports} of {enough} are in hand");
+    }
+
+    private static RoundDecision BetweenRounds(
+        FederationState book, FederationSettings settings, Func<string[]> free, DateTimeOffset now)
+    {
+        if (book.HasDiverged)
+            return new RoundDecision.End(FederationEnd.Diverged, book.BestVersion);
+        if (settings.TargetLoss > 0 && book.Evaluations.Find(evaluation => evaluation.Loss <= settings.TargetLoss) is { } reached)
+            return new RoundDecision.End(FederationEnd.TargetReached, reached.Version);
+
+        var awaitsEvaluation = settings.IsEvaluationDue(book.Version) && book.EvaluationOf(book.Version) is null
+            && now < book.VersionSince + EvaluationPatience;
+        if (EndOf(book, settings, now) is { } end)
+        {
+            return awaitsEvaluation
+                ? new RoundDecision.Wait("the evaluation of the last version")
+                : new RoundDecision.End(end, book.Version);
+        }
+        if (settings.Synchronous && awaitsEvaluation)
+            return new RoundDecision.Wait($"the evaluation of version {book.Version}");
+
+        var clients = free();
+        // A continuous federation gathers its clients once; after that whoever is free goes on.
+        var minimum = book.IsContinuous && book.LastRound > 0 ? 1 : settings.MinimumClients;
+        return clients.Length >= minimum
+            ? new RoundDecision.Start(book.LastRound + 1, Invite(settings, book.LastRound + 1, clients))
+            : new RoundDecision.Wait($"clients: {clients.Length} of at least {minimum} are ready");
+    }
+
+    private static FederationEnd? EndOf(FederationState book, FederationSettings settings, DateTimeOffset now)
+    {
+        if (book.Version >= settings.Rounds)
+            return FederationEnd.Completed;
+        return settings.TimeLimit > TimeSpan.Zero && now >= book.OpenedAt + settings.TimeLimit ? FederationEnd.TimeIsUp : null;
+    }
+
+    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round.</summary>
+    private static string[] Invite(FederationSettings settings, int round, string[] free)
+    {
+        var wanted = settings.ParticipantsPerRound > 0
+            ? settings.ParticipantsPerRound
+            : Math.Max(1, (int)Math.Ceiling(settings.Participation * free.Length - 1e-9));
+        var invited = (int)Math.Min(free.Length, Math.Ceiling(wanted * settings.OverSelection - 1e-9));
+        return invited == free.Length
+            ? free
+            : [.. free.OrderBy(client => Lot(settings.PoolKey, round, client), StringComparer.Ordinal).Take(invited).Order(StringComparer.Ordinal)];
+    }
+
+    private static string Lot(ulong poolKey, int round, string client) =>
+        Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"fedkseed/participation/1:{poolKey}:{round}:{client}")));
+
+    /// <summary>A straggler gets no second assignment while it works off its first, unless that counts as lost.</summary>
+    private static IEnumerable<string> FreeClients(
+        FederationState book, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
+    {
+        var busy = book.Assignments.Values
+            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + AssignmentLifetime(book.Settings!))
+            .Select(assignment => assignment.Key)
+            .Where(key => !inHand.Contains(key))
+            .Select(key => key.Client)
+            .ToHashSet(StringComparer.Ordinal);
+        return alive.Where(client => !busy.Contains(client)).Order(StringComparer.Ordinal);
+    }
+}

@@ -1,0 +1,75 @@
+using FedKSeed.LanguageModels.Devices;
+using static TorchSharp.torch;
+
+namespace FedKSeed.LanguageModels.Weights;
+
+/// <summary>
+/// All weights of one version of a model in one flat buffer of a compute type. Made by <see cref="CausalLanguageModel"/>. Reading
+/// is safe from several threads at once: one instance serves every worker of a process that starts from its version.
+/// </summary>
+public sealed class ModelWeights : IWeights, IDisposable
+{
+    private readonly WeightViews[] _views;
+
+    internal ModelWeights(WeightLayout layout, ComputeType type, ModelDevice device)
+    {
+        Layout = layout;
+        Buffer = new WeightBuffer(layout.Length, type, device);
+        _views = [.. layout.Parameters.Select(parameter => new WeightViews(Buffer, parameter.Offset, sets: 1, parameter.Rows, parameter.Columns))];
+    }
+
+    /// <summary>What the weights are kept and computed with in.</summary>
+    public ComputeType Type => Buffer.Type;
+
+    /// <summary>Where they lie.</summary>
+    public ModelDevice Device => Buffer.Device;
+
+    internal WeightLayout Layout { get; }
+
+    internal WeightBuffer Buffer { get; }
+
+    int IWeights.Sets => 1;
+
+    Tensor IWeights.Vector(Parameter parameter) => _views[parameter.Index].Transposed;
+
+    Tensor IWeights.Matrix(Parameter parameter) => _views[parameter.Index].Matrix;
+
+    Tensor IWeights.Transposed(Parameter parameter) => _views[parameter.Index].Transposed;
+
+    Tensor IWeights.Rows(Parameter parameter, Tensor ids) => _views[parameter.Index].Matrix.index_select(1, ids);
+
+    IEnumerable<(long FirstRow, Tensor Transposed)> IWeights.TransposedByRows(Parameter parameter) => [(0, _views[parameter.Index].Transposed)];
+
+    /// <summary>A tensor of the checkpoint as it is in this version, row-major.</summary>
+    /// <exception cref="KeyNotFoundException">The model has no tensor of that name.</exception>
+    public float[] Read(string tensorName)
+    {
+        foreach (var parameter in Layout.Parameters)
+        {
+            foreach (var tensor in Layout.Tensors(parameter))
+            {
+                if (tensor.Source.Name != tensorName)
+                    continue;
+                var values = new float[tensor.Count];
+                Buffer.Read(tensor.Offset, values);
+                return values;
+            }
+        }
+        throw new KeyNotFoundException($"The model has no tensor {tensorName}.");
+    }
+
+    public void Dispose()
+    {
+        foreach (var views in _views)
+            views.Dispose();
+        Buffer.Dispose();
+    }
+
+    /// <summary>Takes the weights of another version: of the same type, or of any where this one is float32; on whatever device.</summary>
+    internal void CopyFrom(ModelWeights other)
+    {
+        if (!ReferenceEquals(other.Layout, Layout))
+            throw new ArgumentException("The weights belong to another model.", nameof(other));
+        Buffer.CopyFrom(other.Buffer);
+    }
+}

@@ -1,0 +1,33 @@
+namespace FedKSeed.Perturbation.Directions;
+
+/// <summary>How a seed becomes a direction. Every party of a federation must use the same one (SPEC 2 and 3).</summary>
+public enum DirectionScheme
+{
+    /// <summary>Each element is +1 or −1: one bit of Philox4x32-10.</summary>
+    PhiloxRademacher,
+
+    /// <summary>Each element is a standard normal, rounded to a multiple of 2⁻¹²: Box–Muller over Philox4x32-10.</summary>
+    PhiloxGaussian,
+}
+
+/// <summary>The names that schemes carry in configuration, messages and logs.</summary>
+public static class DirectionSchemes
+{
+    private const string Rademacher = "philox-rademacher/1";
+    private const string Gaussian = "philox-gaussian/1";
+
+    public static string Name(this DirectionScheme scheme) => scheme switch
+    {
+        DirectionScheme.PhiloxRademacher => Rademacher,
+        DirectionScheme.PhiloxGaussian => Gaussian,
+        _ => throw new ArgumentOutOfRangeException(nameof(scheme), scheme, "Not a direction scheme."),
+    };
+
+    /// <exception cref="FormatException">The name is not one of a known scheme: another scheme is another model.</exception>
+    public static DirectionScheme Parse(string name) => name switch
+    {
+        Rademacher => DirectionScheme.PhiloxRademacher,
+        Gaussian => DirectionScheme.PhiloxGaussian,
+        _ => throw new FormatException($"Unknown direction scheme '{name}'; this version knows '{Rademacher}' and '{Gaussian}'."),
+    };
+}

@@ -1,0 +1,194 @@
+using System.Text.Json;
+using FedKSeed.InstructionData.Forms;
+using FedKSeed.Tests;
+using Parquet.Schema;
+using Parquet.Serialization;
+
+namespace FedKSeed.InstructionData.Tests;
+
+public sealed class DataFileTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public static TheoryData<string, string, DataFormat> Forms => new()
+    {
+        { """{"instruction": "Add", "input": "1 2", "output": "3"}""", "Add 1 2 → 3", DataFormat.Alpaca },
+        { """{"instruction": "Greet", "input": null, "output": "hello"}""", "Greet → hello", DataFormat.Alpaca },
+        { """{"instruction": "Who?", "context": "Ann is here.", "response": "Ann", "category": "closed_qa"}""", "Who? Ann is here. → Ann", DataFormat.Dolly },
+        { """{"prompt": "Once upon", "completion": " a time"}""", "Once upon →  a time", DataFormat.Completion },
+        { """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", DataFormat.Messages },
+        { """{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}""", "Hi → Hello", DataFormat.Messages },
+        { """{"task_name": "t", "definition": "Negate.", "inputs": "yes", "targets": "no"}""", "Negate. yes → no", DataFormat.NaturalInstructions },
+    };
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Every_form_is_told_from_its_records_as_lines_and_as_a_list(string record, string said, DataFormat format)
+    {
+        foreach (var path in new[] { _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"), _folder.Write("list.json", $"[{record},\n {record}]"), _folder.Write("marked.jsonl", $"\uFEFF{record}\n{record}") })
+        {
+            var data = DataFile.Read(path);
+            Assert.Equal(format, data.Format);
+            Assert.Equal([said, said], data.Records.Select(each => $"{each.Example.Question} → {each.Example.Output}"));
+            Assert.Equal(data.Records.Select(each => each.Example.Output), DataFile.Load(path, format).Select(each => each.Output));
+        }
+    }
+
+    [Fact]
+    public void A_task_file_of_natural_instructions_gives_an_example_for_each_instance()
+    {
+        var path = _folder.Write("task042_negate.json", """
+            {
+              "Contributors": ["someone"],
+              "Definition": ["Negate the word.", "Say nothing else."],
+              "Positive Examples": [],
+              "Instances": [
+                {"id": "task042-1", "input": "yes", "output": ["no", "nope"]},
+                {"id": "task042-2", "input": "up", "output": ["down"]}
+              ]
+            }
+            """);
+        var data = DataFile.Read(path);
+        Assert.Equal(DataFormat.NaturalInstructions, data.Format);
+        Assert.Equal(["no", "down"], data.Records.Select(record => record.Example.Output));
+        Assert.Equal(["nope"], data.Records[0].Example.Alternatives);
+        var first = Assert.IsType<InstructionExample>(data.Records[0].Example);
+        Assert.Equal(("Negate the word.\nSay nothing else.", "yes"), (first.Instruction, first.Input));
+
+        // Its instances one by one mean the same: what a partition writes.
+        var lines = _folder.Write("client-1.jsonl", string.Join("\n", data.Records.Select(record => JsonSerializer.Serialize(record.Json))));
+        Assert.Equal(
+            data.Records.Select(record => $"{record.Example.Question}|{record.Example.Output}|{string.Join(',', record.Example.Alternatives)}"),
+            DataFile.Load(lines).Select(example => $"{example.Question}|{example.Output}|{string.Join(',', example.Alternatives)}"));
+        Assert.All(data.Records, record => Assert.Equal("task042_negate", record.Json.GetProperty("task_name").GetString()));
+    }
+
+    public static TheoryData<string, string, string[]> BrokenFiles => new()
+    {
+        { "a.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\", \"output\": 3}\n{\"output\": \"b\"}", [":2: \"output\" must be a string, it is Number", ":3: \"instruction\" is missing"] },
+        { "d.jsonl", "{\"instruction\": \"a\", \"response\": \"b\"}\n{\"instruction\": \"a\", \"context\": [], \"response\": \"b\"}", [":2: \"context\" must be a string, it is Array"] },
+        { "c.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n\n{\"prompt\": \"a\"},\n3]", [":4: \"completion\" is missing", ":5: a line must be an object"] },
+        { "torn.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n{\"prompt\": \"a\", ", [":3: "] },
+        { "trailing.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"}\n]\n]", [":4: "] },
+        { "m.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n"
+            + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"user\"}]}\n{\"messages\": 1}\n{\"messages\": [1]}\n{\"messages\": []}",
+            [":2: the last message must be the assistant's", ":3: message 1 must be the user's, it is the assistant's", ":4: message 1: \"role\" is tool", ":5: message 1: \"content\" is missing",
+             ":6: \"messages\" must be a list", ":7: message 1 must be an object", ":8: the last message must be the assistant's"] },
+        { "n.json", "{\"Definition\": [\"d\"], \"Instances\": [\n{\"input\": \"a\", \"output\": [\"b\"]},\n{\"input\": \"a\", \"output\": []},\n{\"output\": [\"b\"]}, 7]}",
+            [":1: Instances[1]: \"output\" must be a string or a list", ":1: Instances[2]: \"input\" is missing", ":1: Instances[3]: an instance must be an object"] },
+        { "nd.json", "{\"Definition\": 3,\n \"Instances\": []}", [":1: \"Definition\" must be a string or a list"] },
+        { "u.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}", [":1: the fields question, answer are of no known form", "alpaca (instruction, output)", "messages or conversations"] },
+        { "p.parquet", "this is no Parquet file", [": not a readable Parquet file"] },
+        { "e.json", "[]", [": there is no example in it"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(BrokenFiles))]
+    public void What_is_broken_is_named_with_file_line_and_field_all_at_once(string name, string text, string[] reasons)
+    {
+        var path = _folder.Write(name, text);
+        var message = Assert.Throws<InvalidDataException>(() => DataFile.Read(path)).Message;
+        Assert.All(reasons, reason => Assert.Contains(reason, message, StringComparison.Ordinal));
+        Assert.StartsWith(path, message, StringComparison.Ordinal);
+        Assert.DoesNotContain("LineNumber", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ten_broken_lines_are_enough()
+    {
+        var path = _folder.Write("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n" + string.Concat(Enumerable.Repeat("nonsense\n", 50)));
+        Assert.Equal(10, Assert.Throws<InvalidDataException>(() => DataFile.Read(path)).Message.Split(Environment.NewLine).Length);
+    }
+
+    [Fact]
+    public void A_named_form_is_taken_at_its_word()
+    {
+        var path = _folder.Write("data.jsonl", """{"instruction": "a", "output": "b", "response": "c", "prompt": "d", "completion": "e"}""");
+        Assert.Equal(DataFormat.Alpaca, DataFile.Read(path).Format);
+        Assert.Equal("c", DataFile.Load(path, DataFormat.Dolly)[0].Output);
+        Assert.Equal("e", DataFile.Load(path, DataFormat.Completion)[0].Output);
+        Assert.Contains("\"messages\" is missing", Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Messages)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Parquet_columns_are_fields()
+    {
+        var path = Path.Combine(_folder.Path, "data.parquet");
+        ParquetSchema schema = new(new DataField<string>("instruction"), new DataField<string>("context"), new DataField<string>("response"), new DataField<int>("number"));
+        await using (var file = File.Create(path))
+            await ParquetSerializer.SerializeUntypedAsync(
+                [
+                    new Dictionary<string, object?> { ["instruction"] = "Who?", ["context"] = "Ann ist dá.", ["response"] = "Ann", ["number"] = 1 }!,
+                    new Dictionary<string, object?> { ["instruction"] = "Greet", ["context"] = null, ["response"] = "hello", ["number"] = 2 }!,
+                ],
+                schema, file, cancellationToken: TestContext.Current.CancellationToken);
+        var data = DataFile.Read(path);
+        Assert.Equal(DataFormat.Dolly, data.Format);
+        Assert.Equal([new InstructionExample("Who?", "Ann ist dá.", "Ann"), new InstructionExample("Greet", null, "hello")], data.Records.Select(record => record.Example));
+        Assert.Equal([1, 2], data.Records.Select(record => record.Json.GetProperty("number").GetInt32()));
+
+        var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Alpaca)).Message;
+        Assert.Contains($"{path}: row 1: \"output\" is missing", message, StringComparison.Ordinal);
+        Assert.Contains($"{path}: row 2: \"output\" is missing", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Parquet_holds_conversations_and_lists_of_answers()
+    {
+        string chats = Path.Combine(_folder.Path, "chats.parquet"), tasks = Path.Combine(_folder.Path, "tasks.parquet");
+        await ParquetSerializer.SerializeAsync(
+            [new ChatRow { messages = [new MessageRow { role = "user", content = "Hi" }, new MessageRow { role = "assistant", content = "Hello" }] }],
+            chats, cancellationToken: TestContext.Current.CancellationToken);
+        await ParquetSerializer.SerializeAsync(
+            [new TaskRow { definition = "Negate.", inputs = "yes", targets = ["no", "nope"] }, new TaskRow { definition = "Negate.", inputs = "up", targets = ["down"] }],
+            tasks, cancellationToken: TestContext.Current.CancellationToken);
+
+        Assert.Equal(new ChatTurn("Hi", "Hello"), Assert.Single(Assert.IsType<ChatExample>(DataFile.Load(chats)[0]).Turns));
+        var examples = DataFile.Load(tasks);
+        Assert.Equal(["no", "down"], examples.Select(example => example.Output));
+        Assert.Equal(["nope"], examples[0].Alternatives);
+    }
+
+    [Fact]
+    public async Task A_torn_Parquet_file_is_an_error_wherever_it_is_torn()
+    {
+        var path = Path.Combine(_folder.Path, "data.parquet");
+        await ParquetSerializer.SerializeAsync([new TaskRow { definition = "d", inputs = "i", targets = ["t"] }], path, cancellationToken: TestContext.Current.CancellationToken);
+        var whole = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        for (var length = 0; length < whole.Length; length += 17)
+        {
+            await File.WriteAllBytesAsync(path, whole[..length], TestContext.Current.CancellationToken);
+            Assert.Contains(path, Assert.Throws<InvalidDataException>(() => DataFile.Read(path)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Evenly_spaced_examples_come_from_the_whole_file()
+    {
+        Assert.Equal([0, 25, 50, 75], EvenlySpaced.Of([.. Enumerable.Range(0, 100)], 4));
+        Assert.Equal([0, 1, 2], EvenlySpaced.Of([0, 1, 2], 5));
+        Assert.Equal([0, 1, 2], EvenlySpaced.Of([0, 1, 2], 0));
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+#pragma warning disable IDE1006 // columns are named as in the files that people have
+    private sealed class MessageRow
+    {
+        public string? role { get; set; }
+        public string? content { get; set; }
+    }
+
+    private sealed class ChatRow
+    {
+        public List<MessageRow>? messages { get; set; }
+    }
+
+    private sealed class TaskRow
+    {
+        public string? definition { get; set; }
+        public string? inputs { get; set; }
+        public List<string>? targets { get; set; }
+    }
+#pragma warning restore IDE1006
+}
