@@ -12,7 +12,8 @@ internal sealed class CheckpointFolder : IDisposable
 
     /// <summary>A safetensors file of the given header, with so many bytes of zeros behind it.</summary>
     public CheckpointFolder WithSafetensors(string header, int dataLength, string name = Checkpoint.SingleFile) =>
-        WithBytes([.. BitConverter.GetBytes((ulong)Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), .. new byte[dataLength]], name);
+        WithBytes([.. BitConverter.GetBytes((ulong)Encoding.UTF8.GetByteCount(header)),
+        .. Encoding.UTF8.GetBytes(header), .. new byte[dataLength]], name);
 
     public CheckpointFolder WithBytes(byte[] bytes, string name = Checkpoint.SingleFile)
     {

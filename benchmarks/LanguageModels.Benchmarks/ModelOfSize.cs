@@ -154,7 +154,8 @@ internal static class ModelOfSize
     }
 
     private static long Memory(string field) => 1024 * long.Parse(
-        File.ReadLines("/proc/self/status").Single(line => line.StartsWith(field, StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
+        File.ReadLines("/proc/self/status").Single(line => line.StartsWith(field, StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
         CultureInfo.InvariantCulture);
 
     private static void Report(string what, string figure) => Console.WriteLine($"{what,-8} {figure}");

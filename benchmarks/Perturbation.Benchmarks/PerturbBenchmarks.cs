@@ -4,7 +4,9 @@ using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Benchmarks;
 
-/// <summary>One step on a tensor of 64 Ki elements, on one thread; times are per element. The copy of as many float32 is there for perspective.</summary>
+/// <summary>
+/// One step on a tensor of 64 Ki elements, on one thread; times are per element. The copy of as many float32 is there for perspective.
+/// </summary>
 public class PerturbBenchmarks
 {
     private const int Elements = 1 << 16;
@@ -30,7 +32,16 @@ public class PerturbBenchmarks
 
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Advance_then_both_signs_AVX512() =>
-        PerturbKernels.AdvanceThenBothSigns(KernelPath.Avx512, Rademacher.Direction(7, 3), 1e-6f, Rademacher.Direction(99, 3), 1e-3f, 0, _weights, _plus, _minus);
+        PerturbKernels.AdvanceThenBothSigns(
+            KernelPath.Avx512,
+            Rademacher.Direction(7, 3),
+            1e-6f,
+            Rademacher.Direction(99, 3),
+            1e-3f,
+            0,
+            _weights,
+            _plus,
+            _minus);
 
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Gaussian_both_signs_scalar() => BothSigns(KernelPath.Scalar, Gaussian);
@@ -44,5 +55,6 @@ public class PerturbBenchmarks
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Memory_copy() => _weights.AsSpan().CopyTo(_plus);
 
-    private void BothSigns(KernelPath path, SeedPool pool) => PerturbKernels.BothSigns(path, pool.Direction(7, 3), 1e-3f, 0, _weights, _plus, _minus);
+    private void BothSigns(KernelPath path, SeedPool pool) =>
+        PerturbKernels.BothSigns(path, pool.Direction(7, 3), 1e-3f, 0, _weights, _plus, _minus);
 }

@@ -4,7 +4,10 @@ using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Benchmarks;
 
-/// <summary>A rebuild of all K = 4096 seeds; times are per element. The scalar forms, and Gaussian directions, take fewer elements so that a call stays short.</summary>
+/// <summary>
+/// A rebuild of all K = 4096 seeds; times are per element. The scalar forms, and Gaussian directions, take fewer elements so that a call
+/// stays short.
+/// </summary>
 public class RebuildBenchmarks
 {
     internal const int Seeds = 4096;

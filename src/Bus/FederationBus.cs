@@ -28,9 +28,9 @@ public sealed class BusOptions
     public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
 
     /// <summary>
-    /// A connection without a sign of life for three of these is closed here, for two at the broker, which then gives its messages to others.
-    /// The client library's minute would leave a connection that only looks open, and the work on it, for three; much less than this takes
-    /// a pause on a busy machine for a death.
+    /// A connection without a sign of life for three of these is closed here, for two at the broker, which then gives its messages to
+    /// others. The client library's minute would leave a connection that only looks open, and the work on it, for three; much less than
+    /// this takes a pause on a busy machine for a death.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(5);
@@ -47,13 +47,16 @@ public sealed partial record FederationName(string Value)
     public static void RequireClient(string client)
     {
         if (!ClientName().IsMatch(client))
-            throw new FormatException($"'{client[..Math.Min(client.Length, 80)]}' is no name of a client: 1 to 63 lower-case letters, digits and hyphens.");
+            throw new FormatException(
+                $"'{client[..Math.Min(client.Length, 80)]}' is no name of a client: 1 to 63 lower-case letters, digits and hyphens.");
     }
 
     /// <summary>The queue of one client; every worker of that client reads it, and nobody else.</summary>
     public string QueueOf(string client) => $"fedkseed-{Value}-client-{client}";
 
-    /// <summary>Where messages for one client are sent. The exchange, so that the sender declares no queue and none of its arguments.</summary>
+    /// <summary>
+    /// Where messages for one client are sent. The exchange, so that the sender declares no queue and none of its arguments.
+    /// </summary>
     public Uri AddressOf(string client) => new($"exchange:{QueueOf(client)}");
 
     [GeneratedRegex("^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -63,15 +66,21 @@ public sealed partial record FederationName(string Value)
 /// <summary>What all services share about the bus: transport, serialisation, names, retries.</summary>
 public static class FederationBus
 {
-    public static IHostApplicationBuilder AddFederationBus(this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> consumers)
+    public static IHostApplicationBuilder AddFederationBus(
+        this IHostApplicationBuilder builder,
+        Action<IBusRegistrationConfigurator> consumers)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
         var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
         builder.Services.AddSingleton(federation);
         builder.Services.AddOptions<BusOptions>().BindConfiguration("Bus").ValidateDataAnnotations()
-            .Validate(bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" }, "Bus:Broker must be an address like amqp://user:password@host:5672/.")
-            .Validate(_ => federation.IsSound, $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
+            .Validate(
+                bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" },
+                "Bus:Broker must be an address like amqp://user:password@host:5672/.")
+            .Validate(
+                _ => federation.IsSound,
+                $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
             .ValidateOnStart();
         builder.Services.Configure<MassTransitHostOptions>(host =>
         {
@@ -120,15 +129,15 @@ public static class FederationBus
     }
 
     /// <summary>
-    /// Whether a fault of <see cref="TimelyDelivery"/> says that the broker is away, or that nobody has opened the queue of a message yet: the same
-    /// may well succeed later.
+    /// Whether a fault of <see cref="TimelyDelivery"/> says that the broker is away, or that nobody has opened the queue of a message yet:
+    /// the same may well succeed later.
     /// </summary>
     public static bool IsBusAway(Exception fault) => fault is BrokerAwayException or MessageReturnedException;
 
     /// <summary>
-    /// Work that needs what is away just now is tried until it is back, or until the broker gives it to another process at its acknowledgement
-    /// timeout. What a process holds so is bounded by its prefetch; all else waits in the queue. It never ends in an error queue, as
-    /// work that is tried a number of times does.
+    /// Work that needs what is away just now is tried until it is back, or until the broker gives it to another process at its
+    /// acknowledgement timeout. What a process holds so is bounded by its prefetch; all else waits in the queue. It never ends in an error
+    /// queue, as work that is tried a number of times does.
     /// </summary>
     /// <param name="isAway">Whether a fault says so.</param>
     public static void WaitWhileAway(this IBusRegistrationConfigurator bus, Func<Exception, bool> isAway)
@@ -174,7 +183,9 @@ public static class FederationBus
         transport.ConfigureEndpoints(context);
     }
 
-    /// <summary>A message of a type or version that nobody here knows is kept where all are that cannot be worked off, not in a queue of its own.</summary>
+    /// <summary>
+    /// A message of a type or version that nobody here knows is kept where all are that cannot be worked off, not in a queue of its own.
+    /// </summary>
     private sealed class ErrorQueue : IDeadLetterQueueNameFormatter
     {
         public string FormatDeadLetterQueueName(string queueName) => queueName + "_error";

@@ -6,10 +6,10 @@ using RabbitMQ.Client.Exceptions;
 namespace FedKSeed.Bus;
 
 /// <summary>
-/// How long a queue's consumer waits before it connects again. MassTransit's own wait doubles with every connection that the endpoint loses in
-/// the life of its process, up to half a minute, and never shrinks again: a service that has lived through five short outages is deaf for
-/// thirty seconds after the sixth. There is no setting for it, so this sets the field behind it; the package's version is pinned, and a test
-/// loses connections to see that this still works.
+/// How long a queue's consumer waits before it connects again. MassTransit's own wait doubles with every connection that the endpoint loses
+/// in the life of its process, up to half a minute, and never shrinks again: a service that has lived through five short outages is deaf
+/// for thirty seconds after the sixth. There is no setting for it, so this sets the field behind it; the package's version is pinned, and a
+/// test loses connections to see that this still works.
 /// </summary>
 internal static class ReconnectPolicy
 {

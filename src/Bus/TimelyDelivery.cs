@@ -8,8 +8,8 @@ namespace FedKSeed.Bus;
 public sealed class BrokerAwayException(string message, Exception inner) : Exception(message, inner);
 
 /// <summary>
-/// Publishing and sending that ends: confirmed, with a <see cref="BrokerAwayException"/>, or with a <see cref="MessageReturnedException"/> when
-/// no queue takes the message. The bus tries again for as long as the broker is away, and the client library can lose a confirmation
+/// Publishing and sending that ends: confirmed, with a <see cref="BrokerAwayException"/>, or with a <see cref="MessageReturnedException"/>
+/// when no queue takes the message. The bus tries again for as long as the broker is away, and the client library can lose a confirmation
 /// with the connection it was to come on: whoever waits for one without an end stands still for ever, and looks healthy.
 /// </summary>
 public static class TimelyDelivery
@@ -37,7 +37,12 @@ public static class TimelyDelivery
 
     /// <param name="address">Of the exchange.</param>
     /// <inheritdoc cref="PublishInTimeAsync{T}(IPublishEndpoint, T, TimeSpan?, CancellationToken)"/>
-    public static Task SendInTimeAsync<T>(this ISendEndpointProvider bus, Uri address, T message, TimeSpan timeToLive, CancellationToken cancel)
+    public static Task SendInTimeAsync<T>(
+        this ISendEndpointProvider bus,
+        Uri address,
+        T message,
+        TimeSpan timeToLive,
+        CancellationToken cancel)
         where T : class
     {
         ArgumentNullException.ThrowIfNull(bus);

@@ -9,7 +9,8 @@ public sealed class CheckpointTensor
     private readonly SafetensorsFile _file;
     private readonly SafetensorsEntry _entry;
 
-    internal CheckpointTensor(SafetensorsFile file, SafetensorsEntry entry, int? ordinal) => (_file, _entry, Ordinal) = (file, entry, ordinal);
+    internal CheckpointTensor(SafetensorsFile file, SafetensorsEntry entry, int? ordinal) =>
+        (_file, _entry, Ordinal) = (file, entry, ordinal);
 
     public string Name => _entry.Name;
     public TensorType Type => _entry.Type;
@@ -49,7 +50,9 @@ public sealed class CheckpointTensor
     /// <summary>Says that bytes will not be used again soon: they leave this process's memory, not the file.</summary>
     public void Release(long firstByte, long count) => _file.Release(_entry.Begin + firstByte, count);
 
-    /// <summary>Says that bytes will be read soon, so that the disk works meanwhile. A range beyond the tensor's end is cut off there.</summary>
+    /// <summary>
+    /// Says that bytes will be read soon, so that the disk works meanwhile. A range beyond the tensor's end is cut off there.
+    /// </summary>
     public void Prefetch(long firstByte, long count)
     {
         if (firstByte < ByteCount)

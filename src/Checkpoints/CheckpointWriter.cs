@@ -29,8 +29,9 @@ public static class CheckpointWriter
     private const int HeaderAlignment = 8;
 
     /// <summary>
-    /// Writes one safetensors file that transformers loads (metadata <c>format: pt</c>). The order of the tensors in the file is that of the
-    /// reference implementation, widest type first, then by name, so equal tensors give equal files. The file appears whole or not at all.
+    /// Writes one safetensors file that transformers loads (metadata <c>format: pt</c>). The order of the tensors in the file is that of
+    /// the reference implementation, widest type first, then by name, so equal tensors give equal files. The file appears whole or not at
+    /// all.
     /// </summary>
     /// <exception cref="ArgumentException">A name twice, or bytes that do not fill the shape.</exception>
     public static void Write(string path, IEnumerable<TensorContent> tensors)
@@ -46,8 +47,8 @@ public static class CheckpointWriter
     }
 
     /// <summary>
-    /// Writes a file whose elements are all zero: what a model of a shape is, for measurements. It takes no room on a file system that knows
-    /// sparse files.
+    /// Writes a file whose elements are all zero: what a model of a shape is, for measurements. It takes no room on a file system that
+    /// knows sparse files.
     /// </summary>
     public static void WriteZeros(string path, IEnumerable<TensorShape> tensors)
     {

@@ -38,7 +38,10 @@ internal sealed class SafetensorsHeader
         stream.ReadExactly(prefix);
         var length = BitConverter.ToUInt64(prefix);
         if (length > MaxLength)
-            throw new CheckpointException(path, "header length", $"{length} bytes, but at most {MaxLength} are allowed; is this a safetensors file?");
+            throw new CheckpointException(
+                path,
+                "header length",
+                $"{length} bytes, but at most {MaxLength} are allowed; is this a safetensors file?");
         if ((long)length > fileLength - PrefixLength)
             throw new CheckpointException(path, "header", $"truncated: {length} bytes announced, {fileLength - PrefixLength} present.");
         byte[] bytes = [.. prefix, .. new byte[length]];
@@ -70,7 +73,8 @@ internal sealed class SafetensorsHeader
 
     private static void CheckMetadata(string path, JsonElement metadata)
     {
-        if (metadata.ValueKind != JsonValueKind.Object || metadata.EnumerateObject().Any(pair => pair.Value.ValueKind != JsonValueKind.String))
+        if (metadata.ValueKind != JsonValueKind.Object
+            || metadata.EnumerateObject().Any(pair => pair.Value.ValueKind != JsonValueKind.String))
             throw new CheckpointException(path, MetadataField, "must be an object of strings.");
     }
 
@@ -78,7 +82,8 @@ internal sealed class SafetensorsHeader
     {
         CheckpointException Wrong(string field, string problem) => new(path, $"{property.Name}.{field}", problem);
         JsonElement Field(string field, JsonValueKind kind) =>
-            property.Value.ValueKind == JsonValueKind.Object && property.Value.TryGetProperty(field, out var value) && value.ValueKind == kind
+            property.Value.ValueKind == JsonValueKind.Object && property.Value.TryGetProperty(field, out var value)
+                && value.ValueKind == kind
                 ? value
                 : throw Wrong(field, "missing, or of the wrong kind.");
         long[] Integers(string field) => [.. Field(field, JsonValueKind.Array).EnumerateArray().Select(value =>
@@ -96,11 +101,15 @@ internal sealed class SafetensorsHeader
         if (!TryCount(shape, type.Size(), out var elements))
             throw Wrong("shape", $"[{string.Join(", ", shape)}] overflows 64 bits.");
         if (elements * type.Size() != offsets[1] - offsets[0])
-            throw Wrong("data_offsets", $"{offsets[1] - offsets[0]} bytes, but {typeName} [{string.Join(", ", shape)}] takes {elements * type.Size()}.");
+            throw Wrong(
+                "data_offsets",
+                $"{offsets[1] - offsets[0]} bytes, but {typeName} [{string.Join(", ", shape)}] takes {elements * type.Size()}.");
         return new SafetensorsEntry(property.Name, type, shape, elements, offsets[0], offsets[1]);
     }
 
-    /// <summary>False if the elements, or their bytes, overflow: a zero dimension does not excuse the others, as in the format's own reader.</summary>
+    /// <summary>
+    /// False if the elements, or their bytes, overflow: a zero dimension does not excuse the others, as in the format's own reader.
+    /// </summary>
     internal static bool TryCount(ReadOnlySpan<long> shape, int elementSize, out long elements)
     {
         elements = 1;

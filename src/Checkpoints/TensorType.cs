@@ -120,7 +120,8 @@ public static class TensorTypes
         var i = 0;
         for (; i <= source.Length - 2 * Vector<uint>.Count; i += 2 * Vector<uint>.Count)
         {
-            Vector<uint> low = RoundToBrain(Vector.LoadUnsafe(in source[i])), high = RoundToBrain(Vector.LoadUnsafe(in source[i + Vector<uint>.Count]));
+            Vector<uint> low = RoundToBrain(Vector
+                .LoadUnsafe(in source[i])), high = RoundToBrain(Vector.LoadUnsafe(in source[i + Vector<uint>.Count]));
             Vector.Narrow(low, high).StoreUnsafe(ref target[i]);
         }
 
@@ -136,7 +137,9 @@ public static class TensorTypes
         return Vector.ConditionalSelect(Vector.Equals(values, values).As<int, uint>(), rounded, upper | new Vector<uint>(QuietBit));
     }
 
-    /// <summary>BF16 is the upper half of float32; half an ulp less one, plus one if odd, carries exactly when the nearest even lies above.</summary>
+    /// <summary>
+    /// BF16 is the upper half of float32; half an ulp less one, plus one if odd, carries exactly when the nearest even lies above.
+    /// </summary>
     private static ushort RoundToBrain(float value)
     {
         var bits = BitConverter.SingleToUInt32Bits(value);

@@ -29,7 +29,8 @@ public static class FedKSeedCommand
         var federations = new FederationVerb[] { new RunVerb(), new ClusterVerb() }.ToDictionary(verb => verb.Create(Verbose));
         Command[] others =
         [
-            ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(input ?? Console.In),
+            ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(
+                input ?? Console.In),
             BenchVerb.Create(Verbose), DoctorVerb.Create(),
         ];
         foreach (var verb in federations.Keys.Concat(others))

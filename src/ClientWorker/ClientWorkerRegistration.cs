@@ -26,7 +26,8 @@ public static class ClientWorkerRegistration
         builder.Services.AddSingleton<BaseModel>();
         builder.Services.AddSingleton<FederationBase>();
         if (!builder.Services.Any(service => service.ServiceType == typeof(ClientsHealthCheck)))
-            builder.Services.AddSingleton<ClientsHealthCheck>().AddHealthChecks().AddCheck<ClientsHealthCheck>("clients", tags: [Health.ReadyTag]);
+            builder.Services.AddSingleton<ClientsHealthCheck>().AddHealthChecks()
+                .AddCheck<ClientsHealthCheck>("clients", tags: [Health.ReadyTag]);
         builder.Services.AddSingleton<LocalClients>();
         builder.Services.AddSingleton<LocalTraining>();
         builder.Services.AddSingleton<FinishedReports>();

@@ -125,7 +125,8 @@ public sealed class FinishedReports
 
     public ScalarsReported? Find(SeedsAssigned assignment) =>
         _byClient.TryGetValue(assignment.Client, out var report)
-            && (report.Round, report.Turn) == (assignment.Round, assignment.Turn) && report.Federation == assignment.Federation ? report : null;
+            && (report.Round, report.Turn) == (assignment.Round,
+                assignment.Turn) && report.Federation == assignment.Federation ? report : null;
 
     public void Keep(ScalarsReported report) => _byClient[report.Client] = report;
 }
@@ -144,7 +145,10 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 }
 
 /// <summary>Scores a version on the held-out data, each version once.</summary>
-public sealed class EvaluationRequestedConsumer(VersionScoring scoring, FederationBase baseModel, FederationName federation) : IConsumer<EvaluationRequested>
+public sealed class EvaluationRequestedConsumer(
+    VersionScoring scoring,
+    FederationBase baseModel,
+    FederationName federation) : IConsumer<EvaluationRequested>
 {
     public async Task Consume(ConsumeContext<EvaluationRequested> context)
     {
@@ -169,5 +173,6 @@ public sealed class EvaluationRequestedConsumer(VersionScoring scoring, Federati
 /// <summary>One evaluation at a time; others wait in the queue.</summary>
 public sealed class EvaluationRequestedConsumerDefinition : ConsumerDefinition<EvaluationRequestedConsumer>
 {
-    public EvaluationRequestedConsumerDefinition() => Endpoint(endpoint => (endpoint.PrefetchCount, endpoint.ConcurrentMessageLimit) = (1, 1));
+    public EvaluationRequestedConsumerDefinition() =>
+        Endpoint(endpoint => (endpoint.PrefetchCount, endpoint.ConcurrentMessageLimit) = (1, 1));
 }

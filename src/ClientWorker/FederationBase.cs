@@ -35,7 +35,8 @@ public sealed partial class FederationBase : IDisposable
     {
         ArgumentNullException.ThrowIfNull(version);
         if (!IsRight(version.BaseModelDigest))
-            throw new WrongBaseModelException($"The federation's base model has digest {version.BaseModelDigest}, this worker's has {_model.Digest}.");
+            throw new WrongBaseModelException(
+                $"The federation's base model has digest {version.BaseModelDigest}, this worker's has {_model.Digest}.");
     }
 
     public void Dispose() => _wrong.Dispose();

@@ -97,7 +97,9 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
         a.Version == b.Version && a.BaseModelDigest == b.BaseModelDigest && BaseModel.PoolOf(a) == BaseModel.PoolOf(b)
             && a.Shift == b.Shift && a.Quantised.AsSpan().SequenceEqual(b.Quantised);
 
-    /// <summary>Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.</summary>
+    /// <summary>
+    /// Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.
+    /// </summary>
     private static ulong BatchKey(SeedsAssigned assignment)
     {
         var turn = assignment.Turn == 0 ? "" : $"/{assignment.Turn}";

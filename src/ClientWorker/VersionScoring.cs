@@ -20,7 +20,11 @@ public sealed class VersionScoring
         ArgumentNullException.ThrowIfNull(worker);
         var examples = DataFile.Load(options.Value.Data!, worker.Value.Format);
         _model = model;
-        _evaluator = new Evaluator(model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
+        _evaluator = new Evaluator(
+            model.Model,
+            model.Encoder,
+            EvenlySpaced.Of(examples, options.Value.Limit),
+            options.Value.MaximumNewTokens);
     }
 
     public async Task<EvaluationResult> ScoreAsync(ModelVersion version, CancellationToken cancel)

@@ -15,7 +15,9 @@ public sealed class WorkerOptions
     /// <summary>Prompt template as JSON; Alpaca's when absent. The same for every client of a federation, and for its evaluator.</summary>
     public string? PromptFile { get; set; }
 
-    /// <summary>How conversations are written; the model's own form when absent. The same for every client of a federation, and for its evaluator.</summary>
+    /// <summary>
+    /// How conversations are written; the model's own form when absent. The same for every client of a federation, and for its evaluator.
+    /// </summary>
     public ChatForm? ChatForm { get; set; }
 
     /// <summary>The form of the data files; told from each file when absent.</summary>
@@ -32,7 +34,10 @@ public sealed class WorkerOptions
     [Range(1, 256)]
     public int TorchThreads { get; set; } = 1;
 
-    /// <summary>What the model computes in: float32, bfloat16 or float16. Two workers of one federation may differ: their scalars differ as their rounding does.</summary>
+    /// <summary>
+    /// What the model computes in: float32, bfloat16 or float16. Two workers of one federation may differ: their scalars differ as their
+    /// rounding does.
+    /// </summary>
     [RegularExpression("^(float32|bfloat16|float16)$", ErrorMessage = "{0} must be float32, bfloat16 or float16.")]
     public string ComputeType { get; set; } = "float32";
 

@@ -2,8 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace FedKSeed.Contracts;
 
-// Messages are facts, past tense, or commands, imperative. Each names its federation; what identifies an effect is a natural key (federation,
-// round, client, turn), never a message id, so any of them may arrive twice. What a client may learn or say is in the second half of this file.
+// Messages are facts, past tense, or commands, imperative. Each names its federation; what identifies an effect is a natural key
+// (federation, round, client, turn), never a message id, so any of them may arrive twice. What a client may learn or say is in the second
+// half of this file.
 
 /// <summary>RoundService opened a round for these clients, or lets them join the open one of a continuous federation.</summary>
 public sealed record RoundStarted

@@ -58,7 +58,9 @@ public static class FederationDecisions
     /// Assignments in the open round of a continuous federation for clients that are free: their first in it, or the one after those they
     /// reported. A client with one that it has not reported gets none.
     /// </summary>
-    /// <param name="inHand">Assignments whose reports were accepted and are not committed. What is there stays until the round is over.</param>
+    /// <param name="inHand">
+    /// Assignments whose reports were accepted and are not committed. What is there stays until the round is over.
+    /// </param>
     public static IReadOnlyList<LogEvent> JoinRound(
         FederationState state, int round, IEnumerable<string> clients, IReadOnlySet<AssignmentKey> inHand)
     {

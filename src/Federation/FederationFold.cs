@@ -69,7 +69,14 @@ public static class FederationFold
         Require(state.Round is null, $"round {state.Round?.Number} is still open");
         Require(started.Round == state.LastRound + 1, $"round {state.LastRound + 1} was expected, not {started.Round}");
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
-        return state with { Round = new OpenRound(started.Round, started.Participants.ToImmutableSortedSet(StringComparer.Ordinal), time), LastRound = started.Round };
+        return state with
+        {
+            Round = new OpenRound(
+            started.Round,
+            started.Participants.ToImmutableSortedSet(StringComparer.Ordinal),
+            time),
+            LastRound = started.Round
+        };
     }
 
     private static FederationState Assign(FederationState state, SeedsAssignedEntry assigned, DateTimeOffset time)
@@ -80,7 +87,9 @@ public static class FederationFold
         Require(isParticipant || state.IsContinuous, $"{assigned.Client} does not take part in round {assigned.Round}");
         Require(!state.Assignments.ContainsKey(key), $"assignment {key} was made before");
         Require(key.Turn == 0 || state.IsContinuous, $"assignment {key} would be a second one in a round of this federation");
-        Require(key.Turn == 0 || (key.Turn > 0 && state.Assignments.ContainsKey(key with { Turn = key.Turn - 1 })), $"assignment {key} skips a turn");
+        Require(
+            key.Turn == 0 || (key.Turn > 0 && state.Assignments.ContainsKey(key with { Turn = key.Turn - 1 })),
+            $"assignment {key} skips a turn");
         Require(assigned.BaseVersion == state.Version, $"the base version is {state.Version}, not {assigned.BaseVersion}");
         var promised = FederationDecisions.Assign(state, key);
         Require(promised.Seeds.Span.SequenceEqual(assigned.Seeds.Span), "its seeds were not drawn as promised");

@@ -88,7 +88,9 @@ public sealed record FederationSettings
     [Range(0.001, 1.0)]
     public double Participation { get; init; } = 1;
 
-    /// <summary>So many times the clients asked for are invited, and the quorum is of those asked for: the slowest need not be waited for.</summary>
+    /// <summary>
+    /// So many times the clients asked for are invited, and the quorum is of those asked for: the slowest need not be waited for.
+    /// </summary>
     [Range(1.0, 10.0)]
     public double OverSelection { get; init; } = 1;
 
@@ -107,7 +109,9 @@ public sealed record FederationSettings
     [Range(0, 1_000_000)]
     public int CommitEvery { get; init; }
 
-    /// <summary>Time after which a round closes with the reports in hand. Well under the broker's 30-minute acknowledgement timeout.</summary>
+    /// <summary>
+    /// Time after which a round closes with the reports in hand. Well under the broker's 30-minute acknowledgement timeout.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:20:00")]
     public TimeSpan RoundDeadline { get; init; } = TimeSpan.FromMinutes(5);
 
@@ -129,7 +133,9 @@ public sealed record FederationSettings
     /// </summary>
     public bool Synchronous { get; init; }
 
-    /// <summary>Versions between two evaluations on held-out data; 0 for none. The base and the last version are always evaluated.</summary>
+    /// <summary>
+    /// Versions between two evaluations on held-out data; 0 for none. The base and the last version are always evaluated.
+    /// </summary>
     [Range(0, 1_000_000)]
     public int EvaluateEvery { get; init; } = 5;
 

@@ -3,13 +3,19 @@ using FedKSeed.Tokenization;
 
 namespace FedKSeed.InstructionData;
 
-/// <summary>How a conversation is written for a model. What a model's own template adds, such as a default system message, is left out.</summary>
+/// <summary>
+/// How a conversation is written for a model. What a model's own template adds, such as a default system message, is left out.
+/// </summary>
 public enum ChatForm
 {
-    /// <summary><c>&lt;|im_start|&gt;user\n…&lt;|im_end|&gt;\n&lt;|im_start|&gt;assistant\n…&lt;|im_end|&gt;</c>: Qwen and many others.</summary>
+    /// <summary>
+    /// <c>&lt;|im_start|&gt;user\n…&lt;|im_end|&gt;\n&lt;|im_start|&gt;assistant\n…&lt;|im_end|&gt;</c>: Qwen and many others.
+    /// </summary>
     ChatMl,
 
-    /// <summary><c>[INST] &lt;&lt;SYS&gt;&gt;\n…\n&lt;&lt;/SYS&gt;&gt;\n\n… [/INST] …</c>, every turn between the beginning and the end token.</summary>
+    /// <summary>
+    /// <c>[INST] &lt;&lt;SYS&gt;&gt;\n…\n&lt;&lt;/SYS&gt;&gt;\n\n… [/INST] …</c>, every turn between the beginning and the end token.
+    /// </summary>
     Llama2,
 
     /// <summary><c>&lt;|start_header_id|&gt;user&lt;|end_header_id|&gt;\n\n…&lt;|eot_id|&gt;</c>: Llama 3 and its successors.</summary>
@@ -41,7 +47,9 @@ public static class ChatForms
 
     public static ChatForm? Parse(string name) => Names.TryGetValue(name, out var form) ? form : null;
 
-    /// <summary>The form of the template in a model's folder, or the one whose tokens its tokenizer has; null where neither tells.</summary>
+    /// <summary>
+    /// The form of the template in a model's folder, or the one whose tokens its tokenizer has; null where neither tells.
+    /// </summary>
     /// <exception cref="InvalidDataException">tokenizer_config.json is broken.</exception>
     public static ChatForm? Detect(string folder, Tokenizer tokenizer)
     {
@@ -75,7 +83,8 @@ public static class ChatForms
         return form switch
         {
             ChatForm.ChatMl => Exchange(
-                form, i, (i == 0 ? "" : "\n") + ChatMl("system", system) + ChatMl("user", turn.User) + "<|im_start|>assistant\n", turn.Assistant),
+                form, i, (i == 0 ? "" : "\n") + ChatMl("system", system) + ChatMl("user", turn.User) + "<|im_start|>assistant\n",
+                turn.Assistant),
             ChatForm.Llama3 => Exchange(
                 form, i, Llama3("system", system) + Llama3("user", turn.User) + Header("assistant"), turn.Assistant.Trim()),
             _ => Exchange(form, 0, $"[INST] {Llama2System(system)}{turn.User.Trim()} [/INST]", $" {turn.Assistant.Trim()} "),

@@ -53,7 +53,9 @@ public sealed record ChatExample(string? System, IReadOnlyList<ChatTurn> Turns) 
         init => Turns = [.. Turns.SkipLast(1), Turns[^1] with { Assistant = value }];
     }
 
-    /// <exception cref="FormatException">They are not a system message, if any, and then user and assistant in turn, the assistant last.</exception>
+    /// <exception cref="FormatException">
+    /// They are not a system message, if any, and then user and assistant in turn, the assistant last.
+    /// </exception>
     public static ChatExample Of(IReadOnlyList<ChatMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);

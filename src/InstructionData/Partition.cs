@@ -71,7 +71,9 @@ public sealed record Partition(PartitionBy By, int Clients, double Alpha, double
         }
     }
 
-    /// <summary>Whole numbers that add up to <paramref name="total"/>, each within 1 of its share: the largest remainders get what is left.</summary>
+    /// <summary>
+    /// Whole numbers that add up to <paramref name="total"/>, each within 1 of its share: the largest remainders get what is left.
+    /// </summary>
     internal static int[] Apportion(int total, IReadOnlyList<double> shares)
     {
         int[] counts = [.. shares.Select(share => (int)Math.Floor(share * total))];

@@ -90,7 +90,8 @@ public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template
         CompletionExample completion =>
             [new Exchange(completion.Prompt, example.Output, Begins: true, EndOfTurn: null, Continues: true)],
         ChatExample chat => ChatForms.Exchanges(
-            Chat ?? throw new InvalidDataException($"The model's files name no known chat form; name one of {string.Join(", ", ChatForms.All)}."), chat),
+            Chat ?? throw new InvalidDataException(
+                $"The model's files name no known chat form; name one of {string.Join(", ", ChatForms.All)}."), chat),
         _ => throw new UnreachableException(example.GetType().Name),
     };
 

@@ -13,7 +13,8 @@ namespace FedKSeed.LanguageModels;
 
 /// <summary>
 /// A language model of a Hugging Face folder: its architecture and its base weights w0, memory-mapped. It holds no
-/// weights of its own to run with: <see cref="BaseWeights"/> and <see cref="Rebuild"/> make those. Safe for use from several threads at once, with as many torch threads as the process has set (<c>torch.set_num_threads</c>).
+/// weights of its own to run with: <see cref="BaseWeights"/> and <see cref="Rebuild"/> make those. Safe for use from several threads at
+/// once, with as many torch threads as the process has set (<c>torch.set_num_threads</c>).
 /// </summary>
 public sealed class CausalLanguageModel : IDisposable
 {
@@ -46,7 +47,9 @@ public sealed class CausalLanguageModel : IDisposable
     /// <param name="folder">The Hugging Face folder.</param>
     /// <param name="type">What to compute in; the checkpoint's own type does not matter.</param>
     /// <param name="device">Where to compute; null is the CPU.</param>
-    /// <exception cref="InvalidDataException">A file is missing, or architecture or tensors are not supported; the message names them.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is missing, or architecture or tensors are not supported; the message names them.
+    /// </exception>
     /// <exception cref="CheckpointException">A safetensors file is missing or broken.</exception>
     /// <exception cref="NotSupportedException">The device does not compute in that type.</exception>
     public static CausalLanguageModel Load(string folder, ComputeType type = ComputeType.F32, ModelDevice? device = null)
@@ -68,7 +71,9 @@ public sealed class CausalLanguageModel : IDisposable
     }
 
     /// <summary>The tokenizer of the model's folder.</summary>
-    /// <exception cref="InvalidDataException">A file is missing or not supported, or gives ids that the embedding has no row for; the message names it.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is missing or not supported, or gives ids that the embedding has no row for; the message names it.
+    /// </exception>
     public Tokenizer LoadTokenizer()
     {
         var tokenizer = Tokenizer.Load(Checkpoint.Folder);
@@ -78,9 +83,13 @@ public sealed class CausalLanguageModel : IDisposable
         return tokenizer;
     }
 
-    /// <summary>What turns examples into tokens for this model: with the tokenizer of its folder and, unless another is named, its chat form.</summary>
+    /// <summary>
+    /// What turns examples into tokens for this model: with the tokenizer of its folder and, unless another is named, its chat form.
+    /// </summary>
     /// <param name="maxLength">Longest sequence, in tokens; the model's own limit where that is less.</param>
-    /// <exception cref="InvalidDataException">The tokenizer's files are missing, broken, not supported, or those of another model.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The tokenizer's files are missing, broken, not supported, or those of another model.
+    /// </exception>
     public ExampleEncoder Encoder(PromptTemplate template, int maxLength, ChatForm? chat = null) =>
         ExampleEncoder.Load(Checkpoint.Folder, LoadTokenizer(), template, Math.Min(maxLength, MaxLength), chat);
 
@@ -176,14 +185,27 @@ public sealed class CausalLanguageModel : IDisposable
     }
 
     /// <summary>Runs columns [first, next) of the texts through the model; gives each row's next token.</summary>
-    private int[] NextTokens(ModelWeights weights, GrowingTexts texts, int first, int next, int rows, KeyValueCache cache, Sampling? sampling)
+    private int[] NextTokens(
+        ModelWeights weights,
+        GrowingTexts texts,
+        int first,
+        int next,
+        int rows,
+        KeyValueCache cache,
+        Sampling? sampling)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         var length = next - first;
         var device = weights.Device.Torch;
         var last = arange(length - 1, (long)rows * length, length, ScalarType.Int64, device);
-        DecoderInput input = new() { Rows = rows, Length = length, Ids = tensor(texts.Columns(first, next), device: device), Positions = last };
+        DecoderInput input = new()
+        {
+            Rows = rows,
+            Length = length,
+            Ids = tensor(texts.Columns(first, next), device: device),
+            Positions = last
+        };
         var logits = _decoder.Logits(weights, input, cache); // [1, B, V]
         if (sampling is null)
             return Array.ConvertAll(logits.argmax(-1).cpu().data<long>().ToArray(), id => (int)id);
@@ -249,11 +271,19 @@ public sealed class CausalLanguageModel : IDisposable
             {
                 var bytes = (int)Math.Min((tensor.Count - first) * type.Size(), MaxUploadBytes);
                 kernels.Write(staging.Address, tensor.Source.Bytes(first * type.Size(), bytes));
-                device.Rebuild(tensor.Ordinal, first, bytes / type.Size(), type, staging.Address, ComputeType.Stored(), weights.Buffer.Address(tensor.Offset + first));
+                device.Rebuild(
+                    tensor.Ordinal,
+                    first,
+                    bytes / type.Size(),
+                    type,
+                    staging.Address,
+                    ComputeType.Stored(),
+                    weights.Buffer.Address(tensor.Offset + first));
             }
         }
         return weights;
     }
 
-    private IEnumerable<PlacedTensor> Tensors => _decoder.Layout.Parameters.SelectMany(parameter => _decoder.Layout.Tensors(parameter).ToArray());
+    private IEnumerable<PlacedTensor> Tensors =>
+        _decoder.Layout.Parameters.SelectMany(parameter => _decoder.Layout.Tensors(parameter).ToArray());
 }

@@ -64,7 +64,8 @@ public sealed record ModelShape(string Name, int Hidden, int Intermediate, int L
 }
 
 /// <summary>
-/// A model of a shape with made-up weights, for measurements. Its checkpoint is a sparse file of zeros in a temporary folder, which takes no room;
+/// A model of a shape with made-up weights, for measurements. Its checkpoint is a sparse file of zeros in a temporary folder, which takes
+/// no room;
 /// <see cref="Fill"/> gives weights that are not zero.
 /// </summary>
 public sealed class SyntheticModel : IDisposable

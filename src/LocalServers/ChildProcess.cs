@@ -116,7 +116,9 @@ public sealed class ChildProcess : IAsyncDisposable
         ExitCode = _process.ExitCode;
     }
 
-    /// <summary>To the whole group, which its id names; to itself in the moment before it has one. .NET has no call that sends a signal.</summary>
+    /// <summary>
+    /// To the whole group, which its id names; to itself in the moment before it has one. .NET has no call that sends a signal.
+    /// </summary>
     private void Signal(string signal)
     {
         if (Ended.IsCompleted)

@@ -26,7 +26,8 @@ public static class InstalledProgram
 
     /// <summary>
     /// Different ports of the loopback interface that nobody uses, below those that systems hand out to outgoing connections: a client that
-    /// keeps trying to reach a server that is down may otherwise get the server's port as its own, connect to itself, and keep the server out.
+    /// keeps trying to reach a server that is down may otherwise get the server's port as its own, connect to itself, and keep the server
+    /// out.
     /// </summary>
     public static IReadOnlyList<int> FreePorts(int count)
     {

@@ -1,6 +1,8 @@
 namespace FedKSeed.LocalServers;
 
-/// <summary>Services of this repository as child processes: their programs lie beside this one, their configuration is in their environment.</summary>
+/// <summary>
+/// Services of this repository as child processes: their programs lie beside this one, their configuration is in their environment.
+/// </summary>
 public static class ServiceProcess
 {
     /// <param name="name">What people call it; its log is named after it.</param>

@@ -84,7 +84,9 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
         _oneHoldAtATime.Dispose();
     }
 
-    /// <summary>Settles the reports that wait, the oldest first and at most so many at once; what goes wrong goes wrong for each of them.</summary>
+    /// <summary>
+    /// Settles the reports that wait, the oldest first and at most so many at once; what goes wrong goes wrong for each of them.
+    /// </summary>
     private async Task HoldWaitingAsync(CancellationToken cancel)
     {
         var batch = new List<WaitingReport>();

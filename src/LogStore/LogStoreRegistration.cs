@@ -46,7 +46,8 @@ public static class LogStoreRegistration
         return builder;
     }
 
-    private static string Name(IHostApplicationBuilder builder) => builder.Configuration["Federation:Name"] ?? new FederationSettings().Name;
+    private static string Name(IHostApplicationBuilder builder) =>
+        builder.Configuration["Federation:Name"] ?? new FederationSettings().Name;
 
     /// <summary>What the configuration string does not say.</summary>
     private sealed class RedisDefaults : DefaultOptionsProvider

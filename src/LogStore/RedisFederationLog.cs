@@ -65,7 +65,9 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     }
 
     /// <summary>Takes accepted reports in hand in one transaction, unless the log grew.</summary>
-    /// <returns>For each report whether it is in hand now and was not before; null when the log has another length and nothing was done.</returns>
+    /// <returns>
+    /// For each report whether it is in hand now and was not before; null when the log has another length and nothing was done.
+    /// </returns>
     public async Task<IReadOnlyList<bool>?> HoldAsync(
         long expectedLength, IReadOnlyList<ScalarsReportedEntry> reports, CancellationToken cancel)
     {
@@ -82,7 +84,9 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         return happened ? await RedisOperation.RunAsync(() => Task.WhenAll(isNew), cancel) : null;
     }
 
-    /// <summary>Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.</summary>
+    /// <summary>
+    /// Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.
+    /// </summary>
     /// <param name="expectedInHand">Reports in hand when the lines were decided.</param>
     public Task<bool> AppendAsync(
         long expectedLength, int expectedInHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events, FederationState after,

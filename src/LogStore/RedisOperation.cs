@@ -4,15 +4,16 @@ using StackExchange.Redis;
 namespace FedKSeed.LogStore;
 
 /// <summary>
-/// One operation of the client library, which ends in one of three ways only: with its result, with a <see cref="RedisException"/>, or with a
+/// One operation of the client library, which ends in one of three ways only: with its result, with a <see cref="RedisException"/>, or with
+/// a
 /// <see cref="TimeoutException"/>. When a connection breaks, the library ends what waits on it with whatever its reader tripped over, or
 /// with a cancellation that nobody asked for, or not at all.
 /// </summary>
 internal static class RedisOperation
 {
     /// <summary>
-    /// The client library gives up after 5 s by itself. This is for an operation that it loses with a connection: without an end it would keep its
-    /// caller, and whoever waits for the caller, for ever.
+    /// The client library gives up after 5 s by itself. This is for an operation that it loses with a connection: without an end it would
+    /// keep its caller, and whoever waits for the caller, for ever.
     /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 

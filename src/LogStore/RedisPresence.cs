@@ -24,7 +24,8 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
     {
         var database = redis.GetDatabase();
         var horizon = Now() - within.TotalMilliseconds;
-        await RedisOperation.RunAsync(() => database.SortedSetRemoveRangeByScoreAsync(_presence, double.NegativeInfinity, horizon, Exclude.Stop));
+        await RedisOperation.RunAsync(
+            () => database.SortedSetRemoveRangeByScoreAsync(_presence, double.NegativeInfinity, horizon, Exclude.Stop));
         var clients = await RedisOperation.RunAsync(() => database.SortedSetRangeByRankAsync(_presence));
         return [.. clients.Select(client => client.ToString()).Order(StringComparer.Ordinal)];
     }
@@ -32,7 +33,8 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
     /// <summary>Clients that were heard of since then.</summary>
     public async Task<IReadOnlyList<string>> HeardSinceAsync(DateTimeOffset then)
     {
-        var clients = await RedisOperation.RunAsync(() => redis.GetDatabase().SortedSetRangeByScoreAsync(_presence, then.ToUnixTimeMilliseconds()));
+        var clients = await RedisOperation.RunAsync(
+            () => redis.GetDatabase().SortedSetRangeByScoreAsync(_presence, then.ToUnixTimeMilliseconds()));
         return [.. clients.Select(client => client.ToString())];
     }
 

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace FedKSeed.Operations;
 
 /// <summary>
-/// Says when a service ceases to be ready and when it is again: in its log, and as the instrument <c>fedkseed.ready</c>, 1 or 0 a check. For whoever does not
-/// ask <c>/health/ready</c>.
+/// Says when a service ceases to be ready and when it is again: in its log, and as the instrument <c>fedkseed.ready</c>, 1 or 0 a check.
+/// For whoever does not ask <c>/health/ready</c>.
 /// </summary>
 public sealed partial class Readiness : IHealthCheckPublisher
 {

@@ -12,7 +12,9 @@ public static class ServiceProgram
 
     private const int Failed = 1;
 
-    /// <summary>Builds a service and runs it until it is told to end. What a person can mend is one line each on standard error, without a stack.</summary>
+    /// <summary>
+    /// Builds a service and runs it until it is told to end. What a person can mend is one line each on standard error, without a stack.
+    /// </summary>
     /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync(Func<IHost> build)
     {
@@ -51,5 +53,6 @@ public static class ServiceProgram
     };
 
     private static Task SayAsync(IEnumerable<string> faults) => Console.Error.WriteAsync(
-        string.Concat(faults.SelectMany(fault => fault.Split("; ")).Select(line => $"{AppDomain.CurrentDomain.FriendlyName}: {line}{Environment.NewLine}")));
+        string.Concat(faults.SelectMany(fault => fault.Split("; "))
+            .Select(line => $"{AppDomain.CurrentDomain.FriendlyName}: {line}{Environment.NewLine}")));
 }

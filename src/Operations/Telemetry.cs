@@ -9,7 +9,9 @@ using OpenTelemetry.Trace;
 
 namespace FedKSeed.Operations;
 
-/// <summary>Traces and metrics of a service, exported by OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT says; without it nothing is collected.</summary>
+/// <summary>
+/// Traces and metrics of a service, exported by OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT says; without it nothing is collected.
+/// </summary>
 public static class Telemetry
 {
     /// <summary>Name of the meter and of the activity source of all services.</summary>
@@ -34,14 +36,16 @@ public static class Telemetry
 }
 
 /// <summary>
-/// A round is one trace, from its start to its commit and across all services. Its id follows from the federation and the round, so that whatever
-/// is said of the round by a restarted service belongs to the same one.
+/// A round is one trace, from its start to its commit and across all services. Its id follows from the federation and the round, so that
+/// whatever is said of the round by a restarted service belongs to the same one.
 /// </summary>
 public static class RoundTrace
 {
     private static readonly ActivitySource Source = new(Telemetry.Name);
 
-    /// <summary>Starts a part of a round's trace; null when nobody listens. Messages that are sent until it is disposed carry the trace.</summary>
+    /// <summary>
+    /// Starts a part of a round's trace; null when nobody listens. Messages that are sent until it is disposed carry the trace.
+    /// </summary>
     public static Activity? Start(string federation, int round, string part)
     {
         var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"fedkseed/trace/1:{federation}:{round}"));

@@ -14,7 +14,9 @@ public static class Perturb
     // What a thread takes at a time: a multiple of every kernel's stride, small enough that threads end together.
     private const int ThreadPiece = 1 << 16;
 
-    /// <summary>Elements from which on w⁺ and w⁻ are written past the caches: 32 MB of them would not stay there until they are read.</summary>
+    /// <summary>
+    /// Elements from which on w⁺ and w⁻ are written past the caches: 32 MB of them would not stay there until they are read.
+    /// </summary>
     internal const int LargeCount = 1 << 22;
 
     /// <summary>w⁺ = w + ε·z and w⁻ = w − ε·z; w stays as it is.</summary>
@@ -88,10 +90,16 @@ public static class Perturb
         }
 
         var options = new ParallelOptions { MaxDegreeOfParallelism = degreeOfParallelism };
-        Parallel.For(0, (length - 1) / ThreadPiece + 1, options, i => work(i * ThreadPiece, Math.Min(ThreadPiece, length - i * ThreadPiece)));
+        Parallel.For(
+            0,
+            (length - 1) / ThreadPiece + 1,
+            options,
+            i => work(i * ThreadPiece, Math.Min(ThreadPiece, length - i * ThreadPiece)));
     }
 
-    /// <summary>Stores past the caches are ordered with no other: what was written must be seen before anybody is told that it is there.</summary>
+    /// <summary>
+    /// Stores past the caches are ordered with no other: what was written must be seen before anybody is told that it is there.
+    /// </summary>
     private static void Publish(bool isLarge)
     {
         if (isLarge && Sse.IsSupported)

@@ -9,8 +9,8 @@ namespace FedKSeed.Perturbation;
 public readonly record struct RebuildProgress(long BytesDone, long BytesTotal, string Tensor);
 
 /// <summary>
-/// Writes a version of a model as a checkpoint with the names, order, shapes, types, metadata and file split of its base, in constant memory.
-/// Tensors that are not trained are copied. The files appear once all of them are whole.
+/// Writes a version of a model as a checkpoint with the names, order, shapes, types, metadata and file split of its base, in constant
+/// memory. Tensors that are not trained are copied. The files appear once all of them are whole.
 /// </summary>
 public static class RebuiltCheckpoint
 {
@@ -30,7 +30,8 @@ public static class RebuiltCheckpoint
         Checkpoint source, Rebuilder rebuilder, string folder,
         IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, CancellationToken cancellation = default)
     {
-        if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar) == Path.GetFullPath(source.Folder).TrimEnd(Path.DirectorySeparatorChar))
+        if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar) == Path.GetFullPath(source.Folder)
+            .TrimEnd(Path.DirectorySeparatorChar))
             throw new ArgumentException($"'{folder}' holds the base checkpoint, which must not be overwritten.", nameof(folder));
         Directory.CreateDirectory(folder);
         var job = new Job(source, rebuilder, progress, degreeOfParallelism, cancellation);
@@ -39,7 +40,8 @@ public static class RebuiltCheckpoint
         {
             foreach (var file in source.Files)
             {
-                files.Add(new AtomicFile(Path.Combine(folder, Path.GetFileName(file.Path)), file.Header.Bytes.Length + file.Header.DataLength));
+                files.Add(
+                    new AtomicFile(Path.Combine(folder, Path.GetFileName(file.Path)), file.Header.Bytes.Length + file.Header.DataLength));
                 job.WriteFile(file, files[^1].Stream);
             }
 
@@ -62,7 +64,9 @@ public static class RebuiltCheckpoint
         }
     }
 
-    /// <summary>Takes down what would be found first, then names the files, the index last: a reader never sees two versions mixed.</summary>
+    /// <summary>
+    /// Takes down what would be found first, then names the files, the index last: a reader never sees two versions mixed.
+    /// </summary>
     private static void Publish(Checkpoint source, string folder, List<AtomicFile> files)
     {
         var index = Path.Combine(source.Folder, Checkpoint.IndexFile);
@@ -100,7 +104,13 @@ public static class RebuiltCheckpoint
                 tensor.Prefetch(done + count, ChunkBytes);
                 if (tensor.Ordinal is int ordinal)
                 {
-                    rebuilder.Rebuild(ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);
+                    rebuilder.Rebuild(
+                        ordinal,
+                        done / tensor.Type.Size(),
+                        tensor.Type,
+                        elements,
+                        _buffer.AsSpan(0, count),
+                        degreeOfParallelism);
                     elements = _buffer.AsSpan(0, count);
                 }
 

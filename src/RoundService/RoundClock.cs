@@ -74,7 +74,9 @@ public sealed partial class RoundClock(
         }
     }
 
-    /// <summary>A round that is open when the clock is taken was opened by another instance, and its assignments may have been lost with it.</summary>
+    /// <summary>
+    /// A round that is open when the clock is taken was opened by another instance, and its assignments may have been lost with it.
+    /// </summary>
     private async Task<bool> TakeClockAsync(CancellationToken cancel)
     {
         var had = _hasClock;
@@ -111,8 +113,9 @@ public sealed partial class RoundClock(
     }
 
     /// <summary>
-    /// Announces an inherited round again to each of its clients that was heard of since this instance started: with all other queues the client's
-    /// own may have been lost, and what was heard of it before says nothing of that. Whoever has its assignment still takes no harm.
+    /// Announces an inherited round again to each of its clients that was heard of since this instance started: with all other queues the
+    /// client's own may have been lost, and what was heard of it before says nothing of that. Whoever has its assignment still takes no
+    /// harm.
     /// </summary>
     /// <returns>What is left to do; null when there is nothing.</returns>
     private async Task<Inheritance?> AssignAgainAsync(Inheritance inherited, FederationState state, CancellationToken cancel)
@@ -153,7 +156,9 @@ public sealed partial class RoundClock(
         _ => Task.CompletedTask,
     };
 
-    /// <summary>What waited for three repeats is not needed any more: while SeedService is away, its queues hold no more than these.</summary>
+    /// <summary>
+    /// What waited for three repeats is not needed any more: while SeedService is away, its queues hold no more than these.
+    /// </summary>
     private Task AnnounceAsync<T>(T message, CancellationToken cancel) where T : class =>
         bus.PublishInTimeAsync(message, 3 * options.Value.RepeatAfter, cancel);
 

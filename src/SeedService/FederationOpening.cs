@@ -37,7 +37,11 @@ public sealed partial class FederationOpening(
                 if (IsEvaluationMissing(state))
                     // Without an evaluator no two of these wait.
                     await bus.PublishInTimeAsync(
-                        new EvaluationRequested { Federation = settings.Value.Name, Model = OutgoingMessages.Model(state) }, Interval, stoppingToken);
+                        new EvaluationRequested
+                        {
+                            Federation = settings.Value.Name,
+                            Model = OutgoingMessages.Model(state)
+                        }, Interval, stoppingToken);
             }
             catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {

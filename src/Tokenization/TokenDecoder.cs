@@ -19,7 +19,9 @@ internal static class TokenDecoder
 
     /// <summary>The decoders of a SentencePiece model, whose file does not list them.</summary>
     public static IReadOnlyList<Func<List<string>, List<string>>> SentencePiece(bool hasDummyPrefix) =>
-        [Replace(SentencePieceSpace.ToString(), " "), ByteFallback, Fuse, .. hasDummyPrefix ? [Strip(' ', 1, 0)] : Array.Empty<Func<List<string>, List<string>>>()];
+        [Replace(SentencePieceSpace.ToString(), " "), ByteFallback, Fuse, .. hasDummyPrefix ?
+            [Strip(' ', 1, 0)] :
+            Array.Empty<Func<List<string>, List<string>>>()];
 
     /// <summary>Tokens in <see cref="ByteAlphabet"/>, whose characters may be split over several.</summary>
     public static List<string> ByteLevel(List<string> tokens)
@@ -65,7 +67,9 @@ internal static class TokenDecoder
         return token[from..to];
     });
 
-    /// <summary>Spaces from the character they are written as, but for those that <see cref="Splitters.Metaspace"/> put before the text.</summary>
+    /// <summary>
+    /// Spaces from the character they are written as, but for those that <see cref="Splitters.Metaspace"/> put before the text.
+    /// </summary>
     public static Func<List<string>, List<string>> Metaspace(char space, string prefix) => tokens =>
         [.. tokens.Select((token, i) => token.Replace(space.ToString(), i == 0 && prefix != "never" ? "" : " ", StringComparison.Ordinal))];
 

@@ -34,7 +34,9 @@ public sealed class Tokenizer
     /// <summary>One more than the largest id this tokenizer can give.</summary>
     public int VocabularySize { get; }
 
-    /// <summary>Reads tokenizer.json of a model folder, else tokenizer.model, and the files beside it that name its special tokens.</summary>
+    /// <summary>
+    /// Reads tokenizer.json of a model folder, else tokenizer.model, and the files beside it that name its special tokens.
+    /// </summary>
     /// <exception cref="InvalidDataException">A file is missing or asks for what is not supported; the message names it.</exception>
     public static Tokenizer Load(string folder)
     {
@@ -42,7 +44,8 @@ public sealed class Tokenizer
         if (!File.Exists(path))
             path = Path.Combine(folder, TokenizerFile.SentencePieceName);
         if (!File.Exists(path))
-            throw new InvalidDataException($"{folder}: {TokenizerFile.Name} is missing, and there is no {TokenizerFile.SentencePieceName} either.");
+            throw new InvalidDataException(
+                $"{folder}: {TokenizerFile.Name} is missing, and there is no {TokenizerFile.SentencePieceName} either.");
         try
         {
             var file = Read(path);

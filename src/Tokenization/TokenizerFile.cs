@@ -77,7 +77,12 @@ internal sealed record TokenizerFile
         {
             Vocabulary = settings.Vocabulary,
             AddedTokens = [.. pieces.Where(piece => piece.Type is PieceType.Unknown or PieceType.Control or PieceType.UserDefined)
-                .Select(piece => new AddedToken(piece.Id, piece.Text, Special: piece.Type != PieceType.UserDefined, StripLeft: false, StripRight: false))],
+                .Select(piece => new AddedToken(
+                    piece.Id,
+                    piece.Text,
+                    Special: piece.Type != PieceType.UserDefined,
+                    StripLeft: false,
+                    StripRight: false))],
             LeadingToken = model.BeginningId >= 0 && model.BeginningId < pieces.Length ? pieces[model.BeginningId].Text : null,
             Encoder = new BpeEncoder(settings),
             Decoders = TokenDecoder.SentencePiece(model.HasDummyPrefix),
@@ -93,7 +98,11 @@ internal sealed record TokenizerFile
         var unknown = Text(model, "unk_token");
         var byteFallback = Flag(model, "byte_fallback");
         string[] merges = [.. model.GetProperty("merges").EnumerateArray().Select(ReadMerge)];
-        Require(!byteFallback || !merges.Any(merge => merge.Contains("<0x", StringComparison.Ordinal)), "model.merges", "merging bytes", "merges of characters");
+        Require(
+            !byteFallback || !merges.Any(merge => merge.Contains("<0x", StringComparison.Ordinal)),
+            "model.merges",
+            "merging bytes",
+            "merges of characters");
         return new BpeSettings
         {
             Vocabulary = vocabulary,
@@ -170,7 +179,10 @@ internal sealed record TokenizerFile
             case "Fuse":
                 return TokenDecoder.Fuse;
             case "Strip":
-                return TokenDecoder.Strip(step.GetProperty("content").GetString()!.Single(), step.GetProperty("start").GetInt32(), step.GetProperty("stop").GetInt32());
+                return TokenDecoder.Strip(
+                    step.GetProperty("content").GetString()!.Single(),
+                    step.GetProperty("start").GetInt32(),
+                    step.GetProperty("stop").GetInt32());
             case "Metaspace":
                 (var space, var scheme) = ReadMetaspace(step);
                 return TokenDecoder.Metaspace(space, scheme);

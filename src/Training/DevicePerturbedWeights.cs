@@ -9,10 +9,10 @@ using static TorchSharp.torch;
 namespace FedKSeed.Training;
 
 /// <summary>
-/// w + ε·z and w − ε·z on a device: each parameter's two perturbed versions are written by one launch into a scratch buffer, with the update that the
-/// step before left pending applied to w in the same pass, so that a step reads and writes w once. All vectors are written at
-/// once, at the start; of matrices that are looked up only the rows in use; the output layer a piece of the vocabulary at a time. Weights of 16 bits
-/// are rounded stochastically. Not thread-safe.
+/// w + ε·z and w − ε·z on a device: each parameter's two perturbed versions are written by one launch into a scratch buffer, with the
+/// update that the step before left pending applied to w in the same pass, so that a step reads and writes w once. All vectors are written
+/// at once, at the start; of matrices that are looked up only the rows in use; the output layer a piece of the vocabulary at a time.
+/// Weights of 16 bits are rounded stochastically. Not thread-safe.
 /// </summary>
 internal sealed class DevicePerturbedWeights : IPerturbedWeights
 {
@@ -147,8 +147,8 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
     }
 
     /// <summary>
-    /// Which segments there are and where their perturbed versions go: vectors side by side at the start of the scratch buffer, matrices one
-    /// after the other over the rest of it.
+    /// Which segments there are and where their perturbed versions go: vectors side by side at the start of the scratch buffer, matrices
+    /// one after the other over the rest of it.
     /// </summary>
     internal sealed class Plan
     {
@@ -194,7 +194,8 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
         private void Add(Parameter parameter, long firstRow, long rows, long offset)
         {
             var first = Segments.Count;
-            (var begin, var end) = (parameter.Offset + firstRow * parameter.Columns, parameter.Offset + (firstRow + rows) * parameter.Columns);
+            (var begin, var end) = (parameter.Offset + firstRow * parameter.Columns, parameter.Offset
+                + (firstRow + rows) * parameter.Columns);
             foreach (var tensor in _layout.Tensors(parameter))
             {
                 (var from, var to) = (Math.Max(begin, tensor.Offset), Math.Min(end, tensor.Offset + tensor.Count));

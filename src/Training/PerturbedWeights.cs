@@ -9,7 +9,8 @@ namespace FedKSeed.Training;
 /// <summary>
 /// w + ε·z and w − ε·z side by side, written parameter by parameter into one scratch buffer as the forward pass asks for
 /// them, rounded once from float32 to the compute type; w itself is float32, so that small updates do not vanish, and is
-/// never perturbed. The update that the step before left pending is folded into the same read of w. Not thread-safe: each worker has its own.
+/// never perturbed. The update that the step before left pending is folded into the same read of w. Not thread-safe: each worker has its
+/// own.
 /// </summary>
 internal sealed class PerturbedWeights : IPerturbedWeights
 {
@@ -77,7 +78,8 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                 {
                     var count = (int)Math.Min(tensor.Count - first, MaxPiece);
                     var direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
-                    Perturbation.Perturb.Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
+                    Perturbation.Perturb
+                        .Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
                 }
             }
             _isPending[parameter.Index] = false;

@@ -16,7 +16,8 @@ public readonly record struct StepResult(double LossPlus, double LossMinus, floa
 
 /// <summary>
 /// Zeroth-order local training (SPEC 4) on a private copy of the weights, on the CPU float32 whatever the model computes in: each step
-/// runs both signs in one forward pass and moves the weights along one seed's direction. The move itself is put off until the next step reads the weights, or
+/// runs both signs in one forward pass and moves the weights along one seed's direction. The move itself is put off until the next step
+/// reads the weights, or
 /// <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
 /// </summary>
 public sealed class ZerothOrderTrainer : IDisposable
@@ -29,8 +30,8 @@ public sealed class ZerothOrderTrainer : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="pool">Where the directions come from.</param>
     /// <param name="keepsFloat32">
-    /// Whether a device, too, keeps the weights in float32 where the model computes in 16 bits: twice the memory, and then the very weights of
-    /// the CPU. If not, they are kept in 16 bits and updates are rounded stochastically.
+    /// Whether a device, too, keeps the weights in float32 where the model computes in 16 bits: twice the memory, and then the very weights
+    /// of the CPU. If not, they are kept in 16 bits and updates are rounded stochastically.
     /// </param>
     public ZerothOrderTrainer(CausalLanguageModel model, SeedPool pool, bool keepsFloat32 = false)
     {

@@ -27,7 +27,8 @@ public partial class SafetensorsFuzzTests
     private static readonly string[] Words =
         ["F32", "F16", "BF16", "F64", "I64", "BOOL", "Q4", "", "dtype", "shape", "data_offsets", "__metadata__", "model.b", "ids", "\\ud800", "\\u0000", "../x"];
 
-    private static readonly ulong[] Lengths = [0, 1, 2, 7, 99_999_999, 100_000_000, 100_000_001, 1UL << 31, 1UL << 62, 1UL << 63, ulong.MaxValue];
+    private static readonly ulong[] Lengths = [0, 1, 2, 7, 99_999_999, 100_000_000, 100_000_001, 1UL << 31, 1UL << 62, 1UL << 63,
+        ulong.MaxValue];
 
     [Fact]
     public void A_hundred_thousand_mutated_files_open_whole_or_fail_in_words()
@@ -167,7 +168,8 @@ public partial class SafetensorsFuzzTests
     // A piece of it left out, doubled, or moved elsewhere.
     private static string Spliced(Random random, string json)
     {
-        int from = random.Next(json.Length + 1), to = random.Next(from, Math.Min(json.Length, from + 80) + 1), at = random.Next(json.Length + 1);
+        int from = random.Next(json.Length + 1), to = random.Next(from, Math.Min(json.Length, from + 80) + 1), at = random.Next(
+            json.Length + 1);
         var rest = random.Next(2) == 0 ? json : json.Remove(from, to - from);
         return random.Next(2) == 0 ? rest : rest.Insert(Math.Min(at, rest.Length), json[from..to]);
     }

@@ -43,7 +43,8 @@ public sealed class BenchTests
         Assert.Equal((0, 0), (json.ExitCode, text.ExitCode));
         var report = JsonDocument.Parse(json.Output).RootElement;
         Assert.Equal(
-            16.0 * report.GetProperty("weights").GetInt64(), report.GetProperty("seconds").GetDouble() * report.GetProperty("pairsPerSecond").GetDouble(), 1);
+            16.0 * report.GetProperty("weights").GetInt64(), report.GetProperty("seconds").GetDouble()
+                * report.GetProperty("pairsPerSecond").GetDouble(), 1);
         Assert.True(report.GetProperty("peakMemoryBytes").GetInt64() > 0);
         Assert.Contains("rebuilt in", text.Output, StringComparison.Ordinal);
         Assert.Empty(Folders().Except(before));
@@ -78,7 +79,10 @@ public sealed class BenchTests
         var run = await CommandRun.Of("bench", "tpu", "--shape", "5b", "--seconds", "0");
 
         Assert.Equal(2, run.ExitCode);
-        foreach (var said in new[] { "The device must be cpu, cuda or cuda:N, not 'tpu'", "--shape must be tiny or 1.3b or 3b or 7b", "--seconds must be a number between" })
+        foreach (var said in new[] {
+            "The device must be cpu, cuda or cuda:N, not 'tpu'",
+            "--shape must be tiny or 1.3b or 3b or 7b",
+            "--seconds must be a number between" })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
     }
 }

@@ -22,8 +22,19 @@ public sealed class DoctorTests
         Assert.Equal((0, "", 0, ""), (text.ExitCode, text.Errors, json.ExitCode, json.Errors));
         Assert.Contains("Everything that fedkseed run needs is here.", text.Output, StringComparison.Ordinal);
         Assert.Contains("nobody answers on 127.0.0.1:1", text.Output, StringComparison.Ordinal);
-        var findings = JsonDocument.Parse(json.Output).RootElement.EnumerateArray().ToDictionary(finding => finding.GetProperty("name").GetString()!);
-        foreach (var name in new[] { ".NET", "processor", "memory", "disk", "libtorch", "NVRTC", "rabbitmq-server", "broker", "redis-server", "Redis" })
+        var findings = JsonDocument.Parse(json.Output).RootElement.EnumerateArray()
+            .ToDictionary(finding => finding.GetProperty("name").GetString()!);
+        foreach (var name in new[] {
+            ".NET",
+            "processor",
+            "memory",
+            "disk",
+            "libtorch",
+            "NVRTC",
+            "rabbitmq-server",
+            "broker",
+            "redis-server",
+            "Redis" })
         {
             Assert.Contains(name, findings.Keys);
             Assert.Contains(name, text.Output, StringComparison.Ordinal);

@@ -40,14 +40,20 @@ public sealed class FederationViewTests
     [Fact]
     public void Repeated_and_late_messages_change_nothing()
     {
-        object[] messages = [Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("b", 1, 10), Accepted("b", 1), Committed(1), Evaluated(1)];
+        object[] messages = [Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("b", 1, 10), Accepted(
+            "b",
+            1), Committed(1), Evaluated(1)];
         var once = Fold(messages);
 
         var again = messages.Aggregate(once, (view, message) => view.After(message, Noon));
 
-        Assert.Equal((once.Version, once.Round, once.BytesUp, once.BytesDown), (again.Version, again.Round, again.BytesUp, again.BytesDown));
+        Assert.Equal(
+            (once.Version, once.Round, once.BytesUp, once.BytesDown),
+            (again.Version, again.Round, again.BytesUp, again.BytesDown));
         Assert.Equal((200, 2000), (again.BytesUp, again.BytesDown));
-        Assert.Equal(once.Clients.Values.Select(client => (client.Activity, client.Step)), again.Clients.Values.Select(client => (client.Activity, client.Step)));
+        Assert.Equal(
+            once.Clients.Values.Select(client => (client.Activity, client.Step)),
+            again.Clients.Values.Select(client => (client.Activity, client.Step)));
         Assert.Equal(once.HeldOutLoss, again.HeldOutLoss);
         Assert.Equal(once.TrainingLoss, again.TrainingLoss);
     }
@@ -68,7 +74,15 @@ public sealed class FederationViewTests
     [Fact]
     public void Bytes_add_up_over_rounds()
     {
-        var view = Fold(Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Committed(1), Started(2), Progress("a", 2, 0), Accepted("a", 2));
+        var view = Fold(
+            Started(1),
+            Progress("a", 1, 0),
+            Progress("a", 1, 10),
+            Accepted("a", 1),
+            Committed(1),
+            Started(2),
+            Progress("a", 2, 0),
+            Accepted("a", 2));
 
         Assert.Equal((200, 2000), (view.BytesUp, view.BytesDown));
     }
@@ -89,7 +103,9 @@ public sealed class FederationViewTests
         var before = Fold(Started(1), Progress("a", 1, 10), Accepted("a", 1));
         var after = before.After(Committed(1), Noon.AddSeconds(10));
 
-        Assert.Equal("round 1/4: 1 of 2 reports, loss 2.000, 100 B up, 1.0 kB down, 30 s left", RoundLine.Of(before, after, Noon.AddSeconds(10)));
+        Assert.Equal(
+            "round 1/4: 1 of 2 reports, loss 2.000, 100 B up, 1.0 kB down, 30 s left",
+            RoundLine.Of(before, after, Noon.AddSeconds(10)));
         Assert.Null(RoundLine.Of(after, after.After(Progress("b", 1, 3), Noon), Noon));
         Assert.Equal("version 1: held-out loss 1.500, exact match 25.0 %", RoundLine.Of(after, after.After(Evaluated(1), Noon), Noon));
     }
@@ -99,17 +115,30 @@ public sealed class FederationViewTests
     [InlineData(120)]
     public void The_live_display_fits_its_terminal(int width)
     {
-        var view = Fold(Started(1), Progress("a", 1, 10), Accepted("a", 1), Committed(1), Evaluated(1), Started(2), Progress("b", 2, 3), Evaluated(2));
+        var view = Fold(
+            Started(1),
+            Progress("a", 1, 10),
+            Accepted("a", 1),
+            Committed(1),
+            Evaluated(1),
+            Started(2),
+            Progress("b", 2, 3),
+            Evaluated(2));
         using var text = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
+        var console = AnsiConsole.Create(
+            new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
         console.Profile.Width = width;
 
         console.Write(FederationDisplay.Of(view, Noon, width));
 
         var lines = text.ToString().Split('\n');
         Assert.All(lines, line => Assert.True(line.TrimEnd().Length < width, line));
-        Assert.Contains(lines, line => line.StartsWith("Federation", StringComparison.Ordinal) && line.Contains("1/4", StringComparison.Ordinal));
-        Assert.Contains(lines, line => line.Contains("training", StringComparison.Ordinal) && line.Contains("3/10", StringComparison.Ordinal));
+        Assert.Contains(
+            lines,
+            line => line.StartsWith("Federation", StringComparison.Ordinal) && line.Contains("1/4", StringComparison.Ordinal));
+        Assert.Contains(
+            lines,
+            line => line.Contains("training", StringComparison.Ordinal) && line.Contains("3/10", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -125,7 +154,8 @@ public sealed class FederationViewTests
 
     private FederationView Fold(params object[] messages) => messages.Aggregate(_start, (view, message) => view.After(message, Noon));
 
-    private static ClientAnnounced Announced(string client) => new() { Federation = "f", Client = client, Worker = "w", Examples = 5, Device = "cpu" };
+    private static ClientAnnounced Announced(string client) =>
+        new() { Federation = "f", Client = client, Worker = "w", Examples = 5, Device = "cpu" };
 
     private static RoundStarted Started(int round) => new() { Federation = "f", Round = round, Participants = ["a", "b"] };
 
@@ -141,9 +171,11 @@ public sealed class FederationViewTests
         AssignmentBytes = 1000,
     };
 
-    private static ReportAccepted Accepted(string client, int round) => new() { Federation = "f", Round = round, Client = client, ReportBytes = 100 };
+    private static ReportAccepted Accepted(string client, int round) =>
+        new() { Federation = "f", Round = round, Client = client, ReportBytes = 100 };
 
     private static RoundCommitted Committed(int round) => new() { Federation = "f", Round = round, Version = round, Reports = 2 };
 
-    private static ModelEvaluated Evaluated(int version) => new() { Federation = "f", Version = version, Examples = 4, Loss = 1.5, ExactMatch = 0.25, RougeL = 0.5 };
+    private static ModelEvaluated Evaluated(int version) =>
+        new() { Federation = "f", Version = version, Examples = 4, Loss = 1.5, ExactMatch = 0.25, RougeL = 0.5 };
 }

@@ -55,7 +55,19 @@ public sealed class ModelVerbTests : IDisposable
             {"instruction": "tag", "output": "{{string.Join(' ', Enumerable.Repeat("horse", 40))}}"}
             {"instruction": "tag", "output": "horse"}
             """);
-        var run = await CommandRun.Of("evaluate", "--model", Sample("model"), "--data", data, "--prompt", Sample("prompt.json"), "--max-tokens", "16", "--max-new-tokens", "4", "--json");
+        var run = await CommandRun.Of(
+            "evaluate",
+            "--model",
+            Sample("model"),
+            "--data",
+            data,
+            "--prompt",
+            Sample("prompt.json"),
+            "--max-tokens",
+            "16",
+            "--max-new-tokens",
+            "4",
+            "--json");
 
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(1, JsonDocument.Parse(run.Output).RootElement.GetProperty("truncated").GetInt32());
@@ -65,10 +77,16 @@ public sealed class ModelVerbTests : IDisposable
     public async Task Every_fault_of_an_evaluation_is_named_at_once()
     {
         var run = await CommandRun.Of(
-            "evaluate", "--model", "/nowhere", "--data", Write("broken.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": 1}\nnonsense\n"), "--prompt", "/no-prompt.json");
+            "evaluate", "--model", "/nowhere", "--data", Write(
+                "broken.jsonl",
+                "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": 1}\nnonsense\n"), "--prompt", "/no-prompt.json");
 
         Assert.Equal(2, run.ExitCode);
-        foreach (var said in new[] { "--model: there is no folder '/nowhere'", "broken.jsonl:2: \"prompt\" must be a string", "broken.jsonl:3:", "--prompt: " })
+        foreach (var said in new[] {
+            "--model: there is no folder '/nowhere'",
+            "broken.jsonl:2: \"prompt\" must be a string",
+            "broken.jsonl:3:",
+            "--prompt: " })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
         Assert.Empty(run.Output);
     }
@@ -76,7 +94,9 @@ public sealed class ModelVerbTests : IDisposable
     [Fact]
     public async Task Conversations_need_a_form_that_the_model_or_the_caller_names()
     {
-        var data = Write("chat.jsonl", """{"messages": [{"role": "user", "content": "tag horse"}, {"role": "assistant", "content": "horse animal"}]}""");
+        var data = Write(
+            "chat.jsonl",
+            """{"messages": [{"role": "user", "content": "tag horse"}, {"role": "assistant", "content": "horse animal"}]}""");
         string[] arguments = ["evaluate", "--model", Sample("model"), "--data", data, "--max-new-tokens", "4"];
 
         var unnamed = await CommandRun.Of(arguments);
@@ -90,7 +110,8 @@ public sealed class ModelVerbTests : IDisposable
     {
         async Task<string> Drawn(string seed)
         {
-            var run = await CommandRun.Of(Generate("--instruction", "file this entry", "--input", "horse", "--temperature", "2", "--top-k", "200", "--seed", seed));
+            var run = await CommandRun.Of(
+                Generate("--instruction", "file this entry", "--input", "horse", "--temperature", "2", "--top-k", "200", "--seed", seed));
             Assert.Equal((0, ""), (run.ExitCode, run.Errors));
             return run.Output;
         }
@@ -124,8 +145,11 @@ public sealed class ModelVerbTests : IDisposable
         var run = await CommandRun.Of(Generate("--data", data));
 
         Assert.Equal(0, run.ExitCode);
-        var answers = run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
-        Assert.Equal(["file this entry horse", "file this entry glove"], answers.Select(answer => answer.GetProperty("question").GetString()));
+        var answers = run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)
+            .ToArray();
+        Assert.Equal(
+            ["file this entry horse", "file this entry glove"],
+            answers.Select(answer => answer.GetProperty("question").GetString()));
         Assert.Equal(["a", "b"], answers.Select(answer => answer.GetProperty("wanted").GetString()));
         var alone = await CommandRun.Of(Generate("--instruction", "file this entry", "--input", "glove"));
         Assert.Equal(alone.Output.TrimEnd('\n'), answers[1].GetProperty("answer").GetString());
@@ -134,13 +158,39 @@ public sealed class ModelVerbTests : IDisposable
     [Fact]
     public async Task Options_that_make_no_sense_together_are_named_at_once()
     {
-        var run = await CommandRun.Of("generate", "--model", "/nowhere", "--prompt-text", "a", "--data", "/no-data.jsonl", "--input", "b", "--raw");
+        var run = await CommandRun.Of(
+            "generate",
+            "--model",
+            "/nowhere",
+            "--prompt-text",
+            "a",
+            "--data",
+            "/no-data.jsonl",
+            "--input",
+            "b",
+            "--raw");
 
         Assert.Equal(2, run.ExitCode);
-        foreach (var said in new[] { "--prompt-text and --data exclude each other", "--input goes with --instruction", "--raw is about", "--model: there is no folder", "--data: " })
+        foreach (var said in new[] {
+            "--prompt-text and --data exclude each other",
+            "--input goes with --instruction",
+            "--raw is about",
+            "--model: there is no folder",
+            "--data: " })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
 
-        var wrong = await CommandRun.Of("generate", "--model", Sample("model"), "--top-p", "2", "--temperature", "hot", "--max-new-tokens", "0", "--chat-form", "morse");
+        var wrong = await CommandRun.Of(
+            "generate",
+            "--model",
+            Sample("model"),
+            "--top-p",
+            "2",
+            "--temperature",
+            "hot",
+            "--max-new-tokens",
+            "0",
+            "--chat-form",
+            "morse");
         Assert.Equal(2, wrong.ExitCode);
         foreach (var said in new[]
         {
@@ -161,7 +211,8 @@ public sealed class ModelVerbTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static string[] Generate(params string[] arguments) =>
-        ["generate", "--model", Sample("model"), "--template", Sample("prompt.json"), "--max-new-tokens", "6", "--threads", "1", .. arguments];
+        ["generate", "--model", Sample("model"), "--template", Sample(
+            "prompt.json"), "--max-new-tokens", "6", "--threads", "1", .. arguments];
 
     private static string Sample(params string[] parts) => Path.Combine([SamplesBeside(), .. parts]);
 

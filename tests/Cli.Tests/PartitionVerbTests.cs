@@ -10,9 +10,42 @@ public sealed class PartitionVerbTests : IDisposable
     public async Task A_partition_holds_every_record_once_and_a_seed_writes_the_same_files_again()
     {
         var data = Dolly(300);
-        var first = await CommandRun.Of("partition", "--data", data, "--clients", "4", "--to", Target("a"), "--held-out", "0.1", "--seed", "7");
-        var second = await CommandRun.Of("partition", "--data", data, "--clients", "4", "--to", Target("b"), "--held-out", "0.1", "--seed", "7");
-        var third = await CommandRun.Of("partition", "--data", data, "--clients", "4", "--to", Target("c"), "--held-out", "0.1", "--seed", "8");
+        var first = await CommandRun.Of(
+            "partition",
+            "--data",
+            data,
+            "--clients",
+            "4",
+            "--to",
+            Target("a"),
+            "--held-out",
+            "0.1",
+            "--seed",
+            "7");
+        var second = await CommandRun.Of(
+            "partition",
+            "--data",
+            data,
+            "--clients",
+            "4",
+            "--to",
+            Target("b"),
+            "--held-out",
+            "0.1",
+            "--seed",
+            "7");
+        var third = await CommandRun.Of(
+            "partition",
+            "--data",
+            data,
+            "--clients",
+            "4",
+            "--to",
+            Target("c"),
+            "--held-out",
+            "0.1",
+            "--seed",
+            "8");
 
         Assert.Equal((0, 0, 0), (first.ExitCode, second.ExitCode, third.ExitCode));
         Assert.Equal(Contents("a"), Contents("b"));
@@ -33,7 +66,9 @@ public sealed class PartitionVerbTests : IDisposable
         Assert.Equal(0, run.ExitCode);
         var parts = JsonDocument.Parse(run.Output).RootElement.GetProperty("parts").EnumerateArray().ToArray();
         Assert.Equal([20, 20, 20], parts.Select(part => part.GetProperty("examples").GetInt32()));
-        Assert.All(parts, part => Assert.Equal(20, File.ReadLines(Path.Combine(Target("a"), part.GetProperty("file").GetString()!)).Count()));
+        Assert.All(
+            parts,
+            part => Assert.Equal(20, File.ReadLines(Path.Combine(Target("a"), part.GetProperty("file").GetString()!)).Count()));
     }
 
     [Fact]
@@ -94,7 +129,8 @@ public sealed class PartitionVerbTests : IDisposable
     public async Task Every_fault_of_a_partition_is_named_at_once()
     {
         var run = await CommandRun.Of(
-            "partition", "--data", Dolly(3), "/nowhere.jsonl", "--to", _folder, "--by", "even", "--alpha", "2", "--field", "task", "--force");
+            "partition", "--data", Dolly(
+                3), "/nowhere.jsonl", "--to", _folder, "--by", "even", "--alpha", "2", "--field", "task", "--force");
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[]
@@ -103,7 +139,20 @@ public sealed class PartitionVerbTests : IDisposable
         })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
 
-        var wrong = await CommandRun.Of("partition", "--data", Dolly(3), "--to", Target("a"), "--clients", "0", "--alpha", "x", "--by", "luck", "--held-out", "1");
+        var wrong = await CommandRun.Of(
+            "partition",
+            "--data",
+            Dolly(3),
+            "--to",
+            Target("a"),
+            "--clients",
+            "0",
+            "--alpha",
+            "x",
+            "--by",
+            "luck",
+            "--held-out",
+            "1");
         Assert.Equal(2, wrong.ExitCode);
         foreach (var said in new[]
         {
@@ -118,7 +167,10 @@ public sealed class PartitionVerbTests : IDisposable
         var run = await CommandRun.Of("partition", "--data", Dolly(3), "--clients", "2", "--to", Target("a"), "--field", "topic");
 
         Assert.Equal(2, run.ExitCode);
-        Assert.Contains("\"topic\"; the first has the fields instruction, context, response, category", run.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"topic\"; the first has the fields instruction, context, response, category",
+            run.Errors,
+            StringComparison.Ordinal);
         Assert.False(Directory.Exists(Target("a")));
     }
 
@@ -126,7 +178,8 @@ public sealed class PartitionVerbTests : IDisposable
 
     private string Target(string name) => Path.Combine(_folder, "to-" + name);
 
-    private string[] Contents(string name) => [.. Directory.EnumerateFiles(Target(name)).Order(StringComparer.Ordinal).Select(File.ReadAllText)];
+    private string[] Contents(string name) =>
+        [.. Directory.EnumerateFiles(Target(name)).Order(StringComparer.Ordinal).Select(File.ReadAllText)];
 
     private static string Instruction(string line) => JsonDocument.Parse(line).RootElement.GetProperty("instruction").GetString()!;
 

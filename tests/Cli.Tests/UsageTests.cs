@@ -31,7 +31,9 @@ public sealed class UsageTests
     public async Task Every_broken_line_of_data_is_named_with_its_file()
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;
-        File.WriteAllText(Path.Combine(folder, "client-1.jsonl"), "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":\"a\"}\nnot json\n");
+        File.WriteAllText(
+            Path.Combine(folder, "client-1.jsonl"),
+            "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":\"a\"}\nnot json\n");
         File.WriteAllText(Path.Combine(folder, "held-out.jsonl"), "{\"instruction\":1,\"output\":\"b\"}\n");
 
         var run = await CommandRun.Of("run", "--data", folder, "--model", folder);
@@ -50,14 +52,18 @@ public sealed class UsageTests
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;
         File.WriteAllText(Path.Combine(folder, "client-1.json"), """[{"instruction": "a", "response": "b"}]""");
-        File.WriteAllText(Path.Combine(folder, "client-2.jsonl"), """{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}""");
+        File.WriteAllText(
+            Path.Combine(folder, "client-2.jsonl"),
+            """{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}""");
         File.WriteAllText(Path.Combine(folder, "held-out.json"), """{"Definition": "a", "Instances": [{"input": "b", "output": ["c"]}]}""");
         var plan = new RunPlan { Data = folder, Model = Path.Combine(Vectors.Folder, "..", "..", "samples", "model"), Prompt = null };
 
         Assert.Equal(["client-1.json", "client-2.jsonl"], plan.ClientFiles().Values.Select(Path.GetFileName));
         Assert.StartsWith("--chat-form is needed, one of chatml, llama2, llama3", Assert.Single(plan.Faults()), StringComparison.Ordinal);
         Assert.Empty((plan with { ChatForm = ChatForm.ChatMl }).Faults());
-        Assert.Contains((plan with { Format = DataFormat.Dolly }).Faults(), fault => fault.Contains("client-2.jsonl:1: \"instruction\" is missing", StringComparison.Ordinal));
+        Assert.Contains(
+            (plan with { Format = DataFormat.Dolly }).Faults(),
+            fault => fault.Contains("client-2.jsonl:1: \"instruction\" is missing", StringComparison.Ordinal));
 
         File.WriteAllText(Path.Combine(folder, "client-1.jsonl"), """{"instruction": "a", "response": "b"}""");
         Assert.Contains("--data: client-1 has several files: client-1.jsonl, client-1.json.", plan.Faults());

@@ -76,11 +76,26 @@ public sealed class BadInputTests(Servers servers)
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1 }), "required"),
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1, client = Client, baseVersion = 0, examples = 1, scalars = (byte[]?)null, skippedSteps = Array.Empty<int>() }), "null"),
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = "one", client = Client, baseVersion = 0, examples = 1, scalars = new byte[4], skippedSteps = Array.Empty<int>() }), ""),
-            ("fedkseed-poison-round-closed", queue => service.Put(queue, "RoundClosed", new { federation = "poison", round = 1, reason = "17" }), "not one of"),
-            ("fedkseed-poison-close-federation", queue => service.Put(queue, "CloseFederation", new { federation = "poison", reason = "Bored", version = 0 }), "not one of"),
-            ("fedkseed-poison-round-started", queue => service.Put(queue, "RoundStarted", new { federation = "poison", round = 2, participants = new[] { "../etc" } }), "no name of a client"),
-            ("fedkseed-poison-client-announced", queue => service.Put(queue, "ClientAnnounced", new { federation = "poison", client = "{x}", worker = "w", examples = 1, device = "cpu" }), "no name of a client"),
-            ("fedkseed-poison-model-evaluated", queue => service.Put(queue, "ModelEvaluated", new { federation = "poison", version = 0, examples = 10, loss = 1.0, exactMatch = 7.0, rougeL = 0.5 }), "no evaluation"),
+            ("fedkseed-poison-round-closed", queue => service.Put(
+                queue,
+                "RoundClosed",
+                new { federation = "poison", round = 1, reason = "17" }), "not one of"),
+            ("fedkseed-poison-close-federation", queue => service.Put(
+                queue,
+                "CloseFederation",
+                new { federation = "poison", reason = "Bored", version = 0 }), "not one of"),
+            ("fedkseed-poison-round-started", queue => service.Put(
+                queue,
+                "RoundStarted",
+                new { federation = "poison", round = 2, participants = new[] { "../etc" } }), "no name of a client"),
+            ("fedkseed-poison-client-announced", queue => service.Put(
+                queue,
+                "ClientAnnounced",
+                new { federation = "poison", client = "{x}", worker = "w", examples = 1, device = "cpu" }), "no name of a client"),
+            ("fedkseed-poison-model-evaluated", queue => service.Put(
+                queue,
+                "ModelEvaluated",
+                new { federation = "poison", version = 0, examples = 10, loss = 1.0, exactMatch = 7.0, rougeL = 0.5 }), "no evaluation"),
         ];
 
         await service.AssertKeptAsync(poison);
@@ -98,7 +113,8 @@ public sealed class BadInputTests(Servers servers)
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "oversized");
         await service.StartRound();
 
-        var fault = await Assert.ThrowsAnyAsync<Exception>(() => service.Put("fedkseed-oversized-scalars-reported", new byte[(1 << 20) + 1]));
+        var fault = await Assert.ThrowsAnyAsync<Exception>(
+            () => service.Put("fedkseed-oversized-scalars-reported", new byte[(1 << 20) + 1]));
 
         Assert.Contains("larger than configured max size", fault.ToString(), StringComparison.Ordinal);
     }

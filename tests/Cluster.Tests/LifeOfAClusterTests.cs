@@ -17,7 +17,8 @@ public sealed class LifeOfAClusterTests
         var folder = Directory.CreateTempSubdirectory("fedkseed-life-").FullName;
         var output = Path.Combine(folder, "cluster");
         JsonElement status;
-        using (var first = Fedkseed.Start(["cluster", "--output", output, .. SmallData.Arguments(folder), "--rounds", "1000", "--evaluate-every", "0"]))
+        using (var first = Fedkseed.Start(
+            ["cluster", "--output", output, .. SmallData.Arguments(folder), "--rounds", "1000", "--evaluate-every", "0"]))
         {
             await first.UntilAsync("round 1/");
             await PutPoisonAsync(output, "fedkseed-federation-scalars-reported");
@@ -33,14 +34,20 @@ public sealed class LifeOfAClusterTests
         Assert.Equal(
             ["evaluator", "round-service", "seed-service", "worker-1", "worker-2"],
             status.GetProperty("services").EnumerateArray().Select(service => service.GetProperty("name").GetString()!).Order());
-        Assert.All(status.GetProperty("services").EnumerateArray(), service => Assert.Equal("Healthy", service.GetProperty("state").GetString()));
+        Assert.All(
+            status.GetProperty("services").EnumerateArray(),
+            service => Assert.Equal("Healthy", service.GetProperty("state").GetString()));
         Assert.Contains(
             status.GetProperty("queues").EnumerateArray(),
-            queue => queue.GetProperty("name").GetString() == "fedkseed-federation-scalars-reported" && queue.GetProperty("consumers").GetInt32() == 1);
+            queue => queue.GetProperty("name").GetString() == "fedkseed-federation-scalars-reported"
+                && queue.GetProperty("consumers").GetInt32() == 1);
         var errors = Assert.Single(status.GetProperty("errorQueues").EnumerateArray());
-        Assert.Equal(("fedkseed-federation-scalars-reported_error", 1), (errors.GetProperty("name").GetString(), errors.GetProperty("messages").GetInt32()));
+        Assert.Equal(
+            ("fedkseed-federation-scalars-reported_error", 1),
+            (errors.GetProperty("name").GetString(), errors.GetProperty("messages").GetInt32()));
 
-        var (reached, entries) = (status.GetProperty("federation").GetProperty("version").GetInt32(), File.ReadLines(Path.Combine(output, "events.log")).Count());
+        var (reached, entries) = (status.GetProperty("federation").GetProperty("version").GetInt32(), File.ReadLines(
+            Path.Combine(output, "events.log")).Count());
         using (var second = Fedkseed.Start("cluster", "--resume", output))
         {
             await second.UntilAsync("round ");
@@ -82,7 +89,8 @@ public sealed class LifeOfAClusterTests
         while (true)
         {
             var (code, said) = await Fedkseed.RunAsync("cluster", "status", "--dir", output, "--json");
-            if (code == 0 && JsonDocument.Parse(said.Split('\n').Single(line => line.StartsWith('{'))).RootElement is var status && until?.Invoke(status) != false)
+            if (code == 0 && JsonDocument.Parse(said.Split('\n').Single(line => line.StartsWith('{'))).RootElement is var status
+                && until?.Invoke(status) != false)
                 return status;
             Assert.False(timeout.IsCancellationRequested, said);
             await Task.Delay(200, CancellationToken.None);

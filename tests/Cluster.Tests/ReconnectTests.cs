@@ -13,8 +13,8 @@ namespace FedKSeed.Cluster.Tests;
 public sealed class ReconnectTests(Servers servers)
 {
     /// <summary>
-    /// MassTransit by itself waits 5 s after the first fault of an endpoint, then 12, then 25, and for half a minute after every later one in the
-    /// life of the process.
+    /// MassTransit by itself waits 5 s after the first fault of an endpoint, then 12, then 25, and for half a minute after every later one
+    /// in the life of the process.
     /// </summary>
     [Fact]
     public async Task A_service_that_cannot_read_its_queue_tries_every_second_until_it_can()

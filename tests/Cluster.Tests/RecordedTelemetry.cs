@@ -4,7 +4,9 @@ using System.Diagnostics.Metrics;
 
 namespace FedKSeed.Cluster.Tests;
 
-/// <summary>Activities that stopped, and what our instruments measured, in this process while it is there: as an exporter would get them.</summary>
+/// <summary>
+/// Activities that stopped, and what our instruments measured, in this process while it is there: as an exporter would get them.
+/// </summary>
 internal sealed class RecordedTelemetry : IDisposable
 {
     private readonly ConcurrentQueue<Activity> _activities = new();
@@ -29,8 +31,10 @@ internal sealed class RecordedTelemetry : IDisposable
                     listener.EnableMeasurementEvents(instrument);
             },
         };
-        _meters.SetMeasurementEventCallback<long>((instrument, value, _, _) => _measured.Enqueue((instrument.Name, instrument.Unit, value)));
-        _meters.SetMeasurementEventCallback<double>((instrument, value, _, _) => _measured.Enqueue((instrument.Name, instrument.Unit, value)));
+        _meters.SetMeasurementEventCallback<long>(
+            (instrument, value, _, _) => _measured.Enqueue((instrument.Name, instrument.Unit, value)));
+        _meters.SetMeasurementEventCallback<double>(
+            (instrument, value, _, _) => _measured.Enqueue((instrument.Name, instrument.Unit, value)));
         _meters.Start();
     }
 

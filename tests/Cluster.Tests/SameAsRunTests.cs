@@ -14,7 +14,8 @@ public sealed class SameFederation : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        string[] settings = [.. SmallData.Arguments(_folder), "--rounds", "3", "--evaluate-every", "2", "--sampling", "importance", "--synchronous"];
+        string[] settings = [.. SmallData.Arguments(
+            _folder), "--rounds", "3", "--evaluate-every", "2", "--sampling", "importance", "--synchronous"];
         foreach (var (verb, output) in new[] { ("run", OneProcess), ("cluster", Cluster) })
         {
             var (code, said) = await Fedkseed.RunAsync([verb, "--output", output, .. settings]);
@@ -41,7 +42,14 @@ public sealed class SameAsRunTests(SameFederation federation) : IClassFixture<Sa
     [Fact]
     public void It_leaves_the_same_folder_behind_and_the_log_of_every_process()
     {
-        foreach (var file in new[] { "events.log", "metrics.csv", "report.html", "federation.json", "model/model.safetensors", "model/config.json", "model/tokenizer.json" })
+        foreach (var file in new[] {
+            "events.log",
+            "metrics.csv",
+            "report.html",
+            "federation.json",
+            "model/model.safetensors",
+            "model/config.json",
+            "model/tokenizer.json" })
             Assert.True(new FileInfo(Path.Combine(federation.Cluster, file)) is { Exists: true, Length: > 0 }, file);
         Assert.Equal(
             ["epmd", "evaluator", "rabbitmq", "redis", "round-service", "seed-service", "worker-1", "worker-2"],
@@ -57,7 +65,10 @@ public sealed class SameAsRunTests(SameFederation federation) : IClassFixture<Sa
 
         Assert.Equal(one.Select(row => string.Join(',', row[..7])), many.Select(row => string.Join(',', row[..7])));
         foreach (var (here, there) in one.Zip(many).Skip(1))
-            Assert.InRange(long.Parse(there[7]) + long.Parse(there[8]), 0.95 * (long.Parse(here[7]) + long.Parse(here[8])), 1.05 * (long.Parse(here[7]) + long.Parse(here[8])));
+            Assert.InRange(
+                long.Parse(there[7]) + long.Parse(there[8]),
+                0.95 * (long.Parse(here[7]) + long.Parse(here[8])),
+                1.05 * (long.Parse(here[7]) + long.Parse(here[8])));
     }
 
     private static IEnumerable<string> Events(string folder) => File.ReadLines(Path.Combine(folder, "events.log"))

@@ -16,8 +16,8 @@ using RabbitMQ.Client.Exceptions;
 namespace FedKSeed.Cluster.Tests;
 
 /// <summary>
-/// SeedService, and the window and consumers of RoundService, of one federation on the real broker and the real Redis. The test speaks AMQP: it
-/// is the clients, whoever means harm, and, unless "HasClock" is set, the clock.
+/// SeedService, and the window and consumers of RoundService, of one federation on the real broker and the real Redis. The test speaks
+/// AMQP: it is the clients, whoever means harm, and, unless "HasClock" is set, the clock.
 /// </summary>
 internal sealed class SeedServiceOnBroker : IAsyncDisposable
 {
@@ -36,7 +36,10 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
 
     public FederationBook Book => _host.Services.GetRequiredService<FederationBook>();
 
-    public static async Task<SeedServiceOnBroker> StartAsync(Servers servers, string federation, params (string Key, string Value)[] settings)
+    public static async Task<SeedServiceOnBroker> StartAsync(
+        Servers servers,
+        string federation,
+        params (string Key, string Value)[] settings)
     {
         // MassTransit keeps the logger of the first bus in this flow, which may belong to a host that was disposed.
         LogContext.Current = null;
@@ -114,11 +117,22 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public async Task Put(string queue, byte[] body)
     {
         await using var channel = await _connection.CreateChannelAsync(new CreateChannelOptions(true, true));
-        await channel.BasicPublishAsync("", queue, mandatory: true, new BasicProperties { ContentType = "application/vnd.masstransit+json" }, body);
+        await channel.BasicPublishAsync(
+            "",
+            queue,
+            mandatory: true,
+            new BasicProperties { ContentType = "application/vnd.masstransit+json" },
+            body);
     }
 
     public Task Put(string queue, string type, object message) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
-        new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" }, message }, JsonSerializerOptions.Web));
+        new
+        {
+            messageId = Guid.NewGuid(),
+            messageType = new[] {
+            $"urn:message:FedKSeed.Contracts:{type}" },
+            message
+        }, JsonSerializerOptions.Web));
 
     /// <summary>Reason in the headers of the next message in the error queue of a queue, once there is one.</summary>
     public async Task<string> ReasonInErrorQueue(string queue, string before)

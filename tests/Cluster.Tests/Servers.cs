@@ -5,7 +5,9 @@ using FedKSeed.LocalServers;
 
 namespace FedKSeed.Cluster.Tests;
 
-/// <summary>A broker and a Redis for all tests of this project that need no cluster of their own; each names a federation of its own.</summary>
+/// <summary>
+/// A broker and a Redis for all tests of this project that need no cluster of their own; each names a federation of its own.
+/// </summary>
 public sealed class Servers : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("fedkseed-servers-").FullName;

@@ -9,7 +9,8 @@ public sealed class TelemetryTests(Servers servers)
     {
         using var telemetry = new RecordedTelemetry();
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "traced");
-        var (accepted, rejected, committed) = (await service.Tap<ReportAccepted>(), await service.Tap<ReportRejected>(), await service.Tap<RoundCommitted>());
+        var (accepted, rejected, committed) = (await service.Tap<ReportAccepted>(), await service.Tap<ReportRejected>(),
+        await service.Tap<RoundCommitted>());
         var assignment = await service.StartRound();
         var report = new ScalarsReported
         {
@@ -31,9 +32,18 @@ public sealed class TelemetryTests(Servers servers)
         var round = await telemetry.StoppedAsync("round commit", "traced");
         var assignments = await telemetry.StoppedAsync("round assignments", "traced");
         Assert.Equal(round.TraceId, assignments.TraceId);
-        Assert.Contains(telemetry.Activities, activity => activity.Source.Name == "MassTransit" && activity.ParentSpanId == assignments.SpanId);
-        Assert.Contains(round.TraceId.ToHexString(), System.Text.Encoding.UTF8.GetString(commit.Body.Span) + string.Join(' ', commit.BasicProperties.Headers!.Values.OfType<byte[]>().Select(System.Text.Encoding.UTF8.GetString)), StringComparison.Ordinal);
-        foreach (var (name, unit) in new[] { ("fedkseed.reports.accepted", "{report}"), ("fedkseed.reports.rejected", "{report}"), ("fedkseed.rounds.committed", "{round}"), ("fedkseed.reports.size", "By"), ("fedkseed.commit.duration", "s") })
+        Assert.Contains(
+            telemetry.Activities,
+            activity => activity.Source.Name == "MassTransit" && activity.ParentSpanId == assignments.SpanId);
+        Assert.Contains(round.TraceId.ToHexString(), System.Text.Encoding.UTF8.GetString(commit.Body.Span) + string.Join(
+            ' ',
+            commit.BasicProperties.Headers!.Values.OfType<byte[]>().Select(System.Text.Encoding.UTF8.GetString)), StringComparison.Ordinal);
+        foreach (var (name, unit) in new[] {
+            ("fedkseed.reports.accepted", "{report}"),
+            ("fedkseed.reports.rejected", "{report}"),
+            ("fedkseed.rounds.committed", "{round}"),
+            ("fedkseed.reports.size", "By"),
+            ("fedkseed.commit.duration", "s") })
             Assert.Contains(telemetry.Measured, item => item.Instrument == name && item.Unit == unit && item.Value > 0);
     }
 
@@ -42,7 +52,8 @@ public sealed class TelemetryTests(Servers servers)
     {
         using var telemetry = new RecordedTelemetry();
         await using var services = await SeedServiceOnBroker.StartAsync(
-            servers, "one-trace", ("HasClock", "true"), ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"), ("Federation:Rounds", "1"));
+            servers, "one-trace", ("HasClock", "true"), ("Federation:BaseModelDigest",
+            WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"), ("Federation:Rounds", "1"));
         var closed = await services.Tap<FederationClosed>();
         await using var worker = await WorkerOnBroker.StartAsync(servers, "one-trace");
         await services.Next(closed);
@@ -54,6 +65,7 @@ public sealed class TelemetryTests(Servers servers)
             "ScalarsReported send", "scalars-reported process", "ReportAccepted send", "RoundClosed send", "round-closed process", "RoundCommitted send",
         ];
         foreach (var part in parts)
-            await telemetry.StoppedAsync(activity => activity.TraceId == trace && activity.DisplayName.Contains(part, StringComparison.Ordinal));
+            await telemetry.StoppedAsync(
+                activity => activity.TraceId == trace && activity.DisplayName.Contains(part, StringComparison.Ordinal));
     }
 }

@@ -9,12 +9,15 @@ namespace FedKSeed.Cluster.Tests;
 
 public sealed class WireTests(Servers servers)
 {
-    // AMQP 0-9-1: every frame has type, channel, size and end; the header frame adds class, weight and body size; a body is cut into frames.
+    // AMQP 0-9-1: every frame has type, channel, size and end; the header frame adds class, weight and body size; a body is cut into
+    // frames.
     private const int FrameOverhead = 8;
     private const int HeaderFields = 12;
     private const int FrameSize = 131_072 - FrameOverhead;
 
-    /// <summary>The paper's own arithmetic for a client and a round; ours is with properties, headers, envelopes and frames, and with tracing on.</summary>
+    /// <summary>
+    /// The paper's own arithmetic for a client and a round; ours is with properties, headers, envelopes and frames, and with tracing on.
+    /// </summary>
     [Fact]
     public async Task A_client_s_round_takes_at_most_17_988_bytes_of_amqp_at_4096_seeds_and_200_steps()
     {

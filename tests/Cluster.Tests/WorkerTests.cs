@@ -33,7 +33,10 @@ public sealed class WorkerTests(Servers servers)
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "told-otherwise");
         var announcements = await service.Tap<ClientAnnounced>();
 
-        await using var worker = await WorkerOnBroker.StartAsync(servers, "told-otherwise", ("Federation:BaseModelDigest", new string('b', 64)));
+        await using var worker = await WorkerOnBroker.StartAsync(
+            servers,
+            "told-otherwise",
+            ("Federation:BaseModelDigest", new string('b', 64)));
 
         Assert.Equal(HealthStatus.Unhealthy, (await worker.ReadinessAsync()).Status);
         Assert.Equal(0u, await service.ConsumersAsync(service.Name.QueueOf(Client)));
@@ -45,7 +48,11 @@ public sealed class WorkerTests(Servers servers)
     [Fact]
     public async Task What_is_no_sound_assignment_or_request_ends_in_an_error_queue_and_the_worker_works_on()
     {
-        await using var service = await SeedServiceOnBroker.StartAsync(servers, "worker-poison", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
+        await using var service = await SeedServiceOnBroker.StartAsync(
+            servers,
+            "worker-poison",
+            ("Federation:BaseModelDigest", WorkerOnBroker.Digest),
+            ("Federation:StepsPerRound", "2"));
         var (assignments, requests) = (service.Name.QueueOf(Client), "fedkseed-worker-poison-evaluation-requested");
         var sound = await service.StartRound();
         var reports = await service.Tap<ScalarsReported>();
@@ -60,17 +67,31 @@ public sealed class WorkerTests(Servers servers)
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Steps = int.MaxValue }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { BatchSize = 1_000_000 }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Seeds = [1, 2] }), "bytes, not 2"),
-            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Model = sound.Model with { Quantised = new byte[7] } }), "bytes, not 7"),
-            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Model = sound.Model with { Scheme = "xorshift/1" } }), "xorshift/1"),
+            (assignments, queue => service.Put(
+                queue,
+                "SeedsAssigned",
+                sound with { Model = sound.Model with { Quantised = new byte[7] } }), "bytes, not 7"),
+            (assignments, queue => service.Put(
+                queue,
+                "SeedsAssigned",
+                sound with { Model = sound.Model with { Scheme = "xorshift/1" } }), "xorshift/1"),
             (requests, queue => service.Put(queue, [0xff]), "0xFF"),
-            (requests, queue => service.Put(queue, "EvaluationRequested", new { federation = "worker-poison", model = (object?)null }), "null"),
-            (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested { Federation = "worker-poison", Model = sound.Model with { Quantised = [] } }), "bytes, not 0"),
+            (requests, queue => service.Put(
+                queue,
+                "EvaluationRequested",
+                new { federation = "worker-poison", model = (object?)null }), "null"),
+            (requests, queue => service.Put(
+                queue,
+                "EvaluationRequested",
+                new EvaluationRequested { Federation = "worker-poison", Model = sound.Model with { Quantised = [] } }), "bytes, not 0"),
         ];
 
         await service.AssertKeptAsync(poison);
 
         await service.Publish(new RoundStarted { Federation = "worker-poison", Round = 1, Participants = [Client] });
-        Assert.Equal((1, 0, 8), await service.Next<ScalarsReported>(reports) is var report ? (report.Round, report.BaseVersion, report.Scalars.Length) : default);
+        Assert.Equal(
+            (1, 0, 8),
+            await service.Next<ScalarsReported>(reports) is var report ? (report.Round, report.BaseVersion, report.Scalars.Length) : default);
         var evaluated = await service.Tap<ModelEvaluated>();
         await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = sound.Model });
         Assert.Equal(0, (await service.Next<ModelEvaluated>(evaluated)).Version);
@@ -80,7 +101,11 @@ public sealed class WorkerTests(Servers servers)
     public async Task Its_instruments_say_what_it_did()
     {
         using var telemetry = new RecordedTelemetry();
-        await using var service = await SeedServiceOnBroker.StartAsync(servers, "measured", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "3"));
+        await using var service = await SeedServiceOnBroker.StartAsync(
+            servers,
+            "measured",
+            ("Federation:BaseModelDigest", WorkerOnBroker.Digest),
+            ("Federation:StepsPerRound", "3"));
         await using var worker = await WorkerOnBroker.StartAsync(servers, "measured");
         await worker.UntilReadyAsync();
         var reports = await service.Tap<ScalarsReported>();
@@ -88,7 +113,11 @@ public sealed class WorkerTests(Servers servers)
         await service.Publish(new RoundStarted { Federation = "measured", Round = 1, Participants = [Client] });
         await service.Next<ScalarsReported>(reports);
 
-        foreach (var (name, unit) in new[] { ("fedkseed.steps", "{step}"), ("fedkseed.assignments.size", "By"), ("fedkseed.step.duration", "s"), ("fedkseed.rebuild.duration", "s") })
+        foreach (var (name, unit) in new[] {
+            ("fedkseed.steps", "{step}"),
+            ("fedkseed.assignments.size", "By"),
+            ("fedkseed.step.duration", "s"),
+            ("fedkseed.rebuild.duration", "s") })
             Assert.Contains(telemetry.Measured, item => item.Instrument == name && item.Unit == unit && item.Value > 0);
         Assert.True(telemetry.Measured.Count(item => item.Instrument == "fedkseed.steps") >= 3);
     }

@@ -24,7 +24,8 @@ internal sealed unsafe class HostEmulation : IKernelDevice
     public static HostEmulation Create()
     {
         Assert.SkipUnless(
-            (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, Compiler))),
+            (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+                .Any(folder => File.Exists(Path.Combine(folder, Compiler))),
             $"{Compiler} is not installed; it compiles the GPU kernels for the CPU.");
         return new HostEmulation();
     }

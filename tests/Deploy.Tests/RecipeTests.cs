@@ -26,7 +26,8 @@ public partial class RecipeTests
 
     private static readonly string Folder = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../deploy"));
 
-    public static TheoryData<string> YamlFiles => [.. Directory.EnumerateFiles(Folder, "*.yaml", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Folder, file))];
+    public static TheoryData<string> YamlFiles =>
+        [.. Directory.EnumerateFiles(Folder, "*.yaml", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Folder, file))];
 
     [Theory, MemberData(nameof(YamlFiles))]
     public void A_recipe_parses_without_repeated_keys(string file) => Assert.NotEmpty(Read(file));
@@ -49,7 +50,9 @@ public partial class RecipeTests
             Assert.True(File.Exists(Path.Combine(Folder, "kubernetes", ((YamlScalarNode)resource).Value!)), resource.ToString());
         var listed = ((YamlSequenceNode)root["resources"]).Select(node => ((YamlScalarNode)node).Value!);
         Assert.Equal(
-            Directory.EnumerateFiles(Path.Combine(Folder, "kubernetes"), "*.yaml").Select(Path.GetFileName).Where(name => name != "kustomization.yaml").Order(),
+            Directory.EnumerateFiles(Path.Combine(Folder, "kubernetes"), "*.yaml").Select(Path.GetFileName)
+                .Where(name => name != "kustomization.yaml")
+                .Order(),
             listed.Order());
     }
 
@@ -82,7 +85,9 @@ public partial class RecipeTests
 
     [Fact]
     public void Both_ways_of_deploying_configure_the_broker_alike() =>
-        Assert.Equal(File.ReadAllText(Path.Combine(Folder, "rabbitmq.conf")), File.ReadAllText(Path.Combine(Folder, "kubernetes/rabbitmq.conf")));
+        Assert.Equal(
+            File.ReadAllText(Path.Combine(Folder, "rabbitmq.conf")),
+            File.ReadAllText(Path.Combine(Folder, "kubernetes/rabbitmq.conf")));
 
     private static IReadOnlyList<YamlNode> Read(string file)
     {

@@ -17,7 +17,10 @@ public class DivergenceTests
             var sentence = string.Join(' ', said.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
             Assert.Contains("Diverged after", sentence, StringComparison.Ordinal);
             Assert.Contains("Version 0, the best one, was kept", sentence, StringComparison.Ordinal);
-            Assert.DoesNotContain("\"closed\":\"Deadline\"", File.ReadAllText(Path.Combine(folder, "run", "events.log")), StringComparison.Ordinal);
+            Assert.DoesNotContain(
+                "\"closed\":\"Deadline\"",
+                File.ReadAllText(Path.Combine(folder, "run", "events.log")),
+                StringComparison.Ordinal);
         }
         finally
         {

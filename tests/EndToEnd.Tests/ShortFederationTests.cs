@@ -7,7 +7,8 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
     [Fact]
     public void The_held_out_loss_falls_by_half() =>
         Assert.True(
-            Loss("after") < 0.5 * Loss("before"), $"It was {Loss("before")} before and {Loss("after")} after {ShortFederation.Rounds} rounds.");
+            Loss("after") < 0.5
+                * Loss("before"), $"It was {Loss("before")} before and {Loss("after")} after {ShortFederation.Rounds} rounds.");
 
     [Fact]
     public void A_client_moves_less_than_eighteen_kilobytes_in_a_round()
@@ -44,7 +45,9 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
         var target = federation.NewFolder("replayed");
 
         var (code, said) = await Fedkseed.RunAsync(
-            "replay", "--log", Path.Combine(federation.Whole, "events.log"), "--base", Path.Combine(Fedkseed.Samples, "model"), "--to", target);
+            "replay", "--log", Path.Combine(federation.Whole, "events.log"), "--base", Path.Combine(
+                Fedkseed.Samples,
+                "model"), "--to", target);
 
         Assert.True(code == 0, said);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(federation.Whole, "model")))
@@ -63,7 +66,14 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
     [Fact]
     public void The_run_leaves_everything_behind_that_it_promises()
     {
-        foreach (var file in new[] { "events.log", "metrics.csv", "report.html", "federation.json", "model/model.safetensors", "model/config.json", "model/tokenizer.json" })
+        foreach (var file in new[] {
+            "events.log",
+            "metrics.csv",
+            "report.html",
+            "federation.json",
+            "model/model.safetensors",
+            "model/config.json",
+            "model/tokenizer.json" })
             Assert.True(new FileInfo(Path.Combine(federation.Broken, file)) is { Exists: true, Length: > 0 }, file);
         Assert.Equal(ShortFederation.Rounds + 1, File.ReadLines(Path.Combine(federation.Broken, "metrics.csv")).Count());
     }

@@ -159,7 +159,8 @@ public class RoundPolicyTests
         Assert.IsType<RoundDecision.Wait>(RoundPolicy.Decide(book, inHand, ["a", "b"], Start));
         Assert.Empty(FederationDecisions.JoinRound(book, 1, ["a", "b"], inHand));
 
-        var reports = new[] { first, second, book.Assignments[new(1, "b")] }.Select(assignment => Accepted(book, ReportOn(assignment))).ToArray();
+        var reports = new[] { first, second, book.Assignments[new(1, "b")] }.Select(assignment => Accepted(book, ReportOn(assignment)))
+            .ToArray();
         book = book.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
         Assert.Equal(["1/a", "1/a/1", "1/b"], book.LastCommit!.Reports.Select(report => report.Key.ToString()));
     }
@@ -229,7 +230,11 @@ public class RoundPolicyTests
         FederationState state, RoundDecision decision, IEnumerable<ScalarsReportedEntry> inHand) => decision switch
         {
             RoundDecision.Start start => FederationDecisions.StartRound(state, start.Round, start.Participants),
-            RoundDecision.Join join => FederationDecisions.JoinRound(state, join.Round, join.Clients, inHand.Select(report => report.Key).ToHashSet()),
+            RoundDecision.Join join => FederationDecisions.JoinRound(
+                state,
+                join.Round,
+                join.Clients,
+                inHand.Select(report => report.Key).ToHashSet()),
             RoundDecision.Close close => FederationDecisions.Commit(state, close.Round, close.Reason, inHand),
             RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version, inHand),
             _ => [],

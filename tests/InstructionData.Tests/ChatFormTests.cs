@@ -41,7 +41,9 @@ public sealed class ChatFormTests : IDisposable
     [Fact]
     public void Llama_2_puts_the_system_message_into_the_first_question_and_every_turn_between_beginning_and_end()
     {
-        _folder.Write("tokenizer_config.json", """{"eos_token": "</s>", "bos_token": "<s>", "add_bos_token": true, "chat_template": "... <<SYS>> ..."}""");
+        _folder.Write(
+            "tokenizer_config.json",
+            """{"eos_token": "</s>", "bos_token": "<s>", "add_bos_token": true, "chat_template": "... <<SYS>> ..."}""");
         var encoder = Encoder("<s>", "</s>");
         Assert.Equal(ChatForm.Llama2, encoder.Chat);
         var sequence = Assert.Single(encoder.Encode([Talk]).Sequences);
@@ -79,7 +81,10 @@ public sealed class ChatFormTests : IDisposable
     {
         var encoder = Encoder();
         Assert.Null(encoder.Chat);
-        Assert.Contains("chatml, llama2, llama3", Assert.Throws<InvalidDataException>(() => encoder.Encode([Talk])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "chatml, llama2, llama3",
+            Assert.Throws<InvalidDataException>(() => encoder.Encode([Talk])).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -14,18 +14,30 @@ public sealed class DataFileTests : IDisposable
     {
         { """{"instruction": "Add", "input": "1 2", "output": "3"}""", "Add 1 2 → 3", DataFormat.Alpaca },
         { """{"instruction": "Greet", "input": null, "output": "hello"}""", "Greet → hello", DataFormat.Alpaca },
-        { """{"instruction": "Who?", "context": "Ann is here.", "response": "Ann", "category": "closed_qa"}""", "Who? Ann is here. → Ann", DataFormat.Dolly },
+        {
+            """{"instruction": "Who?", "context": "Ann is here.", "response": "Ann", "category": "closed_qa"}""",
+            "Who? Ann is here. → Ann",
+            DataFormat.Dolly },
         { """{"prompt": "Once upon", "completion": " a time"}""", "Once upon →  a time", DataFormat.Completion },
         { """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", DataFormat.Messages },
-        { """{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}""", "Hi → Hello", DataFormat.Messages },
-        { """{"task_name": "t", "definition": "Negate.", "inputs": "yes", "targets": "no"}""", "Negate. yes → no", DataFormat.NaturalInstructions },
+        {
+            """{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}""",
+            "Hi → Hello",
+            DataFormat.Messages },
+        {
+            """{"task_name": "t", "definition": "Negate.", "inputs": "yes", "targets": "no"}""",
+            "Negate. yes → no",
+            DataFormat.NaturalInstructions },
     };
 
     [Theory]
     [MemberData(nameof(Forms))]
     public void Every_form_is_told_from_its_records_as_lines_and_as_a_list(string record, string said, DataFormat format)
     {
-        foreach (var path in new[] { _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"), _folder.Write("list.json", $"[{record},\n {record}]"), _folder.Write("marked.jsonl", $"\uFEFF{record}\n{record}") })
+        foreach (var path in new[] {
+            _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"),
+            _folder.Write("list.json", $"[{record},\n {record}]"),
+            _folder.Write("marked.jsonl", $"\uFEFF{record}\n{record}") })
         {
             var data = DataFile.Read(path);
             Assert.Equal(format, data.Format);
@@ -56,18 +68,30 @@ public sealed class DataFileTests : IDisposable
         Assert.Equal(("Negate the word.\nSay nothing else.", "yes"), (first.Instruction, first.Input));
 
         // Its instances one by one mean the same: what a partition writes.
-        var lines = _folder.Write("client-1.jsonl", string.Join("\n", data.Records.Select(record => JsonSerializer.Serialize(record.Json))));
+        var lines = _folder.Write(
+            "client-1.jsonl",
+            string.Join("\n", data.Records.Select(record => JsonSerializer.Serialize(record.Json))));
         Assert.Equal(
-            data.Records.Select(record => $"{record.Example.Question}|{record.Example.Output}|{string.Join(',', record.Example.Alternatives)}"),
+            data.Records
+                .Select(record => $"{record.Example.Question}|{record.Example.Output}|{string.Join(',', record.Example.Alternatives)}"),
             DataFile.Load(lines).Select(example => $"{example.Question}|{example.Output}|{string.Join(',', example.Alternatives)}"));
         Assert.All(data.Records, record => Assert.Equal("task042_negate", record.Json.GetProperty("task_name").GetString()));
     }
 
     public static TheoryData<string, string, string[]> BrokenFiles => new()
     {
-        { "a.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\", \"output\": 3}\n{\"output\": \"b\"}", [":2: \"output\" must be a string, it is Number", ":3: \"instruction\" is missing"] },
-        { "d.jsonl", "{\"instruction\": \"a\", \"response\": \"b\"}\n{\"instruction\": \"a\", \"context\": [], \"response\": \"b\"}", [":2: \"context\" must be a string, it is Array"] },
-        { "c.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n\n{\"prompt\": \"a\"},\n3]", [":4: \"completion\" is missing", ":5: a line must be an object"] },
+        {
+            "a.jsonl",
+            "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\", \"output\": 3}\n{\"output\": \"b\"}",
+            [":2: \"output\" must be a string, it is Number", ":3: \"instruction\" is missing"] },
+        {
+            "d.jsonl",
+            "{\"instruction\": \"a\", \"response\": \"b\"}\n{\"instruction\": \"a\", \"context\": [], \"response\": \"b\"}",
+            [":2: \"context\" must be a string, it is Array"] },
+        {
+            "c.json",
+            "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n\n{\"prompt\": \"a\"},\n3]",
+            [":4: \"completion\" is missing", ":5: a line must be an object"] },
         { "torn.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n{\"prompt\": \"a\", ", [":3: "] },
         { "trailing.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"}\n]\n]", [":4: "] },
         { "m.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n"
@@ -77,7 +101,10 @@ public sealed class DataFileTests : IDisposable
         { "n.json", "{\"Definition\": [\"d\"], \"Instances\": [\n{\"input\": \"a\", \"output\": [\"b\"]},\n{\"input\": \"a\", \"output\": []},\n{\"output\": [\"b\"]}, 7]}",
             [":1: Instances[1]: \"output\" must be a string or a list", ":1: Instances[2]: \"input\" is missing", ":1: Instances[3]: an instance must be an object"] },
         { "nd.json", "{\"Definition\": 3,\n \"Instances\": []}", [":1: \"Definition\" must be a string or a list"] },
-        { "u.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}", [":1: the fields question, answer are of no known form", "alpaca (instruction, output)", "messages or conversations"] },
+        {
+            "u.jsonl",
+            "{\"question\": \"a\", \"answer\": \"b\"}",
+            [":1: the fields question, answer are of no known form", "alpaca (instruction, output)", "messages or conversations"] },
         { "p.parquet", "this is no Parquet file", [": not a readable Parquet file"] },
         { "e.json", "[]", [": there is no example in it"] },
     };
@@ -96,35 +123,56 @@ public sealed class DataFileTests : IDisposable
     [Fact]
     public void Ten_broken_lines_are_enough()
     {
-        var path = _folder.Write("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n" + string.Concat(Enumerable.Repeat("nonsense\n", 50)));
+        var path = _folder.Write(
+            "data.jsonl",
+            "{\"prompt\": \"a\", \"completion\": \"b\"}\n" + string.Concat(Enumerable.Repeat("nonsense\n", 50)));
         Assert.Equal(10, Assert.Throws<InvalidDataException>(() => DataFile.Read(path)).Message.Split(Environment.NewLine).Length);
     }
 
     [Fact]
     public void A_named_form_is_taken_at_its_word()
     {
-        var path = _folder.Write("data.jsonl", """{"instruction": "a", "output": "b", "response": "c", "prompt": "d", "completion": "e"}""");
+        var path = _folder.Write(
+            "data.jsonl",
+            """{"instruction": "a", "output": "b", "response": "c", "prompt": "d", "completion": "e"}""");
         Assert.Equal(DataFormat.Alpaca, DataFile.Read(path).Format);
         Assert.Equal("c", DataFile.Load(path, DataFormat.Dolly)[0].Output);
         Assert.Equal("e", DataFile.Load(path, DataFormat.Completion)[0].Output);
-        Assert.Contains("\"messages\" is missing", Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Messages)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"messages\" is missing",
+            Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Messages)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Parquet_columns_are_fields()
     {
         var path = Path.Combine(_folder.Path, "data.parquet");
-        ParquetSchema schema = new(new DataField<string>("instruction"), new DataField<string>("context"), new DataField<string>("response"), new DataField<int>("number"));
+        ParquetSchema schema = new(
+            new DataField<string>("instruction"),
+            new DataField<string>("context"),
+            new DataField<string>("response"),
+            new DataField<int>("number"));
         await using (var file = File.Create(path))
             await ParquetSerializer.SerializeUntypedAsync(
                 [
-                    new Dictionary<string, object?> { ["instruction"] = "Who?", ["context"] = "Ann ist dá.", ["response"] = "Ann", ["number"] = 1 }!,
-                    new Dictionary<string, object?> { ["instruction"] = "Greet", ["context"] = null, ["response"] = "hello", ["number"] = 2 }!,
+                    new Dictionary<string, object?> {
+                        ["instruction"] = "Who?",
+                        ["context"] = "Ann ist dá.",
+                        ["response"] = "Ann",
+                        ["number"] = 1 }!,
+                    new Dictionary<string, object?> {
+                        ["instruction"] = "Greet",
+                        ["context"] = null,
+                        ["response"] = "hello",
+                        ["number"] = 2 }!,
                 ],
                 schema, file, cancellationToken: TestContext.Current.CancellationToken);
         var data = DataFile.Read(path);
         Assert.Equal(DataFormat.Dolly, data.Format);
-        Assert.Equal([new InstructionExample("Who?", "Ann ist dá.", "Ann"), new InstructionExample("Greet", null, "hello")], data.Records.Select(record => record.Example));
+        Assert.Equal(
+            [new InstructionExample("Who?", "Ann ist dá.", "Ann"), new InstructionExample("Greet", null, "hello")],
+            data.Records.Select(record => record.Example));
         Assert.Equal([1, 2], data.Records.Select(record => record.Json.GetProperty("number").GetInt32()));
 
         var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Alpaca)).Message;
@@ -137,10 +185,14 @@ public sealed class DataFileTests : IDisposable
     {
         string chats = Path.Combine(_folder.Path, "chats.parquet"), tasks = Path.Combine(_folder.Path, "tasks.parquet");
         await ParquetSerializer.SerializeAsync(
-            [new ChatRow { messages = [new MessageRow { role = "user", content = "Hi" }, new MessageRow { role = "assistant", content = "Hello" }] }],
+            [new ChatRow {
+                messages = [new MessageRow { role = "user", content = "Hi" }, new MessageRow { role = "assistant", content = "Hello" }] }],
             chats, cancellationToken: TestContext.Current.CancellationToken);
         await ParquetSerializer.SerializeAsync(
-            [new TaskRow { definition = "Negate.", inputs = "yes", targets = ["no", "nope"] }, new TaskRow { definition = "Negate.", inputs = "up", targets = ["down"] }],
+            [new TaskRow { definition = "Negate.", inputs = "yes", targets = ["no", "nope"] }, new TaskRow {
+                definition = "Negate.",
+                inputs = "up",
+                targets = ["down"] }],
             tasks, cancellationToken: TestContext.Current.CancellationToken);
 
         Assert.Equal(new ChatTurn("Hi", "Hello"), Assert.Single(Assert.IsType<ChatExample>(DataFile.Load(chats)[0]).Turns));
@@ -153,7 +205,10 @@ public sealed class DataFileTests : IDisposable
     public async Task A_torn_Parquet_file_is_an_error_wherever_it_is_torn()
     {
         var path = Path.Combine(_folder.Path, "data.parquet");
-        await ParquetSerializer.SerializeAsync([new TaskRow { definition = "d", inputs = "i", targets = ["t"] }], path, cancellationToken: TestContext.Current.CancellationToken);
+        await ParquetSerializer.SerializeAsync(
+            [new TaskRow { definition = "d", inputs = "i", targets = ["t"] }],
+            path,
+            cancellationToken: TestContext.Current.CancellationToken);
         var whole = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
         for (var length = 0; length < whole.Length; length += 17)
         {

@@ -46,18 +46,25 @@ public class InstructionDataTests
     {
         Assert.Equal("{input}|x {instruction}>", Short.Prompt(new("{input}", "x {instruction}", "")));
         Assert.Equal("do>", Short.Prompt(new("do", "", "")));
-        Assert.EndsWith("### Instruction:\ndo\n\n### Input:\nx\n\n### Response:", PromptTemplate.Alpaca.Prompt(new("do", "x", "")), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "### Instruction:\ndo\n\n### Input:\nx\n\n### Response:",
+            PromptTemplate.Alpaca.Prompt(new("do", "x", "")),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_template_comes_from_a_file_and_one_that_drops_the_data_is_refused()
     {
         using TemporaryFolder folder = new();
-        Assert.Equal(Short, PromptTemplate.Load(folder.Write("good.json", """{"withInput": "{instruction}|{input}>", "withoutInput": "{instruction}>"}""")));
-        var message = Assert.Throws<InvalidDataException>(() => PromptTemplate.Load(folder.Write("bad.json", """{"withInput": "{instruction}", "withoutInput": "?"}"""))).Message;
+        Assert.Equal(
+            Short,
+            PromptTemplate.Load(folder.Write("good.json", """{"withInput": "{instruction}|{input}>", "withoutInput": "{instruction}>"}""")));
+        var message = Assert.Throws<InvalidDataException>(
+            () => PromptTemplate.Load(folder.Write("bad.json", """{"withInput": "{instruction}", "withoutInput": "?"}"""))).Message;
         Assert.Contains("withInput must hold {input}", message, StringComparison.Ordinal);
         Assert.Contains("withoutInput must hold {instruction}", message, StringComparison.Ordinal);
-        Assert.Throws<InvalidDataException>(() => PromptTemplate.Load(folder.Write("half.json", """{"withInput": "{instruction}{input}"}""")));
+        Assert.Throws<InvalidDataException>(
+            () => PromptTemplate.Load(folder.Write("half.json", """{"withInput": "{instruction}{input}"}""")));
     }
 
     [Fact]
@@ -77,7 +84,10 @@ public class InstructionDataTests
     {
         ExampleEncoder encoder = new(Tokenizer, Short, 8);
         var encoded = encoder.Encode([
-            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"), new InstructionExample("xxxxxxxxxxxx", null, "b")]);
+            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"), new InstructionExample(
+                "xxxxxxxxxxxx",
+                null,
+                "b")]);
         Assert.Equal((2, 2, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped));
         Assert.Equal(8, encoded.Sequences[1].Ids.Length);
     }

@@ -23,7 +23,9 @@ public class PartitionTests
 
     [Fact]
     public void Another_seed_gives_another_partition() =>
-        Assert.NotEqual(new Partition(PartitionBy.Dirichlet, 8, 0.5, 0.1, 1).Owners(Kinds), new Partition(PartitionBy.Dirichlet, 8, 0.5, 0.1, 2).Owners(Kinds));
+        Assert.NotEqual(
+            new Partition(PartitionBy.Dirichlet, 8, 0.5, 0.1, 1).Owners(Kinds),
+            new Partition(PartitionBy.Dirichlet, 8, 0.5, 0.1, 2).Owners(Kinds));
 
     [Fact]
     public void Even_parts_differ_by_one_at_most()
@@ -46,7 +48,8 @@ public class PartitionTests
     public void By_file_fewer_clients_than_files_leave_whole_files_out()
     {
         var owners = new Partition(PartitionBy.File, 2, 1, 0.25, 5).Owners(Kinds);
-        Assert.Equal((400, 300, 300, 200), (owners.Count(o => o == Partition.LeftOut), owners.Count(o => o == 0), owners.Count(o => o == 1), owners.Count(o => o == Partition.Nobody)));
+        Assert.Equal((400, 300, 300, 200), (owners.Count(o => o == Partition.LeftOut), owners.Count(o => o == 0), owners.Count(
+            o => o == 1), owners.Count(o => o == Partition.Nobody)));
         Assert.Throws<ArgumentException>(() => new Partition(PartitionBy.File, 4, 1, 0, 5).Owners(Kinds));
     }
 

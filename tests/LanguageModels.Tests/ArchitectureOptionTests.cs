@@ -7,10 +7,13 @@ using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
 
-/// <summary>Configurations that tests/Vectors has no checkpoint for, against an independent forward pass (Options/make_known_answers.py).</summary>
+/// <summary>
+/// Configurations that tests/Vectors has no checkpoint for, against an independent forward pass (Options/make_known_answers.py).
+/// </summary>
 public class ArchitectureOptionTests
 {
-    private static readonly JsonElement[] Known = [.. JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(KnownAnswers())).EnumerateArray()];
+    private static readonly JsonElement[] Known = [.. JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(KnownAnswers()))
+        .EnumerateArray()];
 
     public static TheoryData<string> Cases => new(Known.Select(known => known.GetProperty("name").GetString()!));
 
@@ -44,7 +47,11 @@ public class ArchitectureOptionTests
         using TemporaryFolder folder = new();
         File.Copy(Path.Combine(reference.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
         var body = whole.Weights.Select(tensor =>
-            new TensorContent(tensor.Name.Replace("transformer.", "", StringComparison.Ordinal), tensor.Type, tensor.Shape, tensor.Bytes(0, (int)tensor.ByteCount).ToArray()));
+            new TensorContent(
+                tensor.Name.Replace("transformer.", "", StringComparison.Ordinal),
+                tensor.Type,
+                tensor.Shape,
+                tensor.Bytes(0, (int)tensor.ByteCount).ToArray()));
         TensorContent mask = new("h.0.attn.bias", TensorType.F32, [1, 1, 2, 2], new byte[16]);
         CheckpointWriter.Write(Path.Combine(folder.Path, Checkpoint.SingleFile), [.. body, mask]);
         using var model = CausalLanguageModel.Load(folder.Path);
@@ -71,7 +78,8 @@ public class ArchitectureOptionTests
         using var checkpoint = Checkpoint.Open(reference.Folder);
         var stored = checkpoint.Weights.Select(tensor =>
             new TensorContent(tensor.Name, tensor.Type, tensor.Shape, tensor.Bytes(0, (int)tensor.ByteCount).ToArray()));
-        var added = biases.Select(name => MadeUpBias(name, (int)checkpoint[name.Replace(".bias", ".weight", StringComparison.Ordinal)].Shape[0]));
+        var added = biases.Select(
+            name => MadeUpBias(name, (int)checkpoint[name.Replace(".bias", ".weight", StringComparison.Ordinal)].Shape[0]));
         CheckpointWriter.Write(Path.Combine(folder.Path, Checkpoint.SingleFile), [.. stored, .. added]);
     }
 

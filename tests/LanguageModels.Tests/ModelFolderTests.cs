@@ -40,7 +40,12 @@ public class ModelFolderTests
             config.Remove("intermediate_size");
             config["rope_parameters"]!["rope_type"] = "yarn";
         });
-        AssertRefused<InvalidDataException>(folder, "hidden_act is gelu", "num_hidden_layers must be a positive integer, at most 1024, it is 2147483647", "intermediate_size is missing", "rope_type is yarn");
+        AssertRefused<InvalidDataException>(
+            folder,
+            "hidden_act is gelu",
+            "num_hidden_layers must be a positive integer, at most 1024, it is 2147483647",
+            "intermediate_size is missing",
+            "rope_type is yarn");
     }
 
     [Fact]
@@ -79,8 +84,14 @@ public class ModelFolderTests
         using var folder = Changed(config => config["max_position_embeddings"] = 16);
         using var model = CausalLanguageModel.Load(folder.Path);
         using var weights = model.BaseWeights();
-        Assert.Contains("outside the model's vocabulary of 320", Assert.Throws<ArgumentException>(() => model.Loss(weights, new TokenBatch([new([320, 1], [-100, 1])]))).Message, StringComparison.Ordinal);
-        Assert.Contains("longer than the 16", Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "outside the model's vocabulary of 320",
+            Assert.Throws<ArgumentException>(() => model.Loss(weights, new TokenBatch([new([320, 1], [-100, 1])]))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "longer than the 16",
+            Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -90,7 +101,10 @@ public class ModelFolderTests
         File.Copy(Vectors.Path("tokenizers", "bytelevel", "tokenizer.json"), Path.Combine(folder.Path, "tokenizer.json"));
         using var model = CausalLanguageModel.Load(folder.Path);
         var error = Assert.Throws<InvalidDataException>(model.LoadTokenizer);
-        Assert.Contains("the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319",
+            error.Message,
+            StringComparison.Ordinal);
     }
 
     private static TemporaryFolder Changed(Action<JsonObject> change)

@@ -12,7 +12,8 @@ public class ParityTests
 {
     private static readonly ReferenceModel Reference = new("llama-gqa-untied");
 
-    public static TheoryData<string> Models => new(Directory.GetDirectories(Vectors.Path("models")).Select(folder => Path.GetFileName(folder)!).Order());
+    public static TheoryData<string> Models =>
+        new(Directory.GetDirectories(Vectors.Path("models")).Select(folder => Path.GetFileName(folder)!).Order());
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -63,7 +64,12 @@ public class ParityTests
         using var model = reference.Load();
         using var weights = model.BaseWeights();
         var other = reference.Sequences[1].Ids[..13];
-        int[][] alone = [model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(weights, [other], 12, [], Cancellation)[0]];
+        int[][] alone = [model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(
+            weights,
+            [other],
+            12,
+            [],
+            Cancellation)[0]];
         var together = model.Generate(weights, [other, reference.GreedyPrompt], 12, [], Cancellation);
         Assert.Equal(reference.Greedy, alone[0]);
         Assert.Equal(alone[0], together[1]);

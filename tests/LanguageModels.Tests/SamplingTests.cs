@@ -42,7 +42,10 @@ public sealed class SamplingTests : IDisposable
         List<(int, int)> told = [];
         int[][] prompts = [[1, 2, 3, 4], [5]];
         var texts = _model.Generate(
-            _weights, prompts, new GenerationSettings(9, [], new Sampling { Seed = 1 }), (row, token) => told.Add((row, token)), TestContext.Current.CancellationToken);
+            _weights, prompts, new GenerationSettings(9, [], new Sampling
+            {
+                Seed = 1
+            }), (row, token) => told.Add((row, token)), TestContext.Current.CancellationToken);
         Assert.Equal(texts[0], told.Where(one => one.Item1 == 0).Select(one => one.Item2));
         Assert.Equal(texts[1], told.Where(one => one.Item1 == 1).Select(one => one.Item2));
     }
@@ -57,7 +60,9 @@ public sealed class SamplingTests : IDisposable
         Assert.Equal(3, written);
     }
 
-    /// <summary>First tokens drawn from a model, against its own probabilities: Pearson's statistic over the likeliest ones and the rest.</summary>
+    /// <summary>
+    /// First tokens drawn from a model, against its own probabilities: Pearson's statistic over the likeliest ones and the rest.
+    /// </summary>
     [Fact]
     public void Drawn_tokens_follow_the_models_distribution()
     {
@@ -113,8 +118,10 @@ public sealed class SamplingTests : IDisposable
     public void A_text_that_comes_token_by_token_is_the_text_of_all_tokens()
     {
         var tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", "bytelevel"));
-        Gen.Int[0, tokenizer.VocabularySize - 1].Array[0, 30].Sample(ids => Assert.Equal(tokenizer.Decode(ids), string.Concat(Streamed(tokenizer, ids))));
-        Gen.String.Sample(text => Assert.Equal(tokenizer.Decode(tokenizer.Encode(text)), string.Concat(Streamed(tokenizer, tokenizer.Encode(text)))));
+        Gen.Int[0, tokenizer.VocabularySize - 1].Array[0,
+        30].Sample(ids => Assert.Equal(tokenizer.Decode(ids), string.Concat(Streamed(tokenizer, ids))));
+        Gen.String.Sample(
+            text => Assert.Equal(tokenizer.Decode(tokenizer.Encode(text)), string.Concat(Streamed(tokenizer, tokenizer.Encode(text)))));
     }
 
     [Fact]

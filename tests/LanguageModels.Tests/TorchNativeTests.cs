@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels.Tests;
 
-/// <summary>build/TorchNative.targets makes the native library load on older systems: docs/decisions/0002-torch-on-older-libstdcxx.md.</summary>
+/// <summary>
+/// build/TorchNative.targets makes the native library load on older systems: docs/decisions/0002-torch-on-older-libstdcxx.md.
+/// </summary>
 public class TorchNativeTests
 {
     [Fact]
@@ -13,7 +15,9 @@ public class TorchNativeTests
         var copies = Directory.GetFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories);
         Assert.NotEmpty(copies);
         // A whole string is what the loader reads; the static symbol table, which nothing reads, still says name@GLIBCXX_3.4.32.
-        Assert.All(copies, copy => Assert.Equal(-1, File.ReadAllBytes(copy).AsSpan().IndexOf(Encoding.ASCII.GetBytes("\0GLIBCXX_3.4.32\0"))));
+        Assert.All(
+            copies,
+            copy => Assert.Equal(-1, File.ReadAllBytes(copy).AsSpan().IndexOf(Encoding.ASCII.GetBytes("\0GLIBCXX_3.4.32\0"))));
     }
 
     [Fact]

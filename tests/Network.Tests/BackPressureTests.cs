@@ -26,12 +26,18 @@ public sealed class BackPressureTests(Servers servers)
         using var meters = new MeterListener { InstrumentPublished = (instrument, listener) => Enable(instrument, listener) };
         meters.SetMeasurementEventCallback<int>((_, value, tags, _) => gauge.Enqueue(((string)tags[0].Value!, value)));
         meters.Start();
-        await using var services = await ServicesBehindProxies.StartAsync(servers, $"seen-{server.ToLowerInvariant()}", 3, isQuickToNotice: true, cancel);
+        await using var services = await ServicesBehindProxies.StartAsync(
+            servers,
+            $"seen-{server.ToLowerInvariant()}",
+            3,
+            isQuickToNotice: true,
+            cancel);
         await UntilAsync(() => services.IsReadyAsync(cancel));
 
         services.Before(server).Partition(TimeSpan.FromSeconds(12));
         await UntilAsync(async () => !await services.IsReadyAsync(cancel));
-        await UntilAsync(() => Task.FromResult(services.Log.Any(line => line.StartsWith($"Not ready, {check}: ", StringComparison.Ordinal))));
+        await UntilAsync(
+            () => Task.FromResult(services.Log.Any(line => line.StartsWith($"Not ready, {check}: ", StringComparison.Ordinal))));
         meters.RecordObservableInstruments();
         Assert.Contains((check, 0), gauge);
 
@@ -123,7 +129,8 @@ public sealed class BackPressureTests(Servers servers)
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
         uint waiting = 0;
         await UntilAsync(async () =>
-            (waiting = (await channel.QueueDeclarePassiveAsync("fedkseed-waits-scalars-reported", cancel)).MessageCount) >= most - ReportsHeld);
+            (waiting = (await channel.QueueDeclarePassiveAsync("fedkseed-waits-scalars-reported", cancel)).MessageCount) >= most
+                - ReportsHeld);
         return waiting;
     }
 

@@ -5,8 +5,9 @@ using FedKSeed.Reliability.Network;
 namespace FedKSeed.Network.Tests;
 
 /// <summary>
-/// A federation whose services meet every kind of bad network goes on by itself, and its book is whole. FEDKSEED_NETWORK_PARTITION_SECONDS=60
-/// makes the partition as long, with the services' own heartbeats and timeouts instead of the tests' short ones.
+/// A federation whose services meet every kind of bad network goes on by itself, and its book is whole.
+/// FEDKSEED_NETWORK_PARTITION_SECONDS=60 makes the partition as long, with the services' own heartbeats and timeouts instead of the tests'
+/// short ones.
 /// </summary>
 public sealed class HostileNetworkTests(Servers servers)
 {
@@ -19,7 +20,9 @@ public sealed class HostileNetworkTests(Servers servers)
     [Theory]
     [InlineData("broker", 1)]
     [InlineData("Redis", 2)]
-    public async Task Services_reconnect_by_themselves_and_nothing_is_lost_or_doubled_whatever_befalls_the_way_to_the(string server, int seed)
+    public async Task Services_reconnect_by_themselves_and_nothing_is_lost_or_doubled_whatever_befalls_the_way_to_the(
+        string server,
+        int seed)
     {
         var cancel = TestContext.Current.CancellationToken;
         var federation = $"hostile-{server.ToLowerInvariant()}";
@@ -51,6 +54,7 @@ public sealed class HostileNetworkTests(Servers servers)
         // No fault that passed by itself left a message where somebody has to look after it.
         Assert.DoesNotContain(
             await LocalServers.RabbitMqServer.QueuesAsync(servers.Broker.Node, cancel),
-            queue => queue.Name.StartsWith($"fedkseed-{federation}-", StringComparison.Ordinal) && queue.Name.EndsWith("_error", StringComparison.Ordinal));
+            queue => queue.Name.StartsWith($"fedkseed-{federation}-", StringComparison.Ordinal)
+                && queue.Name.EndsWith("_error", StringComparison.Ordinal));
     }
 }

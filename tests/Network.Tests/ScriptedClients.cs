@@ -36,7 +36,10 @@ internal sealed class ScriptedClients : IAsyncDisposable
     {
         var connection = await AmqpConnection.OpenAsync(broker, cancel);
         var channel = await connection.CreateChannelAsync(
-            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true, consumerDispatchConcurrency: AtOnce), cancel);
+            new CreateChannelOptions(
+                publisherConfirmationsEnabled: true,
+                publisherConfirmationTrackingEnabled: true,
+                consumerDispatchConcurrency: AtOnce), cancel);
         var clients = new ScriptedClients(connection, channel, new FederationName(federation), count);
         var queue = $"clients-{federation}";
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: cancel);
@@ -94,7 +97,14 @@ internal sealed class ScriptedClients : IAsyncDisposable
         while (true)
         {
             await Task.WhenAll(_names.Select(name => PublishAsync(
-                new ClientAnnounced { Federation = _federation.Value, Client = name, Worker = name, Examples = 10, Device = "cpu" }, _stopping.Token)));
+                new ClientAnnounced
+                {
+                    Federation = _federation.Value,
+                    Client = name,
+                    Worker = name,
+                    Examples = 10,
+                    Device = "cpu"
+                }, _stopping.Token)));
             await Task.Delay(5000, _stopping.Token);
         }
     }
@@ -102,7 +112,13 @@ internal sealed class ScriptedClients : IAsyncDisposable
     private async Task PublishAsync<T>(T message, CancellationToken cancel) where T : class
     {
         var envelope = JsonSerializer.SerializeToUtf8Bytes(
-            new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:{AmqpConnection.ExchangeOf<T>()}" }, message }, JsonSerializerOptions.Web);
+            new
+            {
+                messageId = Guid.NewGuid(),
+                messageType = new[] {
+                $"urn:message:{AmqpConnection.ExchangeOf<T>()}" },
+                message
+            }, JsonSerializerOptions.Web);
         await _channel.BasicPublishAsync(
             AmqpConnection.ExchangeOf<T>(), "", mandatory: true,
             new BasicProperties { ContentType = "application/vnd.masstransit+json", Persistent = true }, envelope, cancel);

@@ -15,14 +15,22 @@ using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.Network.Tests;
 
-/// <summary>SeedService and RoundService in this process, each as it is composed for itself, with a proxy before the broker and one before Redis.</summary>
+/// <summary>
+/// SeedService and RoundService in this process, each as it is composed for itself, with a proxy before the broker and one before Redis.
+/// </summary>
 internal sealed class ServicesBehindProxies : IAsyncDisposable
 {
     private readonly IHost _seedService;
     private readonly IHost _roundService;
     private readonly Lines _lines;
 
-    private ServicesBehindProxies(IHost seedService, IHost roundService, HostileProxy broker, HostileProxy redis, Witness witness, Lines lines) =>
+    private ServicesBehindProxies(
+        IHost seedService,
+        IHost roundService,
+        HostileProxy broker,
+        HostileProxy redis,
+        Witness witness,
+        Lines lines) =>
         (_seedService, _roundService, Broker, Redis, Witness, _lines) = (seedService, roundService, broker, redis, witness, lines);
 
     public HostileProxy Broker { get; }
@@ -42,13 +50,20 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
     public static async Task<ServicesBehindProxies> StartAsync(
         Servers servers, string federation, int seed, bool isQuickToNotice, CancellationToken cancel, params (string Key, string Value)[] settings)
     {
-        var (broker, redis, lines) = (new HostileProxy(servers.Broker.Address.Port, seed), new HostileProxy(servers.Redis.Port, seed + 1), new Lines());
-        var witness = await Witness.StartAsync(new ServerAddresses(servers.Broker.Address, servers.Redis.Connection), federation, TimeProvider.System, cancel);
+        var (broker, redis, lines) = (new HostileProxy(servers.Broker.Address
+            .Port, seed), new HostileProxy(servers.Redis.Port, seed + 1), new Lines());
+        var witness = await Witness.StartAsync(
+            new ServerAddresses(servers.Broker.Address, servers.Redis.Connection),
+            federation,
+            TimeProvider.System,
+            cancel);
         var all = new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
             ["Bus:Broker"] = new UriBuilder(servers.Broker.Address) { Port = broker.Port }.Uri.ToString(),
-            ["Redis:Connection"] = $"127.0.0.1:{redis.Port}" + (isQuickToNotice ? ",asyncTimeout=1000,syncTimeout=1000,connectTimeout=1000,keepAlive=1" : ""),
+            ["Redis:Connection"] = $"127.0.0.1:{redis.Port}" + (isQuickToNotice ?
+                ",asyncTimeout=1000,syncTimeout=1000,connectTimeout=1000,keepAlive=1" :
+                ""),
             ["Federation:Name"] = federation,
             ["Federation:BaseModelDigest"] = new string('a', 64),
             ["Federation:SeedCount"] = "64",
@@ -65,8 +80,16 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
         foreach (var (key, value) in settings)
             all[key] = value;
         // As with processes, neither waits for the other.
-        var seedService = Build(all, lines, builder => builder.AddFederationBus(bus => bus.AddSeedServiceConsumers()), builder => builder.AddSeedService());
-        var roundService = Build(all, lines, builder => builder.AddFederationBus(bus => bus.AddRoundServiceConsumers()), builder => builder.AddRoundService());
+        var seedService = Build(
+            all,
+            lines,
+            builder => builder.AddFederationBus(bus => bus.AddSeedServiceConsumers()),
+            builder => builder.AddSeedService());
+        var roundService = Build(
+            all,
+            lines,
+            builder => builder.AddFederationBus(bus => bus.AddRoundServiceConsumers()),
+            builder => builder.AddRoundService());
         await Task.WhenAll(seedService.StartAsync(cancel), roundService.StartAsync(cancel));
         return new ServicesBehindProxies(seedService, roundService, broker, redis, witness, lines);
     }
@@ -115,7 +138,12 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter) =>
             _lines.Enqueue(formatter(state, exception));
 
         public void Dispose()

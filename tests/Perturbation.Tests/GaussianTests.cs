@@ -28,12 +28,15 @@ public class GaussianTests
     [Fact]
     public void Extreme_words_stay_in_range()
     {
-        uint[] extremes = [0, 1, 2, 0x1FFF_FFFF, 0x2000_0000, 0x5FFF_FFFF, 0x6000_0000, 0x7FFF_FFFF, 0x8000_0000, 0xDFFF_FFFF, 0xE000_0000, 0xFFFF_FFFF];
+        uint[] extremes =
+            [0, 1, 2, 0x1FFF_FFFF, 0x2000_0000, 0x5FFF_FFFF, 0x6000_0000, 0x7FFF_FFFF, 0x8000_0000, 0xDFFF_FFFF, 0xE000_0000, 0xFFFF_FFFF];
         foreach (var radius in extremes)
         {
             foreach (var angle in extremes)
             {
-                (var x, var y) = (GaussianTransform.Multiple(new(radius, angle, 0, 0), 0), GaussianTransform.Multiple(new(radius, angle, 0, 0), 1));
+                (var x, var y) = (GaussianTransform.Multiple(new(radius, angle, 0, 0), 0), GaussianTransform.Multiple(
+                    new(radius, angle, 0, 0),
+                    1));
                 var length = 4096 * Math.Sqrt(-2 * Math.Log(((radius >> 1) + 0.5) / 2147483648.0));
                 Assert.InRange(x, -27_281, 27_281);
                 Assert.Equal(length * Math.Cos(2 * Math.PI * angle / 4294967296.0), x, 2.0);
@@ -49,7 +52,8 @@ public class GaussianTests
         for (var i = 0; i < 20_000; i++)
         {
             var words = new Philox4x32.Block((uint)random.NextInt64(1L << 32), (uint)random.NextInt64(1L << 32), 0, 0);
-            var exact = 4096 * Math.Sqrt(-2 * Math.Log(((words.Word0 >> 1) + 0.5) / 2147483648.0)) * Math.Cos(2 * Math.PI * words.Word1 / 4294967296.0);
+            var exact = 4096 * Math.Sqrt(-2 * Math.Log(((words.Word0 >> 1) + 0.5) / 2147483648.0))
+                * Math.Cos(2 * Math.PI * words.Word1 / 4294967296.0);
             Assert.Equal(exact, GaussianTransform.Multiple(words, 0), 0.52);
         }
     }

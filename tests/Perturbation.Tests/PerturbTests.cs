@@ -9,13 +9,19 @@ public class PerturbTests
     private static readonly Gen<DirectionScheme> Schemes = Gen.Enum<DirectionScheme>();
 
     // Starts around 2³² elements and 2³² blocks (where a counter word overflows) are as likely as starts near zero.
-    internal static readonly Gen<long> Starts = Gen.OneOf(Gen.Long[0, 1000], Gen.Long[(1L << 32) - 600, (1L << 32) + 100], Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
+    internal static readonly Gen<long> Starts = Gen.OneOf(
+        Gen.Long[0, 1000],
+        Gen.Long[(1L << 32) - 600, (1L << 32) + 100],
+        Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
 
     private static readonly Gen<(SeedPool Pool, int Seed, int Next, int Tensor, long Start, int Length, float Size)> Cases = Gen.Select(
         Gen.Select(Gen.ULong, Schemes).Select((key, scheme) => new SeedPool(key, SeedPool.MaxCount, scheme)),
-        Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[-0.1f, 0.1f]);
+        Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
+            -0.1f,
+            0.1f]);
 
-    public static TheoryData<string> VectorPaths => new(KernelPaths.Supported.Where(path => path != KernelPath.Scalar).Select(path => path.ToString()));
+    public static TheoryData<string> VectorPaths =>
+        new(KernelPaths.Supported.Where(path => path != KernelPath.Scalar).Select(path => path.ToString()));
 
     [Theory]
     [MemberData(nameof(VectorPaths))]
@@ -24,7 +30,13 @@ public class PerturbTests
         var path = Enum.Parse<KernelPath>(pathName);
         Cases.Sample(c =>
         {
-            var expected = Run(KernelPath.Scalar, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
+            var expected = Run(
+                KernelPath.Scalar,
+                c.Pool.Direction(c.Seed, c.Tensor),
+                c.Pool.Direction(c.Next, c.Tensor),
+                c.Start,
+                c.Length,
+                c.Size);
             var actual = Run(path, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
             return expected.Bits.SequenceEqual(actual.Bits);
         }, iter: 300);
@@ -67,10 +79,19 @@ public class PerturbTests
         for (var i = 0; i < length; i += small)
         {
             var part = i..Math.Min(i + small, length);
-            Perturb.AdvanceThenBothSigns(previous, 0.01f, next, 1e-3f, start + i, parts.AsSpan(part), partsPlus.AsSpan(part), partsMinus.AsSpan(part));
+            Perturb.AdvanceThenBothSigns(
+                previous,
+                0.01f,
+                next,
+                1e-3f,
+                start + i,
+                parts.AsSpan(part),
+                partsPlus.AsSpan(part),
+                partsMinus.AsSpan(part));
         }
 
-        Assert.True(weights.AsSpan().SequenceEqual(parts) && plus.AsSpan().SequenceEqual(partsPlus) && minus.AsSpan().SequenceEqual(partsMinus));
+        Assert.True(
+            weights.AsSpan().SequenceEqual(parts) && plus.AsSpan().SequenceEqual(partsPlus) && minus.AsSpan().SequenceEqual(partsMinus));
         Perturb.BothSigns(next, 1e-3f, start, weights, partsPlus, partsMinus, 2);
         Assert.True(plus.AsSpan().SequenceEqual(partsPlus) && minus.AsSpan().SequenceEqual(partsMinus));
     }
@@ -103,7 +124,8 @@ public class PerturbTests
     {
         var pool = new SeedPool(1, 2, DirectionScheme.PhiloxRademacher);
         var w = new float[4];
-        Assert.Throws<ArgumentException>(() => Perturb.AdvanceThenBothSigns(pool.Direction(0, 0), 1f, pool.Direction(1, 1), 1f, 0, w, new float[4], new float[4]));
+        Assert.Throws<ArgumentException>(
+            () => Perturb.AdvanceThenBothSigns(pool.Direction(0, 0), 1f, pool.Direction(1, 1), 1f, 0, w, new float[4], new float[4]));
     }
 
     private static Result Run(KernelPath path, Direction previous, Direction next, long start, int length, float size)
@@ -114,7 +136,8 @@ public class PerturbTests
         PerturbKernels.Advance(path, previous, size, start, advanced);
         float[] fused = Weights(length), fusedPlus = new float[length], fusedMinus = new float[length];
         PerturbKernels.AdvanceThenBothSigns(path, previous, size, next, 1e-3f, start, fused, fusedPlus, fusedMinus);
-        return new([.. new[] { signed, plus, minus, advanced, fused, fusedPlus, fusedMinus }.SelectMany(values => values).Select(BitConverter.SingleToUInt32Bits)]);
+        return new([.. new[] { signed, plus, minus, advanced, fused, fusedPlus, fusedMinus }.SelectMany(values => values)
+            .Select(BitConverter.SingleToUInt32Bits)]);
     }
 
     private static float[] Weights(int length)

@@ -8,7 +8,8 @@ namespace FedKSeed.Perturbation.Tests;
 
 public class RebuildVectorTests
 {
-    public static TheoryData<string> Models => new(Directory.GetDirectories(Vectors.Path("models")).Select(folder => Path.GetFileName(folder)!).Order());
+    public static TheoryData<string> Models =>
+        new(Directory.GetDirectories(Vectors.Path("models")).Select(folder => Path.GetFileName(folder)!).Order());
 
     [Theory]
     [MemberData(nameof(Models))]
@@ -25,7 +26,9 @@ public class RebuildVectorTests
         var order = expected.GetProperty("zeroth_order").GetProperty("tensor_order").EnumerateArray().Select(name => name.GetString());
         Assert.Equal(order, checkpoint.Weights.Select(tensor => tensor.Name));
         var digests = checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => Digest(rebuilder, tensor));
-        Assert.Equal(rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!), digests);
+        Assert.Equal(
+            rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!),
+            digests);
     }
 
     private static string Digest(Rebuilder rebuilder, CheckpointTensor tensor)

@@ -114,17 +114,30 @@ public class RebuiltCheckpointTests
         using var folder = new CheckpointFolder();
         CheckpointWriter.Write(folder.File(Checkpoint.SingleFile), [new TensorContent("w", TensorType.F32, [1], new byte[4])]);
         using var source = Checkpoint.Open(folder.Path);
-        Assert.Throws<ArgumentException>(() => RebuiltCheckpoint.Write(source, Version, folder.Path + "/../" + Path.GetFileName(folder.Path) + "/", cancellation: Cancellation));
+        Assert.Throws<ArgumentException>(() => RebuiltCheckpoint.Write(
+            source,
+            Version,
+            folder.Path + "/../" + Path.GetFileName(folder.Path) + "/",
+            cancellation: Cancellation));
     }
 
     [Fact]
     public void Companions_are_copied_without_weights_or_index()
     {
         using CheckpointFolder from = new(), to = new();
-        foreach (var name in new[] { "config.json", "tokenizer.json", "merges.txt", "tokenizer.model", "model-1.safetensors", "pytorch_model.bin", Checkpoint.IndexFile })
+        foreach (var name in new[] {
+            "config.json",
+            "tokenizer.json",
+            "merges.txt",
+            "tokenizer.model",
+            "model-1.safetensors",
+            "pytorch_model.bin",
+            Checkpoint.IndexFile })
             from.WithBytes([1], name);
         RebuiltCheckpoint.CopyCompanions(from.Path, to.Path);
-        Assert.Equal(["config.json", "merges.txt", "tokenizer.json", "tokenizer.model"], Directory.GetFiles(to.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["config.json", "merges.txt", "tokenizer.json", "tokenizer.model"],
+            Directory.GetFiles(to.Path).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -138,7 +151,9 @@ public class RebuiltCheckpointTests
     }
 
     private static IEnumerable<string> Weights(string folder) =>
-        Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Where(name => name.Contains("safetensors", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+        Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!)
+            .Where(name => name.Contains("safetensors", StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal);
 
     /// <summary>Bytes of the files in a folder that this process has mapped and in memory.</summary>
     private static long ResidentBytes(string folder)
@@ -163,7 +178,8 @@ public class RebuiltCheckpointTests
     }
 
     private static Dictionary<string, string> Digests(string folder) =>
-        Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path)!, path => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path))));
+        Directory.GetFiles(folder)
+            .ToDictionary(path => Path.GetFileName(path)!, path => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path))));
 
     private sealed class Reports(Action<RebuildProgress>? onReport = null) : List<RebuildProgress>, IProgress<RebuildProgress>
     {

@@ -2,7 +2,9 @@ namespace FedKSeed.Reliability.Tests;
 
 public sealed class KillsTests
 {
-    /// <summary>Every part is killed, and every other fault strikes at least once; Campaign checks every invariant after each, and at the end.</summary>
+    /// <summary>
+    /// Every part is killed, and every other fault strikes at least once; Campaign checks every invariant after each, and at the end.
+    /// </summary>
     [Fact]
     public async Task Forty_kills_over_all_parts_lose_no_accepted_report_and_apply_none_twice()
     {

@@ -23,7 +23,8 @@ internal sealed class ProgressTap : IAsyncDisposable
         var tap = new ProgressTap(connection, channel);
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += (_, delivery) => tap._heard.Writer.WriteAsync(
-            JsonDocument.Parse(delivery.Body).RootElement.GetProperty("message").Deserialize<LocalProgress>(JsonSerializerOptions.Web)!, CancellationToken.None).AsTask();
+            JsonDocument.Parse(delivery.Body).RootElement.GetProperty("message")
+                .Deserialize<LocalProgress>(JsonSerializerOptions.Web)!, CancellationToken.None).AsTask();
         await channel.BasicConsumeAsync("progress-of-workers", autoAck: true, consumer, cancel);
         return tap;
     }
@@ -54,7 +55,8 @@ internal sealed class ProgressTap : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw new TimeoutException($"Not heard within {patience.TotalSeconds:F0} s. The last that was heard: {last?.ToString() ?? "nothing"}");
+            throw new TimeoutException(
+                $"Not heard within {patience.TotalSeconds:F0} s. The last that was heard: {last?.ToString() ?? "nothing"}");
         }
         throw new InvalidOperationException("The tap is closed.");
     }

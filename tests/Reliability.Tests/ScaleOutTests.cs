@@ -1,8 +1,8 @@
 namespace FedKSeed.Reliability.Tests;
 
 /// <summary>
-/// Three clients with two workers, whose rounds take seconds and cannot end before every client has reported: the deadline is far away. So an
-/// assignment that changes hands does so because the broker gives it to another worker, not because a round was given up.
+/// Three clients with two workers, whose rounds take seconds and cannot end before every client has reported: the deadline is far away. So
+/// an assignment that changes hands does so because the broker gives it to another worker, not because a round was given up.
 /// </summary>
 public sealed class SlowFederation : IAsyncLifetime
 {
@@ -60,7 +60,8 @@ public sealed class ScaleOutTests(SlowFederation federation) : IClassFixture<Slo
 
         await killed.KillAsync();
         var taken = await federation.Progress.NextAsync(
-            progress => progress.Round == begun.Round && progress.Client == begun.Client && progress.Worker != begun.Worker, Patience, cancel);
+            progress => progress.Round == begun.Round && progress.Client == begun.Client
+                && progress.Worker != begun.Worker, Patience, cancel);
 
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{begun.Client} of round {begun.Round}: {begun.Worker} was killed, {taken.Worker} began {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s later");
@@ -79,7 +80,8 @@ public sealed class ScaleOutTests(SlowFederation federation) : IClassFixture<Slo
         Assert.Equal(0, await added.RetireAsync());
 
         var again = await federation.Progress.NextAsync(
-            progress => progress.Round == taken.Round && progress.Client == taken.Client && progress.Worker != added.Name, Patience, cancel);
+            progress => progress.Round == taken.Round && progress.Client == taken.Client
+                && progress.Worker != added.Name, Patience, cancel);
         Assert.NotEqual(added.Name, again.Worker);
         await federation.Witness.UntilCommittedAsync(taken.Round, Patience, cancel);
         await federation.Witness.AuditAsync(cancel);

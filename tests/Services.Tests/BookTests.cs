@@ -38,7 +38,8 @@ public class BookTests(RedisServer redis)
         await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
         var state = await one.AppendAsync(state => FederationDecisions.StartRound(state, 1, ["a"]), TestContext.Current.CancellationToken);
         var report = new Report(new AssignmentKey(1, "a"), 0, 10, new float[4], []);
-        var verdicts = await Task.WhenAll(Enumerable.Range(0, 20).Select(k => (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken)));
+        var verdicts = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(k => (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken)));
         Assert.Single(verdicts, verdict => verdict is ReportVerdict.Accept);
         Assert.Equal(19, verdicts.Count(verdict => verdict is ReportVerdict.Repeat));
         Assert.Single(await one.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
@@ -60,7 +61,9 @@ public class BookTests(RedisServer redis)
 
         Assert.All(verdicts, item => Assert.Equal(item.report.Scalars.Length == 3, item.Verdict is ReportVerdict.Refuse));
         Assert.All(verdicts.Where(item => item.report.Scalars.Length == 4).GroupBy(item => item.report.Key), same =>
-            Assert.Equal((1, 1), (same.Count(item => item.Verdict is ReportVerdict.Accept), same.Count(item => item.Verdict is ReportVerdict.Repeat))));
+            Assert.Equal(
+                (1, 1),
+                (same.Count(item => item.Verdict is ReportVerdict.Accept), same.Count(item => item.Verdict is ReportVerdict.Repeat))));
         Assert.Equal(clients.Length, (await one.Log.ReadInHandKeysAsync(TestContext.Current.CancellationToken)).Count);
     }
 
@@ -74,7 +77,10 @@ public class BookTests(RedisServer redis)
         }
         var database = redis.Client.GetDatabase();
         var line = (await database.ListGetByIndexAsync("fedkseed:{flips}:log", 2)).ToString();
-        await database.ListSetByIndexAsync("fedkseed:{flips}:log", 2, line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
+        await database.ListSetByIndexAsync(
+            "fedkseed:{flips}:log",
+            2,
+            line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
         using var reader = Book("flips");
         var fault = await Assert.ThrowsAsync<InvalidEntryException>(() => reader.RefreshAsync(TestContext.Current.CancellationToken));
         Assert.Equal(2, fault.Sequence);
@@ -87,7 +93,9 @@ public class BookTests(RedisServer redis)
         for (var round = 1; round <= 20; round++)
         {
             await book.AppendAsync(state => FederationDecisions.StartRound(state, round, ["a"]), TestContext.Current.CancellationToken);
-            await book.AppendWithReportsAsync((state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Deadline, inHand), TestContext.Current.CancellationToken);
+            await book.AppendWithReportsAsync(
+                (state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Deadline, inHand),
+                TestContext.Current.CancellationToken);
         }
     }
 }

@@ -21,7 +21,8 @@ public sealed class Inbox
             if (All<T>().Where(which).Skip(count - 1).Any())
                 return All<T>().Last(which);
             if (timeout.IsCancellationRequested)
-                throw new TimeoutException($"No {typeof(T).Name} number {count} came. There came: {string.Join(", ", _messages.Select(item => item.Message))}");
+                throw new TimeoutException(
+                    $"No {typeof(T).Name} number {count} came. There came: {string.Join(", ", _messages.Select(item => item.Message))}");
             await Task.Delay(10, CancellationToken.None);
         }
     }

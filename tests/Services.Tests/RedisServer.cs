@@ -9,7 +9,9 @@ using StackExchange.Redis;
 
 namespace FedKSeed.Services.Tests;
 
-/// <summary>A real redis-server on a free port, its data in memory, for all tests of this project; each test names a federation of its own.</summary>
+/// <summary>
+/// A real redis-server on a free port, its data in memory, for all tests of this project; each test names a federation of its own.
+/// </summary>
 public sealed class RedisServer : IAsyncLifetime
 {
     private Process? _process;
@@ -24,7 +26,15 @@ public sealed class RedisServer : IAsyncLifetime
         Connection = $"127.0.0.1:{port}";
         _process = Process.Start(new ProcessStartInfo("redis-server")
         {
-            ArgumentList = { "--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no" },
+            ArgumentList = {
+                "--port",
+                port.ToString(CultureInfo.InvariantCulture),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no" },
             RedirectStandardOutput = true,
         }) ?? throw new InvalidOperationException("redis-server did not start; ./test.sh installs it.");
         _process.OutputDataReceived += (_, _) => { };

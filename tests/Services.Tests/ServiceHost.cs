@@ -11,7 +11,9 @@ using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.Services.Tests;
 
-/// <summary>Services of one federation in this process, as `fedkseed run` composes them, on a real Redis; the test is the clients.</summary>
+/// <summary>
+/// Services of one federation in this process, as `fedkseed run` composes them, on a real Redis; the test is the clients.
+/// </summary>
 public sealed class ServiceHost : IAsyncDisposable
 {
     private readonly IHost _host;

@@ -39,7 +39,8 @@ public class TimelyTests
         using var caller = new CancellationTokenSource();
         await caller.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => TimelyDelivery.InTimeAsync(_ => new TaskCompletionSource().Task, TimeSpan.FromMinutes(1), caller.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => TimelyDelivery.InTimeAsync(_ => new TaskCompletionSource().Task, TimeSpan.FromMinutes(1), caller.Token));
     }
 
     [Theory]
@@ -50,7 +51,8 @@ public class TimelyTests
     [InlineData(typeof(RedisConnectionException))]
     public async Task An_operation_whose_connection_breaks_says_that_the_store_is_away_however_it_shows(Type fault)
     {
-        var thrown = await Record.ExceptionAsync(() => RedisOperation.RunAsync<bool>(() => throw Of(fault), TestContext.Current.CancellationToken));
+        var thrown = await Record.ExceptionAsync(
+            () => RedisOperation.RunAsync<bool>(() => throw Of(fault), TestContext.Current.CancellationToken));
 
         Assert.True(LogStoreRegistration.IsStoreAway(thrown!), thrown!.ToString());
     }
@@ -61,7 +63,8 @@ public class TimelyTests
         using var caller = new CancellationTokenSource();
         await caller.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RedisOperation.RunAsync(() => new TaskCompletionSource<bool>().Task, caller.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => RedisOperation.RunAsync(() => new TaskCompletionSource<bool>().Task, caller.Token));
     }
 
     private static Exception Of(Type fault) => fault.Name switch

@@ -5,8 +5,8 @@ using FedKSeed.Federation.Rounds;
 namespace FedKSeed.Simulation.Tests;
 
 /// <summary>
-/// A federation in virtual time, on one thread, without broker or store: the product's own decisions, fold and round policy, moved by messages
-/// that a seeded generator delays, doubles and reorders, and by services and clients that it kills. What the store guarantees (an
+/// A federation in virtual time, on one thread, without broker or store: the product's own decisions, fold and round policy, moved by
+/// messages that a seeded generator delays, doubles and reorders, and by services and clients that it kills. What the store guarantees (an
 /// append or a held report happens once, on a condition) is one assignment here. The same seed gives the same run.
 /// </summary>
 internal sealed class SimulatedFederation

@@ -20,7 +20,9 @@ internal sealed record Weather
     /// <summary>A message comes late by up to a minute, so that others overtake it.</summary>
     public double Delayed { get; init; }
 
-    /// <summary>SeedService dies after its append and before it acknowledges: the message comes again to its successor, which folds the log.</summary>
+    /// <summary>
+    /// SeedService dies after its append and before it acknowledges: the message comes again to its successor, which folds the log.
+    /// </summary>
     public double SeedServiceCrash { get; init; }
 
     /// <summary>RoundService dies at a tick and starts again seconds later, knowing nothing.</summary>

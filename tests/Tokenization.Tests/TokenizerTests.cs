@@ -28,7 +28,8 @@ public class TokenizerTests
     public void Any_text_comes_back_from_its_ids(string name)
     {
         var tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", name));
-        var text = Gen.OneOf(Gen.String, Gen.Char[" \t\nabcAB'12.é日"].Array[0, 30].Select(some => new string(some))).Select(some => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(some)));
+        var text = Gen.OneOf(Gen.String, Gen.Char[" \t\nabcAB'12.é日"].Array[0, 30].Select(some => new string(some)))
+            .Select(some => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(some)));
         // Before the text behind a special token SentencePiece's prefix is not taken off again, and its sign for a space is one.
         text = text.Where(some => name != "sentencepiece-bpe" || !some.AsSpan().ContainsAny('<', '▁'));
         text.Sample(some => tokenizer.Decode(tokenizer.Encode(some), skipSpecialTokens: false) == some, iter: 2000);
@@ -65,18 +66,34 @@ public class TokenizerTests
     {
         var tokenizer = Tokenizer.Load(SentencePieceFolder());
         List<string> wrong = [];
-        foreach (var known in JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Path.Combine(SentencePieceFolder(), "known_answers.json"))).EnumerateArray())
+        foreach (var known in JsonSerializer.Deserialize<JsonElement>(
+            File.ReadAllBytes(Path.Combine(SentencePieceFolder(), "known_answers.json"))).EnumerateArray())
             Compare(tokenizer, known, wrong);
         Assert.True(wrong.Count == 0, string.Join("\n", wrong));
         Assert.Equal((1, 2), (tokenizer.Special.Beginning, tokenizer.Encode("</s>").Single()));
     }
 
     [Theory]
-    [InlineData("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}""", "a b", "▁a▁b", "a<s>b", "▁a<s>b")]
-    [InlineData("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}""", "a  b", "▁a|▁|▁b", "a<s>b", "▁a<s>▁b")]
+    [InlineData(
+        """{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}""",
+        "a b",
+        "▁a▁b",
+        "a<s>b",
+        "▁a<s>b")]
+    [InlineData(
+        """{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}""",
+        "a  b",
+        "▁a|▁|▁b",
+        "a<s>b",
+        "▁a<s>▁b")]
     [InlineData("""{"type": "Metaspace", "replacement": "▁", "add_prefix_space": true}""", " a", "▁a", "<s> b", "<s>▁b")]
     [InlineData("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never"}""", "a b", "a|▁b", "a<s>b", "a<s>b")]
-    public void Metaspace_writes_spaces_and_cuts_words_as_its_fields_say(string metaspace, string plain, string words, string special, string pieces)
+    public void Metaspace_writes_spaces_and_cuts_words_as_its_fields_say(
+        string metaspace,
+        string plain,
+        string words,
+        string special,
+        string pieces)
     {
         using TemporaryFolder folder = new();
         const string vocabulary = """{"<unk>": 0, "<s>": 1, "▁": 2, "a": 3, "b": 4, "▁a": 5, "▁b": 6, "▁a▁b": 7, "▁▁": 8}""";
@@ -87,7 +104,9 @@ public class TokenizerTests
         var tokenizer = Tokenizer.Load(folder.Path);
         var ids = JsonSerializer.Deserialize<Dictionary<string, int>>(vocabulary)!;
         Assert.Equal(words.Split('|').Select(word => ids[word]), tokenizer.Encode(plain));
-        Assert.Equal(pieces.Replace("<s>", "|<s>|", StringComparison.Ordinal).Trim('|').Split('|').Select(piece => ids[piece]), tokenizer.Encode(special));
+        Assert.Equal(
+            pieces.Replace("<s>", "|<s>|", StringComparison.Ordinal).Trim('|').Split('|').Select(piece => ids[piece]),
+            tokenizer.Encode(special));
         // The reference drops every space of the first token, should it hold several words.
         var decoded = words == "▁a▁b" ? "ab" : plain.Trim();
         Assert.Equal(decoded, tokenizer.Decode(tokenizer.Encode(plain)).Trim());
@@ -100,7 +119,9 @@ public class TokenizerTests
         using TemporaryFolder folder = new();
         File.Copy(Vectors.Path("tokenizers", "split-bytelevel", "tokenizer.json"), Path.Combine(folder.Path, "tokenizer.json"));
         folder.Write("config.json", """{"bos_token_id": 0, "eos_token_id": [1, 7]}""");
-        folder.Write("tokenizer_config.json", """{"bos_token": {"content": "<|begin_of_text|>"}, "eos_token": "<|end_of_text|>", "add_bos_token": true}""");
+        folder.Write(
+            "tokenizer_config.json",
+            """{"bos_token": {"content": "<|begin_of_text|>"}, "eos_token": "<|end_of_text|>", "add_bos_token": true}""");
         var special = Tokenizer.Load(folder.Path).Special;
         Assert.Equal(0, special.Beginning);
         Assert.Equal([1, 7], special.Ends);

@@ -74,7 +74,8 @@ public class ZerothOrderTrainerTests
         using var model = Reference.Load();
         using ZerothOrderTrainer trainer = new(model, Reference.Pool);
         using var broken = model.BaseWeights();
-        broken.Buffer.Floats(broken.Layout.Parameters.Single(parameter => parameter.Parts[0].Name == "model.norm.weight").Offset, 1)[0] = float.NaN;
+        broken.Buffer.Floats(broken.Layout.Parameters.Single(parameter => parameter.Parts[0].Name == "model.norm.weight").Offset, 1)[0] =
+            float.NaN;
         trainer.Reset(broken);
         var step = trainer.Step(Reference.Batch, seed: 0, Epsilon, LearningRate);
         Assert.True(step.Skipped);
@@ -101,8 +102,8 @@ public class ZerothOrderTrainerTests
             return Environment.WorkingSet - memory;
         })];
         Assert.Equal(tensors, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
-        // A step's activations and logits are about 200 kB: were they kept, each 600 steps would hold 120 MB. Other tests of this process run meanwhile and
-        // take memory of their own, but not each time.
+        // A step's activations and logits are about 200 kB: were they kept, each 600 steps would hold 120 MB. Other tests of this process
+        // run meanwhile and take memory of their own, but not each time.
         Assert.True(grown.Min() < 40 << 20, $"600 steps added {string.Join(", ", grown.Select(bytes => bytes >> 20))} MiB.");
 
         void Steps(int count)

@@ -8,7 +8,8 @@ using RabbitMQ.Client.Events;
 namespace FedKSeed.Reliability;
 
 /// <summary>
-/// Hears every ReportAccepted of a federation, through whatever happens to the broker: its queue is durable, and it acknowledges what it has noted.
+/// Hears every ReportAccepted of a federation, through whatever happens to the broker: its queue is durable, and it acknowledges what it
+/// has noted.
 /// </summary>
 internal sealed class AcceptedReports : IAsyncDisposable
 {
@@ -50,7 +51,8 @@ internal sealed class AcceptedReports : IAsyncDisposable
 
     private async Task NoteAsync(object sender, BasicDeliverEventArgs delivery)
     {
-        var accepted = JsonDocument.Parse(delivery.Body).RootElement.GetProperty("message").Deserialize<ReportAccepted>(JsonSerializerOptions.Web)!;
+        var accepted = JsonDocument.Parse(delivery.Body).RootElement.GetProperty("message")
+            .Deserialize<ReportAccepted>(JsonSerializerOptions.Web)!;
         if (accepted.Federation == _federation)
             _times.AddOrUpdate(new AssignmentKey(accepted.Round, accepted.Client, accepted.Turn), 1, (_, times) => times + 1);
         await ((AsyncEventingBasicConsumer)sender).Channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);

@@ -75,12 +75,18 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
         foreach (var ownEnd in fleet.Replicas.SelectMany(replica => replica.OwnEnds))
             say(ownEnd);
         return new CampaignReport(
-            [.. _struck], witness.State.Version, witness.State.Head.Length, witness.Accepted, witness.Written, witness.Lost, witness.Committed,
-            witness.Doubled, witness.Repeats, late.Delivered, [.. fleet.Replicas.SelectMany(replica => replica.OwnEnds)], disk is not null, time.GetElapsedTime(began));
+            [.. _struck], witness.State.Version, witness.State.Head.Length, witness.Accepted, witness.Written, witness.Lost,
+                witness.Committed,
+            witness.Doubled, witness.Repeats, late.Delivered,
+            [.. fleet.Replicas.SelectMany(replica => replica.OwnEnds)], disk is not null, time.GetElapsedTime(began));
     }
 
     /// <summary>Several faults may be outstanding at once; one that broke something ends the campaign.</summary>
-    private async Task StrikeAllAsync(IReadOnlyList<PlannedFault> schedule, FaultInjector injector, Witness witness, CancellationToken cancel)
+    private async Task StrikeAllAsync(
+        IReadOnlyList<PlannedFault> schedule,
+        FaultInjector injector,
+        Witness witness,
+        CancellationToken cancel)
     {
         using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var slots = new SemaphoreSlim(MostAtOnce);
@@ -129,7 +135,9 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
             + $"; version {witness.State.Version}, {witness.Accepted} reports accepted");
 
         void Struck() =>
-            (began, round) = (time.GetTimestamp(), witness.State is var state && state.Round is { } open ? open.Number : state.LastRound + 1);
+            (began, round) = (time.GetTimestamp(), witness.State is var state && state.Round is { } open ?
+                open.Number :
+                state.LastRound + 1);
     }
 
     /// <summary>Another fault may keep Redis away just then.</summary>
@@ -150,8 +158,8 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
     }
 
     /// <summary>
-    /// With everything up again: the clocks end in order, the last round and the federation are closed by hand, as an operator would, and nothing
-    /// is left anywhere.
+    /// With everything up again: the clocks end in order, the last round and the federation are closed by hand, as an operator would, and
+    /// nothing is left anywhere.
     /// </summary>
     internal async Task EndAsync(FederationServers servers, ServiceFleet fleet, Witness witness, CancellationToken cancel)
     {
@@ -167,9 +175,16 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
         for (var began = time.GetTimestamp(); witness.State.Closed is null && time.GetElapsedTime(began) < Bound;)
         {
             if (witness.State.Round is { } open)
-                await connection.PublishAsync(new RoundClosed { Federation = name, Round = open.Number, Reason = nameof(RoundEnd.Deadline) }, cancel);
+                await connection.PublishAsync(
+                    new RoundClosed { Federation = name, Round = open.Number, Reason = nameof(RoundEnd.Deadline) },
+                    cancel);
             await connection.PublishAsync(
-                new CloseFederation { Federation = name, Reason = nameof(FederationEnd.Completed), Version = witness.State.Version }, cancel);
+                new CloseFederation
+                {
+                    Federation = name,
+                    Reason = nameof(FederationEnd.Completed),
+                    Version = witness.State.Version
+                }, cancel);
             await Task.Delay(500, cancel);
         }
         await witness.UntilAsync(state => state.Closed is not null, TimeSpan.Zero, "the close of the federation", cancel);
@@ -188,7 +203,8 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
             if (filled.Length == 0)
                 return;
             if (time.GetElapsedTime(began) > Bound || filled.Any(queue => IsForErrors(queue.Name)))
-                throw new InvariantException($"Queues are not empty: {string.Join(", ", filled.Select(queue => $"{queue.Name} {queue.Messages}"))}.");
+                throw new InvariantException(
+                    $"Queues are not empty: {string.Join(", ", filled.Select(queue => $"{queue.Name} {queue.Messages}"))}.");
             await Task.Delay(500, cancel);
         }
     }

@@ -19,7 +19,9 @@ public enum FaultKind
 
 /// <param name="Target">Which of the processes, or groups, of its kind; taken modulo their number.</param>
 /// <param name="Pause">From the fault before it.</param>
-/// <param name="Duration">How long what was stopped stays so; without meaning for the kill of a service, which is started again at once.</param>
+/// <param name="Duration">
+/// How long what was stopped stays so; without meaning for the kill of a service, which is started again at once.
+/// </param>
 public sealed record PlannedFault(int Number, FaultKind Kind, int Target, TimeSpan Pause, TimeSpan Duration)
 {
     public bool IsKill => Kind <= FaultKind.BrokerKilled;

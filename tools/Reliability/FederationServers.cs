@@ -10,7 +10,8 @@ public sealed record ServerAddresses(Uri Broker, string Redis);
 /// <summary>A broker and a Redis of their own, which can be killed and started again with what they have on disk.</summary>
 public sealed class FederationServers : IAsyncDisposable
 {
-    private FederationServers(RabbitMqServer broker, RedisServer redis, string redisFolder) => (Broker, Redis, RedisFolder) = (broker, redis, redisFolder);
+    private FederationServers(RabbitMqServer broker, RedisServer redis, string redisFolder) =>
+        (Broker, Redis, RedisFolder) = (broker, redis, redisFolder);
 
     public RabbitMqServer Broker { get; }
 
@@ -31,7 +32,10 @@ public sealed class FederationServers : IAsyncDisposable
         var redis = await RedisServer.StartAsync(data, logs, cancel: cancel);
         try
         {
-            return new FederationServers(await RabbitMqServer.StartAsync(Path.Combine(folder, "rabbitmq"), logs, cancel: cancel), redis, data);
+            return new FederationServers(
+                await RabbitMqServer.StartAsync(Path.Combine(folder, "rabbitmq"), logs, cancel: cancel),
+                redis,
+                data);
         }
         catch
         {

@@ -5,23 +5,42 @@ namespace FedKSeed.Reliability;
 /// <summary>kills: as many campaigns as it takes to kill so many processes; their figures go into the page.</summary>
 internal static class KillsCommand
 {
-    /// <summary>A restarted SeedService folds the whole log: a federation that went on for ever would measure that in the end, and nothing else.</summary>
+    /// <summary>
+    /// A restarted SeedService folds the whole log: a federation that went on for ever would measure that in the end, and nothing else.
+    /// </summary>
     private const int KillsOfACampaign = 125;
 
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(0.5);
 
     public static Command Create(TimeProvider time)
     {
-        var count = new Option<int>("--count") { Description = "Processes to kill; other faults come on top.", DefaultValueFactory = _ => 1000 };
+        var count = new Option<int>("--count")
+        {
+            Description = "Processes to kill; other faults come on top.",
+            DefaultValueFactory = _ => 1000
+        };
         var seed = new Option<int>("--seed") { Description = "The schedule of faults follows from it.", DefaultValueFactory = _ => 1 };
-        var samples = new Option<string>("--samples") { Description = "Folder of the sample federation.", DefaultValueFactory = _ => "samples" };
+        var samples = new Option<string>("--samples")
+        {
+            Description = "Folder of the sample federation.",
+            DefaultValueFactory = _ => "samples"
+        };
         var commitEvery = new Option<int>("--commit-every")
         {
             Description = "Continuous federations, which commit after so many reports; 0 for rounds with a quorum.",
             DefaultValueFactory = _ => 0,
         };
-        var page = new Option<string?>("--page") { Description = "Markdown file that takes the table.", DefaultValueFactory = _ => "docs/RELIABILITY.md" };
-        var command = new Command("kills", "Kill and stop processes of federations at random moments.") { count, seed, commitEvery, samples, page };
+        var page = new Option<string?>("--page")
+        {
+            Description = "Markdown file that takes the table.",
+            DefaultValueFactory = _ => "docs/RELIABILITY.md"
+        };
+        var command = new Command("kills", "Kill and stop processes of federations at random moments.") {
+            count,
+            seed,
+            commitEvery,
+            samples,
+            page };
         command.SetAction((arguments, cancel) => RunAsync(
             arguments.GetRequiredValue(count), arguments.GetRequiredValue(seed), arguments.GetRequiredValue(commitEvery),
             arguments.GetRequiredValue(samples), arguments.GetValue(page), time, cancel));
@@ -75,7 +94,10 @@ internal static class KillsCommand
                 Folder = folder,
                 Federation = FleetPlan.TinyFederation with { CommitEvery = commitEvery },
             };
-            var report = await new Campaign(samples, folder, time, say) { Plan = plan }.RunAsync(FaultSchedule.Draw(seed, kills, Pace), seed, cancel);
+            var report = await new Campaign(samples, folder, time, say) { Plan = plan }.RunAsync(
+                FaultSchedule.Draw(seed, kills, Pace),
+                seed,
+                cancel);
             Directory.Delete(folder, recursive: true);
             return report;
         }

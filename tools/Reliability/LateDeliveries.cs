@@ -6,7 +6,8 @@ using RabbitMQ.Client.Exceptions;
 namespace FedKSeed.Reliability;
 
 /// <summary>
-/// Takes copies of what the services tell one another, keeps them for up to ten seconds, and publishes them again, some twice, in another order.
+/// Takes copies of what the services tell one another, keeps them for up to ten seconds, and publishes them again, some twice, in another
+/// order.
 /// </summary>
 internal sealed class LateDeliveries : IAsyncDisposable
 {
@@ -20,7 +21,8 @@ internal sealed class LateDeliveries : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private Task _delivering = Task.CompletedTask;
 
-    private LateDeliveries(IConnection connection, IChannel channel, Random random) => (_connection, _channel, _random) = (connection, channel, random);
+    private LateDeliveries(IConnection connection, IChannel channel, Random random) =>
+        (_connection, _channel, _random) = (connection, channel, random);
 
     /// <summary>Copies that were published.</summary>
     public int Delivered { get; private set; }
@@ -85,7 +87,10 @@ internal sealed class LateDeliveries : IAsyncDisposable
             {
                 var properties = new BasicProperties(copy.BasicProperties)
                 {
-                    Headers = new Dictionary<string, object?>(copy.BasicProperties.Headers ?? new Dictionary<string, object?>()) { [CopyHeader] = true },
+                    Headers = new Dictionary<string, object?>(copy.BasicProperties.Headers ?? new Dictionary<string, object?>())
+                    {
+                        [CopyHeader] = true
+                    },
                 };
                 try
                 {

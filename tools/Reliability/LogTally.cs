@@ -7,8 +7,8 @@ namespace FedKSeed.Reliability;
 public sealed class InvariantException(string message) : Exception(message);
 
 /// <summary>
-/// A log, folded as it grows, and counted beside the fold: the fold refuses what cannot follow, the counts would show what both the fold and
-/// its writer got wrong together. Not safe for several threads.
+/// A log, folded as it grows, and counted beside the fold: the fold refuses what cannot follow, the counts would show what both the fold
+/// and its writer got wrong together. Not safe for several threads.
 /// </summary>
 internal sealed class LogTally
 {

@@ -1,6 +1,8 @@
 namespace FedKSeed.Reliability;
 
-/// <summary>A Markdown page with parts that commands write: each between two markers, <c>&lt;!-- name --&gt;</c> and <c>&lt;!-- /name --&gt;</c>.</summary>
+/// <summary>
+/// A Markdown page with parts that commands write: each between two markers, <c>&lt;!-- name --&gt;</c> and <c>&lt;!-- /name --&gt;</c>.
+/// </summary>
 public static class ReliabilityPage
 {
     /// <summary>Puts a new text between the markers of a part.</summary>

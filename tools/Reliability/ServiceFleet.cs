@@ -6,7 +6,9 @@ using FedKSeed.LocalServers;
 namespace FedKSeed.Reliability;
 
 /// <summary>Workers that share the same clients.</summary>
-/// <param name="Clients">Names of data files of the samples: client-1 to client-8. client-1-b is another client with the data of client-1.</param>
+/// <param name="Clients">
+/// Names of data files of the samples: client-1 to client-8. client-1-b is another client with the data of client-1.
+/// </param>
 /// <param name="Workers">How many processes.</param>
 public sealed record WorkerGroup(IReadOnlyList<string> Clients, int Workers);
 
@@ -107,7 +109,8 @@ public sealed class ServiceFleet : IAsyncDisposable
     }
 
     /// <summary>The workers whose death or silence makes a group's clients silent.</summary>
-    public IReadOnlyList<Replica> WorkersOf(WorkerGroup group) => [.. _workers.Where(item => item.Group == group).Select(item => item.Worker)];
+    public IReadOnlyList<Replica> WorkersOf(WorkerGroup group) =>
+        [.. _workers.Where(item => item.Group == group).Select(item => item.Worker)];
 
     /// <summary>Starts one more worker for a group's clients.</summary>
     public Replica AddWorker(WorkerGroup group)

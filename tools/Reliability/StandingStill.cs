@@ -8,7 +8,9 @@ internal static class StandingStill
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    /// <returns>Queues with their messages and consumers, when each client was last heard of, and who has the clock; or why that cannot be told.</returns>
+    /// <returns>
+    /// Queues with their messages and consumers, when each client was last heard of, and who has the clock; or why that cannot be told.
+    /// </returns>
     public static async Task<string> DescribeAsync(FederationServers servers, string federation, TimeProvider time)
     {
         using var timeout = new CancellationTokenSource(Patience, time);
@@ -22,7 +24,8 @@ internal static class StandingStill
             var heard = await database.SortedSetRangeByRankWithScoresAsync($"fedkseed:{{{federation}}}:presence");
             var clock = await database.StringGetWithExpiryAsync($"fedkseed:{{{federation}}}:clock");
             return heard.Select(client => $"{client.Element}: heard of {(now - client.Score) / 1000:F1} s ago")
-                .Append($"clock: {(clock.Value.IsNull ? "nobody has it" : $"{clock.Value} has it for {clock.Expiry?.TotalSeconds:F1} s more")}");
+                .Append(
+                    $"clock: {(clock.Value.IsNull ? "nobody has it" : $"{clock.Value} has it for {clock.Expiry?.TotalSeconds:F1} s more")}");
         });
         return string.Join(Environment.NewLine, lines);
 

@@ -32,11 +32,13 @@ public static class Surroundings
         type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     private static string Value(string file, string name) =>
-        File.ReadLines(file).Where(line => line.StartsWith(name, StringComparison.Ordinal)).Select(line => line.Split(':', 2)[1].Trim()).FirstOrDefault("unknown");
+        File.ReadLines(file).Where(line => line.StartsWith(name, StringComparison.Ordinal)).Select(line => line.Split(':', 2)[1].Trim())
+            .FirstOrDefault("unknown");
 
     private static async Task<string> FirstLineAsync(string program, string argument)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, [argument]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, [argument]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var said = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return string.Join(' ', said.Split('\n')[0].Split(' ').Take(3)).Replace("server v=", "", StringComparison.Ordinal);

@@ -52,7 +52,9 @@ public sealed class Witness : IAsyncDisposable
     /// <summary>Times that a report was in the log, or in a commit, beyond its first.</summary>
     public long Doubled => _tally.Doubled;
 
-    /// <param name="servers">Broker and Redis themselves, no proxy: what the witness sees must not depend on what befalls the services.</param>
+    /// <param name="servers">
+    /// Broker and Redis themselves, no proxy: what the witness sees must not depend on what befalls the services.
+    /// </param>
     /// <param name="federation">Its name. Start the witness before its services.</param>
     public static async Task<Witness> StartAsync(ServerAddresses servers, string federation, TimeProvider time, CancellationToken cancel)
     {
@@ -90,8 +92,8 @@ public sealed class Witness : IAsyncDisposable
         UntilAsync(state => state.LastCommit?.Round >= round, bound, $"the end of round {round}", cancel);
 
     /// <summary>
-    /// Checks everything that can be checked while the federation goes on: the log folds, nothing is in it or applied twice, every report that
-    /// was announced as accepted is in the log or in hand, and what Redis keeps beside the log is what the log leads to, bit for bit.
+    /// Checks everything that can be checked while the federation goes on: the log folds, nothing is in it or applied twice, every report
+    /// that was announced as accepted is in the log or in hand, and what Redis keeps beside the log is what the log leads to, bit for bit.
     /// </summary>
     /// <exception cref="InvariantException">Something does not hold.</exception>
     /// <exception cref="RedisException">Redis does not answer.</exception>
@@ -120,7 +122,10 @@ public sealed class Witness : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads the whole log once more: nothing that was once in it has changed since, and a fold of it from the start leads to the same state.</summary>
+    /// <summary>
+    /// Reads the whole log once more: nothing that was once in it has changed since, and a fold of it from the start leads to the same
+    /// state.
+    /// </summary>
     /// <exception cref="InvariantException">It is another log.</exception>
     public async Task ReplayAsync(CancellationToken cancel)
     {
@@ -132,7 +137,8 @@ public sealed class Witness : IAsyncDisposable
             again.Add((await Database.ListRangeAsync(Key("log"), 0, _tally.State.Head.Length - 1)).Select(line => line.ToString()));
             if (again.State.Head != _tally.State.Head || !again.State.Accumulators.Span.SequenceEqual(_tally.State.Accumulators.Span)
                 || !again.State.Importance.Amplitudes.Span.SequenceEqual(_tally.State.Importance.Amplitudes.Span))
-                throw new InvariantException($"A replay of the log ends at {again.State.Head}, what was read as it grew at {_tally.State.Head}.");
+                throw new InvariantException(
+                    $"A replay of the log ends at {again.State.Head}, what was read as it grew at {_tally.State.Head}.");
         }
         finally
         {
@@ -218,7 +224,8 @@ public sealed class Witness : IAsyncDisposable
         {
             var score = live.Importance.TryGetValue(seed, out var kept) ? kept : (double?)null;
             if (score != (counts.Span[seed] == 0 ? null : state.Importance.Mean(seed)))
-                throw new InvariantException($"The importance of seed {seed} in Redis is {score}, the log leads to {state.Importance.Mean(seed)}.");
+                throw new InvariantException(
+                    $"The importance of seed {seed} in Redis is {score}, the log leads to {state.Importance.Mean(seed)}.");
         }
         if (live.InHand.FirstOrDefault(_tally.Holds) is { } both)
             throw new InvariantException($"Report {both} is in hand and in the log.");

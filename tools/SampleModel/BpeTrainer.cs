@@ -37,7 +37,8 @@ internal static class BpeTrainer
             (var best, (string Left, string Right) pair) = (int.MaxValue, ("", ""));
             for (var i = 0; i + 1 < pieces.Count; i++)
             {
-                if (ranks.TryGetValue((pieces[i], pieces[i + 1]), out var rank) && rank < best) (best, pair) = (rank, (pieces[i], pieces[i + 1]));
+                if (ranks.TryGetValue((pieces[i], pieces[i + 1]), out var rank) && rank < best) (best, pair) = (rank, (pieces[i], pieces[
+                    i + 1]));
             }
             if (best == int.MaxValue) return pieces;
             Join(pieces, pair.Left, pair.Right);

@@ -17,7 +17,9 @@ internal static class ClientTasks
             ["plan a trip", "book a trip", "arrange a trip", "plan the holiday", "book the holiday", "arrange the holiday"]),
     ];
 
-    /// <summary>Words that people ask with, those of the wordings among them: pre-training makes them known one by one, never in a wording.</summary>
+    /// <summary>
+    /// Words that people ask with, those of the wordings among them: pre-training makes them known one by one, never in a wording.
+    /// </summary>
     public static readonly string[] Words =
         "a against argue arrange book claim deny entry file for holiday it item label object plan tag the this to trip write".Split(' ');
 

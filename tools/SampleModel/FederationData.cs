@@ -5,7 +5,8 @@ namespace FedKSeed.SampleModel;
 
 /// <summary>
 /// The sample federation's data. Every client has its own mix of the tasks, drawn from a Dirichlet distribution, and as
-/// many examples as are left of its draws once repeats are out. Half of each task's inputs are kept for the held-out file, so none of them is at any client.
+/// many examples as are left of its draws once repeats are out. Half of each task's inputs are kept for the held-out file, so none of them
+/// is at any client.
 /// </summary>
 internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clients, IReadOnlyList<Example> HeldOut)
 {
@@ -32,7 +33,9 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
     }
 
     private static void Write(string path, IEnumerable<Example> examples) =>
-        File.WriteAllText(path, string.Concat(examples.Select(example => JsonSerializer.Serialize(example, ExampleJson.Default.Example) + "\n")));
+        File.WriteAllText(
+            path,
+            string.Concat(examples.Select(example => JsonSerializer.Serialize(example, ExampleJson.Default.Example) + "\n")));
 
     private static Example[] DrawClient(Random random, List<Example[]> tasks, FederationDataOptions options)
     {
@@ -56,7 +59,8 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
         {
             var normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
             var v = Math.Pow(1 + (c * normal), 3);
-            if (v > 0 && Math.Log(1 - random.NextDouble()) < (0.5 * normal * normal) + d - (d * v) + (d * Math.Log(v))) return d * v * boost;
+            if (v > 0 && Math.Log(1 - random.NextDouble()) < (0.5 * normal * normal) + d - (d * v) + (d * Math.Log(v))) return d * v
+                * boost;
         }
     }
 

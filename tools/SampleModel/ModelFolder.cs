@@ -10,7 +10,11 @@ internal static class ModelFolder
     private const string TransformersVersion = "5.17.0";
 
     // Pieces are printable characters on purpose; escaping them would hide the vocabulary from readers.
-    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Readable = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+    };
 
     public static void Write(string folder, LlamaShape shape, BytePairEncoding encoding)
     {

@@ -13,7 +13,12 @@ namespace FedKSeed.SampleModel;
 /// directions (which is all that zeroth-order steps have) can go far without breaking what the model knows.
 /// </param>
 /// <param name="Seed">Of the weights, the examples and the noise.</param>
-internal sealed record PretrainingOptions(int Steps, int BatchSize = 64, double LearningRate = 2e-3, double WeightNoise = 0.015, int Seed = 1);
+internal sealed record PretrainingOptions(
+    int Steps,
+    int BatchSize = 64,
+    double LearningRate = 2e-3,
+    double WeightNoise = 0.015,
+    int Seed = 1);
 
 /// <summary>First-order training of the base model on generated text and tasks.</summary>
 internal static class Pretraining
@@ -22,7 +27,11 @@ internal static class Pretraining
     private const double InitialScale = 0.05;
 
     /// <returns>The trained parameters by name.</returns>
-    public static IReadOnlyDictionary<string, Tensor> Run(LlamaShape shape, SampleTokenizer tokenizer, PretrainingOptions options, TextWriter progress)
+    public static IReadOnlyDictionary<string, Tensor> Run(
+        LlamaShape shape,
+        SampleTokenizer tokenizer,
+        PretrainingOptions options,
+        TextWriter progress)
     {
         random.manual_seed(options.Seed);
         var parameters = Initialise(shape);
@@ -37,7 +46,8 @@ internal static class Pretraining
             var loss = Step(model, optimiser, [.. parameters.Values], Draw(draws, tokenizer, options.BatchSize), options.WeightNoise);
             if (step % ReportEvery != 0 && step != options.Steps) continue;
             (var heldOutLoss, var exact) = Scoring.Score(model, heldOut);
-            progress.WriteLine($"step {step,5}  loss {loss:F3}  held-out loss {heldOutLoss:F3}  exact match {exact:P1}  {clock.Elapsed:mm\\:ss}");
+            progress.WriteLine(
+                $"step {step,5}  loss {loss:F3}  held-out loss {heldOutLoss:F3}  exact match {exact:P1}  {clock.Elapsed:mm\\:ss}");
         }
         return parameters.ToDictionary(p => p.Key, p => (Tensor)p.Value);
     }
@@ -76,11 +86,13 @@ internal static class Pretraining
         ? (double)step / WarmUpSteps
         : 0.01 + (0.99 * 0.5 * (1 + Math.Cos(Math.PI * (step - WarmUpSteps) / Math.Max(1, steps - WarmUpSteps))));
 
-    private static Dictionary<string, Parameter> Initialise(LlamaShape shape) => shape.Parameters().ToDictionary(parameter => parameter.Name, parameter =>
+    private static Dictionary<string, Parameter> Initialise(
+        LlamaShape shape) => shape.Parameters().ToDictionary(parameter => parameter.Name, parameter =>
     {
         (var name, var dimensions) = parameter;
         if (dimensions.Length == 1) return new Parameter(ones(dimensions));
-        var closesBlock = name.EndsWith("o_proj.weight", StringComparison.Ordinal) || name.EndsWith("down_proj.weight", StringComparison.Ordinal);
+        var closesBlock = name.EndsWith("o_proj.weight", StringComparison.Ordinal)
+            || name.EndsWith("down_proj.weight", StringComparison.Ordinal);
         return new Parameter(randn(dimensions) * (closesBlock ? InitialScale / Math.Sqrt(2 * shape.Layers) : InitialScale));
     });
 }

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace FedKSeed.SampleModel;
 
-/// <summary>How an example becomes tokens: `&lt;s&gt; instruction : input = output&lt;/s&gt;`, every word with the space before it.</summary>
+/// <summary>
+/// How an example becomes tokens: `&lt;s&gt; instruction : input = output&lt;/s&gt;`, every word with the space before it.
+/// </summary>
 internal static class Prompt
 {
     private const string WithInput = "{instruction} : {input} =", WithoutInput = "{instruction} =";
@@ -13,13 +15,16 @@ internal static class Prompt
         File.WriteAllText(path, JsonSerializer.Serialize(new { withInput = WithInput, withoutInput = WithoutInput }, Readable) + "\n");
 
     public static string Of(Example example) => WithInput
-        .Replace("{instruction}", example.Instruction, StringComparison.Ordinal).Replace("{input}", example.Input, StringComparison.Ordinal);
+        .Replace("{instruction}",
+            example.Instruction, StringComparison.Ordinal).Replace("{input}", example.Input, StringComparison.Ordinal);
 
     /// <summary>Only the answer and the end token are to be learnt.</summary>
     public static Sequence Encode(Example example, SampleTokenizer tokenizer)
     {
         var prompt = tokenizer.Encode(Of(example));
-        return new Sequence([SampleTokenizer.BeginningId, .. prompt, .. tokenizer.Encode(example.Output), SampleTokenizer.EndId], prompt.Length + 1);
+        return new Sequence(
+            [SampleTokenizer.BeginningId, .. prompt, .. tokenizer.Encode(example.Output), SampleTokenizer.EndId],
+            prompt.Length + 1);
     }
 
     /// <summary>All of a line of running text is to be learnt.</summary>

@@ -6,7 +6,9 @@ namespace FedKSeed.Cli.Bench;
 /// <param name="BytesPerSecond">Of memory that the operation has to read or write, each weight once.</param>
 /// <param name="PairsPerSecond">Element × seed pairs; of forward and step, weight × token pairs of one pass.</param>
 /// <param name="ShareOfCopy">Of the bytes a second that copying memory moves; 1 is the machine's limit where memory is what limits.</param>
-/// <param name="NaiveSeconds">The same by the loop of the reference implementation, extrapolated from a slice; null where it is the same work.</param>
+/// <param name="NaiveSeconds">
+/// The same by the loop of the reference implementation, extrapolated from a slice; null where it is the same work.
+/// </param>
 /// <param name="ScalarSeconds">The same by the plain loop over our own directions on one thread, extrapolated from a slice.</param>
 /// <param name="Measured">On what: a part of the shape, scaled.</param>
 public sealed record BenchRow(

@@ -48,7 +48,8 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     }
 
     public double BothSigns(IProgress<double> progress) =>
-        timing.Best(() => Perturb.BothSigns(_pool.Direction(0, 3), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads), progress) / Elements;
+        timing.Best(() => Perturb.BothSigns(_pool.Direction(0, 3), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads), progress)
+            / Elements;
 
     public double Update(IProgress<double> progress) =>
         timing.Best(() => Perturb.Advance(_pool.Direction(0, 3), 1e-9f, 0, _weights.Span, threads), progress) / Elements;

@@ -53,7 +53,14 @@ internal sealed class CudaKernels : IMeasuredKernels
     {
         using var rebuilder = new DeviceRebuilder(_device, new Rebuilder(Pool, IMeasuredKernels.Quantised(_seeds), 10));
         return Seconds(
-            () => rebuilder.Rebuild(Tensor, 0, Elements, TensorType.BF16, _weights.Address, TensorType.BF16, _perturbed.Address), progress) / Elements;
+            () => rebuilder.Rebuild(
+                Tensor,
+                0,
+                Elements,
+                TensorType.BF16,
+                _weights.Address,
+                TensorType.BF16,
+                _perturbed.Address), progress) / Elements;
     }
 
     public double BothSigns(IProgress<double> progress) =>
@@ -63,7 +70,9 @@ internal sealed class CudaKernels : IMeasuredKernels
         Seconds(() => _perturb.Advance(_segments.Range(0, 1), Pending(), _weights.Address), progress) / Elements;
 
     public double UpdateAndBothSigns(IProgress<double> progress) =>
-        Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), Pending(), _seeds - 1, 1e-3f, _weights.Address, _perturbed.Address), progress) / Elements;
+        Seconds(
+            () => _perturb.BothSigns(_segments.Range(0, 1), Pending(), _seeds - 1, 1e-3f, _weights.Address, _perturbed.Address),
+            progress) / Elements;
 
     public void Dispose()
     {

@@ -1,6 +1,8 @@
 namespace FedKSeed.Cli.Bench;
 
-/// <summary>The kernels of a processor or a card, on memory that no cache holds. All but <see cref="Copy"/> give seconds an element.</summary>
+/// <summary>
+/// The kernels of a processor or a card, on memory that no cache holds. All but <see cref="Copy"/> give seconds an element.
+/// </summary>
 internal interface IMeasuredKernels : IDisposable
 {
     /// <summary>Which form of the kernels runs.</summary>

@@ -3,8 +3,8 @@ using TorchSharp;
 namespace FedKSeed.Cli.Bench;
 
 /// <summary>
-/// What the reference implementation of FedKSeed does for every seed: seed torch's generator, draw a normal for every weight, add it. A step
-/// perturbs three times (+ε, −2ε, +ε) and updates once; a rebuild updates once for each of the K seeds.
+/// What the reference implementation of FedKSeed does for every seed: seed torch's generator, draw a normal for every weight, add it. A
+/// step perturbs three times (+ε, −2ε, +ε) and updates once; a rebuild updates once for each of the K seeds.
 /// </summary>
 internal static class NaiveLoop
 {

@@ -44,7 +44,8 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
         var slices = NaiveLoop.Slice(NaiveElements) + (kernels is CpuKernels ? $"; {CpuKernels.ScalarSlice}" : "");
         return new BenchReport(
             _isOnCpu ? Machine.Processor() : device.Name, kernels.Path, request.Threads, load, request.Shape.Name, request.Shape.Weights,
-            request.DataType.Name(), request.Seeds, request.Tokens, copy, rows, $"{slices}; a naive step is two forward passes and four such passes");
+            request.DataType.Name(), request.Seeds,
+            request.Tokens, copy, rows, $"{slices}; a naive step is two forward passes and four such passes");
     }
 
     private int NaiveElements => _isOnCpu ? NaiveElementsOnCpu : NaiveElementsOnCard;
@@ -62,10 +63,31 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
             : (null, null);
         return
         [
-            Row("rebuild", rebuild, 2 * TensorType.BF16.Size(), request.Seeds, naivePass * request.Seeds, scalarRebuild, kernels.RebuildSlice),
-            Row("perturb, both signs", bothSigns, weight + perturbed, 1, NaiveLoop.PerturbingPasses * naivePass, scalar, kernels.PerturbSlice),
+            Row(
+                "rebuild",
+                rebuild,
+                2 * TensorType.BF16.Size(),
+                request.Seeds,
+                naivePass * request.Seeds,
+                scalarRebuild,
+                kernels.RebuildSlice),
+            Row(
+                "perturb, both signs",
+                bothSigns,
+                weight + perturbed,
+                1,
+                NaiveLoop.PerturbingPasses * naivePass,
+                scalar,
+                kernels.PerturbSlice),
             Row("local update", update, 2 * weight, 1, naivePass, scalar / 2, kernels.PerturbSlice),
-            Row("update and perturb", both, 2 * weight + perturbed, 2, (NaiveLoop.PerturbingPasses + 1) * naivePass, 1.5 * scalar, kernels.PerturbSlice),
+            Row(
+                "update and perturb",
+                both,
+                2 * weight + perturbed,
+                2,
+                (NaiveLoop.PerturbingPasses + 1) * naivePass,
+                1.5 * scalar,
+                kernels.PerturbSlice),
         ];
 
         BenchRow Row(string operation, double seconds, int bytes, int pairs, double naiveSeconds, double? scalarSeconds, string measured) =>
@@ -90,7 +112,8 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
         ];
 
         BenchRow Row(string operation, double seconds, double bytes, int passes, double? naiveSeconds) => new(
-            operation, seconds, bytes / seconds, (double)passes * shape.MultipliedWeights * request.Tokens / seconds, bytes / seconds / copy,
+            operation, seconds, bytes / seconds, (double)passes * shape.MultipliedWeights * request.Tokens / seconds,
+            bytes / seconds / copy,
             naiveSeconds, null, measured);
     }
 
@@ -103,13 +126,17 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
         using (var weights = model.BaseWeights())
         {
             SyntheticModel.Fill(weights);
-            forward = screen.During($"Forward pass, {part.Layers} layers", progress => _steps.Best(() => model.Loss(weights, batch), progress));
+            forward = screen.During(
+                $"Forward pass, {part.Layers} layers",
+                progress => _steps.Best(() => model.Loss(weights, batch), progress));
         }
         using var trainer = new ZerothOrderTrainer(model, new SeedPool(7, request.Seeds, DirectionScheme.PhiloxRademacher));
         SyntheticModel.Fill(trainer.Weights);
         var seed = 0;
         var step = screen.During(
-            $"Step, {part.Layers} layers", progress => _steps.Best(() => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9), progress));
+            $"Step, {part.Layers} layers", progress => _steps.Best(
+                () => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9),
+                progress));
         return (forward, step);
     }
 
@@ -124,7 +151,8 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
         var logits = 2L * 3 * sizeof(float) * request.Tokens * shape.Vocabulary;
         var free = (_isOnCpu ? Machine.AvailableMemory() : CudaDriver.Cards()[device.Torch.index].MemoryBytes) / 2;
         long MemoryOf(int layers) => size * (shape with { Layers = layers }).Weights + scratch + logits;
-        bool IsQuick(int layers) => !_isOnCpu || layers == 1 || (shape with { Layers = layers }).Weights <= WeightsPerCore * Environment.ProcessorCount;
+        bool IsQuick(int layers) =>
+            !_isOnCpu || layers == 1 || (shape with { Layers = layers }).Weights <= WeightsPerCore * Environment.ProcessorCount;
         var most = Enumerable.Range(1, shape.Layers).LastOrDefault(layers => MemoryOf(layers) <= free && IsQuick(layers));
         return most > 0
             ? shape with { Layers = most }

@@ -14,7 +14,9 @@ namespace FedKSeed.Cli.Cluster;
 /// A federation as processes: a broker, a Redis, SeedService, RoundService, an evaluator and workers. This process only watches. One that
 /// ends before the federation does ends all of them.
 /// </summary>
-/// <param name="workers">Worker processes; the clients are divided among them, and share them when there are more workers than clients.</param>
+/// <param name="workers">
+/// Worker processes; the clients are divided among them, and share them when there are more workers than clients.
+/// </param>
 internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationPlace
 {
     private readonly List<ChildProcess> _services = [];
@@ -68,13 +70,21 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
         {
             Start("seed-service", "FedKSeed.SeedService", shared),
             Start("round-service", "FedKSeed.RoundService", shared),
-            Start("evaluator", "FedKSeed.ClientWorker", shared, ServiceConfiguration.Worker(plan, [], 1), ServiceConfiguration.Evaluator(plan)),
+            Start(
+                "evaluator",
+                "FedKSeed.ClientWorker",
+                shared,
+                ServiceConfiguration.Worker(plan, [], 1),
+                ServiceConfiguration.Evaluator(plan)),
         };
         var parallelism = Math.Max(1, plan.Threads / workers);
         for (var worker = 0; worker < workers; worker++)
             processes.Add(Start(
                 $"worker-{worker + 1}", "FedKSeed.ClientWorker", shared,
-                ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), parallelism), new() { ["Worker:Name"] = $"worker-{worker + 1}" }));
+                ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), parallelism), new()
+                {
+                    ["Worker:Name"] = $"worker-{worker + 1}"
+                }));
         new ClusterFile(redis, _broker!.Node, processes[1].Health, processes).Write(folder.Cluster);
 
         ClusterProcess Start(string name, string program, params Dictionary<string, string?>[] configuration)

@@ -52,7 +52,8 @@ public sealed record FederationView
     private ImmutableHashSet<AssignmentKey> Reports { get; init; } = [];
 
     /// <summary>Assignments of the open round, as far as they were heard of: in a continuous federation a client may get several.</summary>
-    public int Assigned => Participants.Sum(name => Clients.TryGetValue(name, out var client) && client.Round == Round ? client.Turn + 1 : 1);
+    public int Assigned =>
+        Participants.Sum(name => Clients.TryGetValue(name, out var client) && client.Round == Round ? client.Turn + 1 : 1);
 
     /// <summary>Accepted reports on assignments of the open round.</summary>
     public int Reported => Reports.Count(report => report.Round == Round);

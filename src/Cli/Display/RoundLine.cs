@@ -26,7 +26,9 @@ public static class RoundLine
 
     private static string Commit(FederationView before, FederationView after, DateTimeOffset now)
     {
-        var loss = after.TrainingLoss.IsEmpty ? "" : string.Create(CultureInfo.InvariantCulture, $"loss {after.TrainingLoss[^1].Value:F3}, ");
+        var loss = after.TrainingLoss.IsEmpty ?
+            "" :
+            string.Create(CultureInfo.InvariantCulture, $"loss {after.TrainingLoss[^1].Value:F3}, ");
         var left = after.Remaining(now) is { } remaining ? $", {Quantity.Time(remaining)} left" : "";
         return $"round {after.Version}/{after.Rounds}: {before.Reported} of {before.Assigned} reports, {loss}"
             + $"{Quantity.Bytes(after.BytesUp)} up, {Quantity.Bytes(after.BytesDown)} down{left}";

@@ -25,7 +25,8 @@ public sealed class Screen
         var isTerminal = !isJson && !Console.IsOutputRedirected && invocation.Output == Console.Out;
         var settings = new AnsiConsoleSettings { Out = new AnsiConsoleOutput(isJson ? invocation.Error : invocation.Output) };
         if (!isTerminal)
-            (settings.Ansi, settings.ColorSystem, settings.Interactive) = (AnsiSupport.No, ColorSystemSupport.NoColors, InteractionSupport.No);
+            (settings.Ansi, settings.ColorSystem, settings.Interactive) =
+                (AnsiSupport.No, ColorSystemSupport.NoColors, InteractionSupport.No);
         return new Screen(AnsiConsole.Create(settings), isTerminal && !isVerbose);
     }
 
@@ -64,15 +65,16 @@ public sealed class Screen
             };
             return await end.WaitAsync(cancel);
         }
-        await _console.Live(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width)).AutoClear(false).StartAsync(async live =>
-        {
-            while (!end.IsCompleted && !cancel.IsCancellationRequested)
-            {
-                live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
-                await Task.WhenAny(end, Task.Delay(Refresh, time, cancel));
-            }
-            live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
-        });
+        await _console.Live(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width)).AutoClear(false)
+            .StartAsync(async live =>
+                {
+                    while (!end.IsCompleted && !cancel.IsCancellationRequested)
+                    {
+                        live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
+                        await Task.WhenAny(end, Task.Delay(Refresh, time, cancel));
+                    }
+                    live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
+                });
         return await end.WaitAsync(cancel);
     }
 

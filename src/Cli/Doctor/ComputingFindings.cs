@@ -12,7 +12,8 @@ namespace FedKSeed.Cli.Doctor;
 internal static class ComputingFindings
 {
     private const long LittleMemory = 1_000_000_000, LittleDisk = 1_000_000_000, NoDisk = 50_000_000;
-    private const string TorchForCuda = $"Build with -p:Torch=cuda; or with -p:Torch=none, and set {TorchLibrary.Variable} to the lib folder of a PyTorch with CUDA.";
+    private const string TorchForCuda =
+        $"Build with -p:Torch=cuda; or with -p:Torch=none, and set {TorchLibrary.Variable} to the lib folder of a PyTorch with CUDA.";
 
     /// <param name="runs">Where results of runs go.</param>
     /// <param name="torchPath">Lib folder of a PyTorch; null for what the environment says, or ours.</param>
@@ -29,16 +30,27 @@ internal static class ComputingFindings
             yield return card;
         yield return RuntimeCompiler();
         if (cards.All(card => card.State == FindingState.Ok) && !hasCuda)
-            yield return new Finding("torch for CUDA", FindingState.Warning, "There is a card, and libtorch has no CUDA: models run on the CPU.", TorchForCuda);
+            yield return new Finding(
+                "torch for CUDA",
+                FindingState.Warning,
+                "There is a card, and libtorch has no CUDA: models run on the CPU.",
+                TorchForCuda);
     }
 
     public static Finding Kernels(KernelPath path) => path == KernelPath.Scalar
-        ? new Finding("processor", FindingState.Warning, $"{Machine.Processor()}; neither AVX2 nor AVX-512: kernels run element by element, hundreds of times slower.",
+        ? new Finding(
+            "processor",
+            FindingState.Warning,
+            $"{Machine.Processor()}; neither AVX2 nor AVX-512: kernels run element by element, hundreds of times slower.",
             "Use a processor with AVX2, or a virtual machine that shows it.")
         : Finding.Ok("processor", $"{Machine.Processor()}; kernels run on {(path == KernelPath.Avx512 ? "AVX-512" : "AVX2")}");
 
     public static Finding Memory(long available) => available < LittleMemory
-        ? new Finding("memory", FindingState.Warning, $"{Quantity.Bytes(available)} available", "Leave a process at least 4 bytes a weight for the model and as much for each trainer: docs/MODELS.md.")
+        ? new Finding(
+            "memory",
+            FindingState.Warning,
+            $"{Quantity.Bytes(available)} available",
+            "Leave a process at least 4 bytes a weight for the model and as much for each trainer: docs/MODELS.md.")
         : Finding.Ok("memory", $"{Quantity.Bytes(available)} available");
 
     /// <summary>The disk of the nearest folder that is there.</summary>
@@ -50,7 +62,12 @@ internal static class ComputingFindings
         var free = new DriveInfo(path).AvailableFreeSpace;
         var found = $"{Quantity.Bytes(free)} free for {Path.GetFullPath(folder)}";
         return free < LittleDisk
-            ? new Finding("disk", free < NoDisk ? FindingState.Missing : FindingState.Warning, found, "Make room, or name another folder with --output: a run writes the tuned model there.", free < NoDisk)
+            ? new Finding(
+                "disk",
+                free < NoDisk ? FindingState.Missing : FindingState.Warning,
+                found,
+                "Make room, or name another folder with --output: a run writes the tuned model there.",
+                free < NoDisk)
             : Finding.Ok("disk", found);
     }
 
@@ -80,7 +97,11 @@ internal static class ComputingFindings
     public static IReadOnlyList<Finding> Cards()
     {
         if (CudaDriver.WhyNot() is { } reason)
-            return [new Finding("cards", FindingState.Missing, reason, "Everything runs on the CPU. For a card: install NVIDIA's driver, then see that nvidia-smi lists it.")];
+            return [new Finding(
+                "cards",
+                FindingState.Missing,
+                reason,
+                "Everything runs on the CPU. For a card: install NVIDIA's driver, then see that nvidia-smi lists it.")];
         return [.. CudaDriver.Cards().Select(card => Finding.Ok(
             $"cuda:{card.Ordinal}", $"{card.Name}, {Quantity.Bytes(card.MemoryBytes)}, compute capability {card.ComputeCapability}, driver for CUDA {CudaDriver.Version}"))];
     }

@@ -32,7 +32,11 @@ internal static class ServerFindings
         }
         catch (ChildProcessException)
         {
-            return new Finding(package, FindingState.Missing, "not installed", $"fedkseed cluster needs it: apt-get install {package}. {NotForRun}");
+            return new Finding(
+                package,
+                FindingState.Missing,
+                "not installed",
+                $"fedkseed cluster needs it: apt-get install {package}. {NotForRun}");
         }
     }
 
@@ -53,9 +57,14 @@ internal static class ServerFindings
             await client.GetStream().ReadExactlyAsync(answer, limit.Token);
             return answer[0] == 1
                 ? Finding.Ok("broker", $"{shown} answers")
-                : new Finding("broker", FindingState.Missing, $"What listens on {shown} does not speak AMQP 0-9-1.", "Name the broker with --broker.");
+                : new Finding(
+                    "broker",
+                    FindingState.Missing,
+                    $"What listens on {shown} does not speak AMQP 0-9-1.",
+                    "Name the broker with --broker.");
         }
-        catch (Exception fault) when (fault is SocketException or IOException or OperationCanceledException && !cancel.IsCancellationRequested)
+        catch (Exception fault) when (fault is SocketException or IOException or OperationCanceledException
+            && !cancel.IsCancellationRequested)
         {
             return new Finding(
                 "broker", FindingState.Missing, $"nobody answers on {shown}",
@@ -69,7 +78,9 @@ internal static class ServerFindings
         options.AbortOnConnectFail = true;
         options.ConnectRetry = 1;
         options.ConnectTimeout = options.SyncTimeout = options.AsyncTimeout = (int)patience.TotalMilliseconds;
-        var shown = string.Join(",", options.EndPoints.Select(endpoint => endpoint.ToString()!.Replace("Unspecified/", "", StringComparison.Ordinal)));
+        var shown = string.Join(
+            ",",
+            options.EndPoints.Select(endpoint => endpoint.ToString()!.Replace("Unspecified/", "", StringComparison.Ordinal)));
         try
         {
             await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
@@ -102,13 +113,23 @@ internal static class ServerFindings
                 var answer = (RedisResult[]?)await redis.ExecuteAsync("CONFIG", "GET", setting);
                 var value = answer is { Length: 2 } ? (string?)answer[1] : null;
                 if (value is not null && value != wanted)
-                    findings.Add(new Finding($"Redis {setting}", FindingState.Warning, $"{value}: {risk}", $"redis-cli CONFIG SET {setting} {wanted}, and in redis.conf."));
+                    findings.Add(new Finding(
+                        $"Redis {setting}",
+                        FindingState.Warning,
+                        $"{value}: {risk}",
+                        $"redis-cli CONFIG SET {setting} {wanted}, and in redis.conf."));
             }
             catch (RedisServerException fault)
             {
-                return [new Finding("Redis settings", FindingState.Warning, $"cannot be read: {fault.Message}", "appendonly yes, appendfsync always, maxmemory-policy noeviction are what the log needs.")];
+                return [new Finding(
+                    "Redis settings",
+                    FindingState.Warning,
+                    $"cannot be read: {fault.Message}",
+                    "appendonly yes, appendfsync always, maxmemory-policy noeviction are what the log needs.")];
             }
         }
-        return findings.Count > 0 ? findings : [Finding.Ok("Redis settings", "a write is on disk before it is acknowledged; nothing is evicted")];
+        return findings.Count > 0 ?
+            findings :
+            [Finding.Ok("Redis settings", "a write is on disk before it is acknowledged; nothing is evicted")];
     }
 }

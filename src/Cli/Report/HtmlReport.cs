@@ -55,7 +55,8 @@ public static class HtmlReport
         .Select(pair => Row(pair.Second.Question, pair.Second.Wanted, pair.First.Answer, pair.Second.Answer)));
 
     private static string Versions(ReportData data) => string.Concat(data.Versions.Select(version => Row(
-        Number(version.Version), $"{version.Reports} of {version.Participants}", Quantity.Loss(version.TrainingLoss), Quantity.Loss(version.HeldOutLoss),
+        Number(version.Version), $"{version.Reports} of {version.Participants}", Quantity.Loss(version.TrainingLoss), Quantity.Loss(
+            version.HeldOutLoss),
         version.ExactMatch is { } exact ? Quantity.Share(exact) : "–", Quantity.Bytes(version.BytesUp), Quantity.Bytes(version.BytesDown),
         version.Seconds.ToString("F1", CultureInfo.InvariantCulture))));
 

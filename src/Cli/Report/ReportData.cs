@@ -54,7 +54,8 @@ public sealed record ReportData(
         var seeds = Enumerable.Range(0, state.Importance.Counts.Length);
         return new ReportData(
             state.Settings!, summary, Rows(state, metrics), [.. asked.Keys],
-            [.. asked.Values.Select(rounds => Enumerable.Range(1, state.LastRound).Select(round => (int)rounds.GetValueOrDefault(round)).ToArray())],
+            [.. asked.Values
+                .Select(rounds => Enumerable.Range(1, state.LastRound).Select(round => (int)rounds.GetValueOrDefault(round)).ToArray())],
             [.. seeds.Select(seed => Math.Round(state.Importance.Mean(seed), 5))], state.Importance.Counts.ToArray());
 
         Dictionary<int, Participation> RoundsOf(string client) =>

@@ -7,7 +7,9 @@ using Microsoft.Extensions.Hosting;
 
 namespace FedKSeed.Cli.Run;
 
-/// <summary>What follows a federation from the outside, wherever its services live: the display's view, the copied log, the metrics.</summary>
+/// <summary>
+/// What follows a federation from the outside, wherever its services live: the display's view, the copied log, the metrics.
+/// </summary>
 internal static class Recording
 {
     public static void AddRecording(this IHostApplicationBuilder builder, RunFolder folder, FederationWatch watch)

@@ -11,7 +11,9 @@ using FedKSeed.Tokenization;
 
 namespace FedKSeed.Cli.Run;
 
-/// <summary>Everything that a run depends on: federation.json in its folder. A resumed run reads it back. Defaults suit the sample.</summary>
+/// <summary>
+/// Everything that a run depends on: federation.json in its folder. A resumed run reads it back. Defaults suit the sample.
+/// </summary>
 public sealed record RunPlan
 {
     /// <summary>Hugging Face folder of the base model.</summary>
@@ -55,7 +57,8 @@ public sealed record RunPlan
     /// <summary>What a model folder needs beside its weights.</summary>
     private static readonly string[] ModelFiles = ["config.json", "tokenizer.json"];
 
-    private static string SamplesFolder => Environment.GetEnvironmentVariable("FEDKSEED_SAMPLES") is { Length: > 0 } folder ? folder : "samples";
+    private static string SamplesFolder =>
+        Environment.GetEnvironmentVariable("FEDKSEED_SAMPLES") is { Length: > 0 } folder ? folder : "samples";
 
     private static string? DefaultPrompt => Path.Combine(SamplesFolder, "prompt.json") is var path && File.Exists(path) ? path : null;
 
@@ -134,7 +137,10 @@ public sealed record RunPlan
             .Select(files => $"--data: {files.Key} has several files: {string.Join(", ", files.Select(Path.GetFileName))}."));
         var hasConversations = false;
         foreach (var file in clients.Values.Append(HeldOut))
-            faults.AddRange(UsageException.FaultsOf("--data", file, path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
+            faults.AddRange(UsageException.FaultsOf(
+                "--data",
+                file,
+                path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
         if (hasConversations && ChatForm is null && File.Exists(Path.Combine(Model, "tokenizer.json")))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
                 ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,

@@ -9,7 +9,9 @@ using FedKSeed.Perturbation.Cuda;
 
 namespace FedKSeed.Cli.Verbs;
 
-/// <summary>fedkseed bench: rebuild, perturbation, update, forward pass and step of a model's shape, against memory and against plain loops.</summary>
+/// <summary>
+/// fedkseed bench: rebuild, perturbation, update, forward pass and step of a model's shape, against memory and against plain loops.
+/// </summary>
 internal static class BenchVerb
 {
     private const int DefaultSeeds = 4096, DefaultTokens = 256;
@@ -17,7 +19,12 @@ internal static class BenchVerb
     public static Command Create(Option<bool> verbose)
     {
         var shapes = ModelShape.Known.Select((shape, at) => (shape.Name, at)).ToDictionary(pair => pair.Name, pair => pair.at);
-        var device = new Argument<string>("device") { Description = "What to measure: cpu or cuda.", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => "cpu" };
+        var device = new Argument<string>("device")
+        {
+            Description = "What to measure: cpu or cuda.",
+            Arity = ArgumentArity.ZeroOrOne,
+            DefaultValueFactory = _ => "cpu"
+        };
         device.Validators.Add(result =>
         {
             var text = result.Tokens.Count == 0 ? "cpu" : result.Tokens[0].Value;
@@ -25,12 +32,18 @@ internal static class BenchVerb
                 result.AddError($"The device must be cpu, cuda or cuda:N, not '{text}'.");
         });
         var shape = CommonOptions.Word<int>(
-            "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at) ? at : null);
+            "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at) ?
+                at :
+                null);
         var seeds = CommonOptions.Number("--seeds", $"Directions in the pool, K. [default: {DefaultSeeds}]", 1, 65_536);
         var tokens = CommonOptions.Number("--tokens", $"In the batch of forward pass and step. [default: {DefaultTokens}]", 1, 2048);
         var dataType = CommonOptions.DataType();
         var threads = CommonOptions.Number("--threads", "Threads to use. [default: one a core]", 1, 256);
-        var seconds = CommonOptions.Number("--seconds", "Time for each measurement, about; a step gets twice that. [default: 1]", 0.01, 600.0);
+        var seconds = CommonOptions.Number(
+            "--seconds",
+            "Time for each measurement, about; a step gets twice that. [default: 1]",
+            0.01,
+            600.0);
         var whole = new Option<bool>("--whole")
         {
             Description = "Rebuild a whole checkpoint of the shape, from file to file, instead of measuring slices. Takes as much room on the disk of temporary files.",
@@ -53,7 +66,8 @@ internal static class BenchVerb
             var request = new BenchRequest(
                 ModelShape.Known[parsed.GetValue(shape) ?? shapes["1.3b"]],
                 parsed.GetValue(dataType) ?? (opened == ModelDevice.Cpu ? ComputeType.F32 : ComputeType.BF16),
-                parsed.GetValue(seeds) ?? DefaultSeeds, parsed.GetValue(tokens) ?? DefaultTokens, parsed.GetValue(threads) ?? Environment.ProcessorCount,
+                parsed.GetValue(seeds) ?? DefaultSeeds, parsed.GetValue(tokens) ?? DefaultTokens, parsed.GetValue(threads)
+                    ?? Environment.ProcessorCount,
                 TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 1));
             var isJson = parsed.GetValue(json);
             var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));

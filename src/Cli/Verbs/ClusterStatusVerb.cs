@@ -27,15 +27,24 @@ internal static class ClusterStatusVerb
 
     public static Command Create()
     {
-        var folder = new Option<DirectoryInfo>("--dir") { HelpName = "DIR", Description = "Folder of the running cluster.", Required = true };
+        var folder = new Option<DirectoryInfo>("--dir")
+        {
+            HelpName = "DIR",
+            Description = "Folder of the running cluster.",
+            Required = true
+        };
         var json = CommonOptions.Json();
-        var verb = new Command("status", "Show the federation, the processes, the queues and what lies in error queues of a running cluster.") { folder, json };
+        var verb = new Command(
+            "status",
+            "Show the federation, the processes, the queues and what lies in error queues of a running cluster.") { folder, json };
         verb.SetAction(async (parsed, cancel) =>
         {
             var status = await OfAsync(ClusterFile.Read(new RunFolder(parsed.GetRequiredValue(folder).FullName).Cluster), cancel);
             parsed.InvocationConfiguration.Output.WriteLine(
                 parsed.GetValue(json) ? JsonSerializer.Serialize(status, CommonOptions.JsonFormat) : Describe(status));
-            return status.Federation is null || status.Services.Any(service => service.State != "Healthy") ? ExitCode.Failed : ExitCode.Done;
+            return status.Federation is null || status.Services.Any(service => service.State != "Healthy") ?
+                ExitCode.Failed :
+                ExitCode.Done;
         });
         return verb;
     }
@@ -84,7 +93,9 @@ internal static class ClusterStatusVerb
     {
         var federation = status.Federation is { } known
             ? $"Federation {known.Name}: version {known.Version} of {known.Rounds}, "
-                + (known.Closed is { } closed ? $"closed: {closed}" : known.OpenRound is { } round ? $"round {round} is open" : "no round is open")
+                + (known.Closed is { } closed ?
+                    $"closed: {closed}" :
+                    known.OpenRound is { } round ? $"round {round} is open" : "no round is open")
                 + $", {known.Alive.Count} clients alive, {known.LogEntries} log entries."
             : "RoundService does not answer.";
         var width = status.Queues.Concat(status.ErrorQueues).Select(queue => queue.Name.Length).Append(5).Max();

@@ -30,7 +30,8 @@ internal static class CommonOptions
 
     public static Option<bool> Json() => new("--json") { Description = "Print the result as one line of JSON." };
 
-    public static Option<DirectoryInfo> Model() => new("--model") { Description = "Model, a Hugging Face folder.", HelpName = "DIR", Required = true };
+    public static Option<DirectoryInfo> Model() =>
+        new("--model") { Description = "Model, a Hugging Face folder.", HelpName = "DIR", Required = true };
 
     public static Option<FileInfo?> Template(string name, string alias)
     {
@@ -49,7 +50,9 @@ internal static class CommonOptions
     {
         var types = Enum.GetValues<ComputeType>().ToDictionary(type => type.Name());
         return Word<ComputeType>(
-            "--dtype", types.Keys, "What the model is kept and computed with in. [default: float32]", name => types.TryGetValue(name, out var type) ? type : null);
+            "--dtype", types.Keys, "What the model is kept and computed with in. [default: float32]", name => types.TryGetValue(
+                name,
+                out var type) ? type : null);
     }
 
     public static Option<DeviceSetting?> Device() => new("--device")
@@ -62,7 +65,11 @@ internal static class CommonOptions
     };
 
     /// <summary>One of a few words; another one is an error that names them.</summary>
-    public static Option<T?> Word<T>(string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse) where T : struct =>
+    public static Option<T?> Word<T>(
+        string name,
+        IReadOnlyCollection<string> words,
+        string description,
+        Func<string, T?> parse) where T : struct =>
         new(name)
         {
             HelpName = string.Join('|', words),
@@ -77,7 +84,8 @@ internal static class CommonOptions
         {
             HelpName = "N",
             Description = description,
-            CustomParser = argument => T.TryParse(argument.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
+            CustomParser = argument => T.TryParse(argument.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value >= least
+                && value <= most
                 ? value
                 : WithError<T?>(
                     argument,

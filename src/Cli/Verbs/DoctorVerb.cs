@@ -28,8 +28,16 @@ internal static class DoctorVerb
             Description = $"StackExchange.Redis configuration. [default: Redis__Connection of the environment, or {DefaultRedis}]",
             HelpName = "CONNECTION",
         };
-        var output = new Option<string?>("--output") { Description = $"Folder for the results of runs. [default: {DefaultRuns}]", HelpName = "DIR" };
-        var torch = new Option<string?>("--torch") { Description = "Lib folder of an installed PyTorch. [default: FEDKSEED_LIBTORCH, or none]", HelpName = "DIR" };
+        var output = new Option<string?>("--output")
+        {
+            Description = $"Folder for the results of runs. [default: {DefaultRuns}]",
+            HelpName = "DIR"
+        };
+        var torch = new Option<string?>("--torch")
+        {
+            Description = "Lib folder of an installed PyTorch. [default: FEDKSEED_LIBTORCH, or none]",
+            HelpName = "DIR"
+        };
         var json = CommonOptions.Json();
         var verb = new Command("doctor", "Say what this machine has and lacks: cards, libtorch, vector instructions, broker, Redis, disk.")
         {
@@ -40,7 +48,9 @@ internal static class DoctorVerb
             var servers = ServerFindings.AllAsync(
                 parsed.GetValue(broker) ?? new Uri(Environment.GetEnvironmentVariable("Bus__Broker") ?? DefaultBroker),
                 parsed.GetValue(redis) ?? Environment.GetEnvironmentVariable("Redis__Connection") ?? DefaultRedis, cancel);
-            Finding[] findings = [.. ComputingFindings.All(parsed.GetValue(output) ?? DefaultRuns, parsed.GetValue(torch)), .. await servers];
+            Finding[] findings = [.. ComputingFindings.All(
+                parsed.GetValue(output) ?? DefaultRuns,
+                parsed.GetValue(torch)), .. await servers];
             parsed.InvocationConfiguration.Output.WriteLine(
                 parsed.GetValue(json) ? JsonSerializer.Serialize(findings, CommonOptions.JsonFormat) : Describe(findings));
             return findings.Any(finding => finding.IsNeeded && finding.State == FindingState.Missing) ? ExitCode.Failed : ExitCode.Done;
@@ -57,7 +67,8 @@ internal static class DoctorVerb
             var line = $"{Word(finding.State),-8}{finding.Name.PadRight(width)}  {finding.Found}";
             return finding.Mend is { } mend ? new[] { line, $"{new string(' ', 8 + width)}  {mend}" } : [line];
         });
-        var lacks = findings.Where(finding => finding.IsNeeded && finding.State == FindingState.Missing).Select(finding => finding.Name).ToArray();
+        var lacks = findings.Where(finding => finding.IsNeeded && finding.State == FindingState.Missing).Select(finding => finding.Name)
+            .ToArray();
         return string.Join(Environment.NewLine, lines.Append("").Append(
             lacks.Length == 0 ? "Everything that fedkseed run needs is here." : $"fedkseed run needs: {string.Join(", ", lacks)}."));
     }

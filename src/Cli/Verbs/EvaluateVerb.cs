@@ -21,12 +21,21 @@ internal static class EvaluateVerb
     public static Command Create(Option<bool> verbose)
     {
         var model = CommonOptions.Model();
-        var data = new Option<FileInfo>("--data") { Description = "Examples: JSON lines, JSON or Parquet.", HelpName = "FILE", Required = true };
+        var data = new Option<FileInfo>("--data")
+        {
+            Description = "Examples: JSON lines, JSON or Parquet.",
+            HelpName = "FILE",
+            Required = true
+        };
         var prompt = CommonOptions.Template("--prompt", "--template");
         var format = CommonOptions.Format();
         var chatForm = CommonOptions.ChatForm("the model's own");
         var limit = CommonOptions.Number("--limit", "Examples to score, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
-        var maxTokens = CommonOptions.Number("--max-tokens", $"Longer examples are cut off here. [default: {DefaultMaxTokens}]", 8, 1_000_000);
+        var maxTokens = CommonOptions.Number(
+            "--max-tokens",
+            $"Longer examples are cut off here. [default: {DefaultMaxTokens}]",
+            8,
+            1_000_000);
         var maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 100_000);
         var threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
         var dataType = CommonOptions.DataType();
@@ -89,7 +98,10 @@ internal static class EvaluateVerb
         var evaluator = new Evaluator(model, encoder, examples, request.MaxNewTokens);
         var started = time.GetTimestamp();
         var evaluation = screen.During(
-            $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})", progress => evaluator.Evaluate(weights, progress, cancel));
+            $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})", progress => evaluator.Evaluate(
+                weights,
+                progress,
+                cancel));
         return new Scores(
             request.Model.FullName, DataFormats.Name(data.Format), examples.Count, Finite(evaluation.Loss), Finite(evaluation.Perplexity),
             evaluation.ExactMatch, evaluation.RougeL, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped, evaluator.Unasked,

@@ -11,8 +11,16 @@ namespace FedKSeed.Cli.Verbs;
 internal abstract class FederationVerb(string name, string description)
 {
     private readonly RunOptions _options = new();
-    private readonly Option<DirectoryInfo?> _output = new("--output") { HelpName = "DIR", Description = "Folder for the results. [default: runs/<time>]" };
-    private readonly Option<DirectoryInfo?> _resume = new("--resume") { HelpName = "DIR", Description = "Continue the run in this folder to the end it would have had." };
+    private readonly Option<DirectoryInfo?> _output = new("--output")
+    {
+        HelpName = "DIR",
+        Description = "Folder for the results. [default: runs/<time>]"
+    };
+    private readonly Option<DirectoryInfo?> _resume = new("--resume")
+    {
+        HelpName = "DIR",
+        Description = "Continue the run in this folder to the end it would have had."
+    };
     private readonly Option<bool> _json = CommonOptions.Json();
 
     public virtual Command Create(Option<bool> verbose)
@@ -41,7 +49,8 @@ internal abstract class FederationVerb(string name, string description)
         var faults = new List<string>();
         if (Folder(parsed, _resume) is { } resumed)
         {
-            faults.AddRange(_options.Given(parsed).Where(option => option != _options.Threads).Concat(IsGiven(parsed, _output) ? [_output] : [])
+            faults.AddRange(_options.Given(parsed).Where(option => option != _options.Threads)
+                .Concat(IsGiven(parsed, _output) ? [_output] : [])
                 .Select(option => $"{option.Name} cannot be changed when a run is resumed."));
             if (!File.Exists(new RunFolder(resumed).Plan))
                 return [.. faults, $"--resume: '{resumed}' is not the folder of a run: there is no federation.json in it."];
@@ -57,7 +66,9 @@ internal abstract class FederationVerb(string name, string description)
 
     /// <summary>The value of an option that was given and is a whole number.</summary>
     protected static int? WholeNumber(ParseResult parsed, Option option) =>
-        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value) ? value : null;
+        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value) ?
+            value :
+            null;
 
     private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 

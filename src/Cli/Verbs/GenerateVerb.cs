@@ -22,32 +22,74 @@ internal sealed class GenerateVerb
     private const int BatchRows = 16;
 
     private readonly Option<DirectoryInfo> _model = CommonOptions.Model();
-    private readonly Option<string?> _promptText = new("--prompt-text") { Description = "A text to go on with, as it is.", HelpName = "TEXT" };
-    private readonly Option<string?> _instruction = new("--instruction") { Description = "An instruction, put into the template or chat form.", HelpName = "TEXT" };
+    private readonly Option<string?> _promptText = new("--prompt-text")
+    {
+        Description = "A text to go on with, as it is.",
+        HelpName = "TEXT"
+    };
+    private readonly Option<string?> _instruction = new("--instruction")
+    {
+        Description = "An instruction, put into the template or chat form.",
+        HelpName = "TEXT"
+    };
     private readonly Option<string?> _input = new("--input") { Description = "What the instruction is about.", HelpName = "TEXT" };
-    private readonly Option<FileInfo?> _data = new("--data") { Description = "Examples to answer; prints one line of JSON for each.", HelpName = "FILE" };
+    private readonly Option<FileInfo?> _data = new("--data")
+    {
+        Description = "Examples to answer; prints one line of JSON for each.",
+        HelpName = "FILE"
+    };
     private readonly Option<DataFormat?> _format = CommonOptions.Format();
-    private readonly Option<int?> _limit = CommonOptions.Number("--limit", "Examples of the file, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
+    private readonly Option<int?> _limit = CommonOptions.Number(
+        "--limit",
+        "Examples of the file, evenly spaced; 0 for all. [default: 0]",
+        0,
+        int.MaxValue);
     private readonly Option<FileInfo?> _template = CommonOptions.Template("--template", "--prompt");
-    private readonly Option<ChatForm?> _chatForm = CommonOptions.ChatForm("instructions go into the template; conversations into the model's own form");
-    private readonly Option<int?> _maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 1_000_000);
+    private readonly Option<ChatForm?> _chatForm = CommonOptions.ChatForm(
+        "instructions go into the template; conversations into the model's own form");
+    private readonly Option<int?> _maxNewTokens = CommonOptions.Number(
+        "--max-new-tokens",
+        $"Longest answer. [default: {DefaultMaxNewTokens}]",
+        1,
+        1_000_000);
     private readonly Option<double?> _temperature = CommonOptions.Number(
         "--temperature",
         "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or --top-k]",
         0.0, 100.0);
-    private readonly Option<double?> _topP = CommonOptions.Number("--top-p", "Draw from the likeliest tokens that make up this share. [default: 1]", 1e-6, 1.0);
-    private readonly Option<int?> _topK = CommonOptions.Number("--top-k", "Draw from as many of the likeliest tokens; 0 for all. [default: 0]", 0, int.MaxValue);
-    private readonly Option<ulong?> _seed = CommonOptions.Number("--seed", "The same seed draws the same tokens. [default: 0]", 0UL, ulong.MaxValue);
-    private readonly Option<bool> _raw = new("--raw") { Description = "Lines of standard input are texts to go on with, not instructions." };
+    private readonly Option<double?> _topP = CommonOptions.Number(
+        "--top-p",
+        "Draw from the likeliest tokens that make up this share. [default: 1]",
+        1e-6,
+        1.0);
+    private readonly Option<int?> _topK = CommonOptions.Number(
+        "--top-k",
+        "Draw from as many of the likeliest tokens; 0 for all. [default: 0]",
+        0,
+        int.MaxValue);
+    private readonly Option<ulong?> _seed = CommonOptions.Number(
+        "--seed",
+        "The same seed draws the same tokens. [default: 0]",
+        0UL,
+        ulong.MaxValue);
+    private readonly Option<bool> _raw = new("--raw")
+    {
+        Description = "Lines of standard input are texts to go on with, not instructions."
+    };
     private readonly Option<ComputeType?> _dataType = CommonOptions.DataType();
     private readonly Option<DeviceSetting?> _device = CommonOptions.Device();
-    private readonly Option<int?> _threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
+    private readonly Option<int?> _threads = CommonOptions.Number(
+        "--threads",
+        "Threads of a tensor operation. [default: one a core]",
+        1,
+        256);
 
     public static Command Create(TextReader input) => new GenerateVerb().Verb(input);
 
     private Command Verb(TextReader input)
     {
-        var verb = new Command("generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
+        var verb = new Command(
+            "generate",
+            "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
             _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm,
             _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _device, _threads,
@@ -64,7 +106,8 @@ internal sealed class GenerateVerb
         if (parsed.GetValue(_template) is { } file)
             faults.AddRange(UsageException.FaultsOf("--template", file.FullName, path => template = PromptTemplate.Load(path)));
         if (parsed.GetValue(_data) is { } examples)
-            faults.AddRange(UsageException.FaultsOf("--data", examples.FullName, path => data = DataFile.Load(path, parsed.GetValue(_format))));
+            faults.AddRange(
+                UsageException.FaultsOf("--data", examples.FullName, path => data = DataFile.Load(path, parsed.GetValue(_format))));
         if (faults.Count > 0)
             throw new UsageException(faults);
 
@@ -98,7 +141,8 @@ internal sealed class GenerateVerb
             yield return $"{option.Name} goes with --data.";
         if (parsed.GetValue(_raw) && given.Length > 0)
             yield return $"--raw is about lines of standard input, and {given[0]} is given.";
-        foreach (var option in new[] { _promptText, _instruction }.Where(option => IsGiven(option) && string.IsNullOrWhiteSpace(parsed.GetValue(option))))
+        foreach (var option in new[] { _promptText, _instruction }.Where(
+            option => IsGiven(option) && string.IsNullOrWhiteSpace(parsed.GetValue(option))))
             yield return $"{option.Name} is empty.";
 
         bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
@@ -123,7 +167,9 @@ internal sealed class GenerateVerb
             ? new InstructionExample(instruction, input, "")
             : new ChatExample(null, [new ChatTurn(string.IsNullOrEmpty(input) ? instruction : $"{instruction}\n\n{input}", "")]);
 
-    /// <summary>Line by line until the end of the input; Ctrl-C ends an answer with the process, as it does while a line is awaited.</summary>
+    /// <summary>
+    /// Line by line until the end of the input; Ctrl-C ends an answer with the process, as it does while a line is awaited.
+    /// </summary>
     private async Task ConverseAsync(ParseResult parsed, Writer writer, TextReader input, CancellationToken cancel)
     {
         var isTerminal = !Console.IsInputRedirected && !Console.IsErrorRedirected && input == Console.In;
@@ -148,7 +194,12 @@ internal sealed class GenerateVerb
         }
     }
 
-    private sealed class Writer(CausalLanguageModel model, ModelWeights weights, ExampleEncoder encoder, GenerationSettings settings, TextWriter output)
+    private sealed class Writer(
+        CausalLanguageModel model,
+        ModelWeights weights,
+        ExampleEncoder encoder,
+        GenerationSettings settings,
+        TextWriter output)
     {
         /// <summary>Writes an answer as it comes, and ends its line however it ends.</summary>
         /// <param name="number">Of the text, for what is drawn.</param>
@@ -176,7 +227,13 @@ internal sealed class GenerateVerb
                 var answers = model.Generate(weights, prompts, SettingsFor(prompts, first), written: null, cancel);
                 foreach (var (example, answer) in batch.Zip(answers))
                     output.WriteLine(JsonSerializer.Serialize(
-                        new { question = example.Question, answer = encoder.Tokenizer.Decode(answer), wanted = example.Output }, CommonOptions.JsonFormat));
+                        new
+                        {
+                            question = example.Question,
+                            answer = encoder.Tokenizer.Decode(answer),
+                            wanted = example
+                            .Output
+                        }, CommonOptions.JsonFormat));
                 output.Flush();
             }
         }

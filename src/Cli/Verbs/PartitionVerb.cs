@@ -36,18 +36,41 @@ internal static class PartitionVerb
             AllowMultipleArgumentsPerToken = true,
         };
         var clients = CommonOptions.Number("--clients", "Clients. [default with --by file: one a file]", 1, MaxClients);
-        var target = new Option<DirectoryInfo>("--to") { Description = "Folder for client-*.jsonl and held-out.jsonl.", HelpName = "DIR", Required = true };
+        var target = new Option<DirectoryInfo>("--to")
+        {
+            Description = "Folder for client-*.jsonl and held-out.jsonl.",
+            HelpName = "DIR",
+            Required = true
+        };
         var by = CommonOptions.Word<PartitionBy>(
             "--by", Ways.Keys, "Who gets what. [default: dirichlet]", word => Ways.TryGetValue(word, out var way) ? way : null);
         var alpha = CommonOptions.Number(
             "--alpha", $"Concentration of the Dirichlet distribution: small for clients that differ. [default: {DefaultAlpha.ToString(CultureInfo.InvariantCulture)}]", 1e-4, 1e6);
-        var field = new Option<string?>("--field") { Description = "Field whose values are spread unevenly. [default: category or task_name]", HelpName = "NAME" };
+        var field = new Option<string?>("--field")
+        {
+            Description = "Field whose values are spread unevenly. [default: category or task_name]",
+            HelpName = "NAME"
+        };
         var heldOut = CommonOptions.Number("--held-out", "Share of the records that no client gets. [default: 0]", 0.0, 0.99);
         var seed = CommonOptions.Number("--seed", "The same seed gives the same files. [default: 0]", 0UL, ulong.MaxValue);
         var format = CommonOptions.Format();
-        var force = new Option<bool>("--force") { Description = "Write into a folder that is not empty; client and held-out files in it are replaced." };
+        var force = new Option<bool>("--force")
+        {
+            Description = "Write into a folder that is not empty; client and held-out files in it are replaced."
+        };
         var json = CommonOptions.Json();
-        var verb = new Command("partition", "Share a data set out to clients.") { data, clients, target, by, alpha, field, heldOut, seed, format, force, json };
+        var verb = new Command("partition", "Share a data set out to clients.") {
+            data,
+            clients,
+            target,
+            by,
+            alpha,
+            field,
+            heldOut,
+            seed,
+            format,
+            force,
+            json };
         verb.SetAction((parsed, cancel) =>
         {
             var request = new Request(
@@ -57,7 +80,8 @@ internal static class PartitionVerb
             var isJson = parsed.GetValue(json);
             var (parts, kinds) = Execute(request, parsed.InvocationConfiguration.Error, cancel);
             if (isJson)
-                parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(new { folder = request.Target, parts }, CommonOptions.JsonFormat));
+                parsed.InvocationConfiguration.Output
+                    .WriteLine(JsonSerializer.Serialize(new { folder = request.Target, parts }, CommonOptions.JsonFormat));
             else
                 Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose)).Show(Table(parts, kinds));
             return Task.FromResult(ExitCode.Done);
@@ -76,7 +100,10 @@ internal static class PartitionVerb
     /// <param name="Kinds">Number of records of each kind, those of which there are any.</param>
     private sealed record Part(string Name, string? File, int Examples, IReadOnlyDictionary<string, int> Kinds);
 
-    private static (IReadOnlyList<Part> Parts, IReadOnlyList<string> Kinds) Execute(Request request, TextWriter errors, CancellationToken cancel)
+    private static (IReadOnlyList<Part> Parts, IReadOnlyList<string> Kinds) Execute(
+        Request request,
+        TextWriter errors,
+        CancellationToken cancel)
     {
         var faults = Faults(request).ToList();
         var files = Files(request.Data);
@@ -94,7 +121,12 @@ internal static class PartitionVerb
         if (faults.Count > 0)
             throw new UsageException(faults);
 
-        var partition = new Partition(request.By, request.Clients ?? kinds.Length, request.Alpha ?? DefaultAlpha, request.HeldOut, request.Seed);
+        var partition = new Partition(
+            request.By,
+            request.Clients ?? kinds.Length,
+            request.Alpha ?? DefaultAlpha,
+            request.HeldOut,
+            request.Seed);
         var owners = partition.Owners([.. items.Select(item => item.Kind)]);
         var parts = Write(request.Target, items, owners, partition, cancel);
         if (parts.Where(part => part.File is null).Select(part => part.Name).ToArray() is { Length: > 0 } empty)
@@ -114,7 +146,8 @@ internal static class PartitionVerb
             yield return "--field goes with --by dirichlet.";
         foreach (var path in request.Data.Where(path => !File.Exists(path) && !Directory.Exists(path)))
             yield return $"--data: there is no file or folder '{Path.GetFullPath(path)}'.";
-        if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == Path.TrimEndingDirectorySeparator(request.Target)).ToArray() is { Length: > 0 } own)
+        if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == Path.TrimEndingDirectorySeparator(request.Target))
+            .ToArray() is { Length: > 0 } own)
             yield return $"--to: '{request.Target}' holds the data itself: {string.Join(", ", own.Select(Path.GetFileName))}.";
         else if (!request.Force && Directory.Exists(request.Target) && Directory.EnumerateFileSystemEntries(request.Target).Any())
             yield return $"--to: '{request.Target}' is not empty; --force replaces the client and held-out files in it.";
@@ -152,7 +185,8 @@ internal static class PartitionVerb
     {
         Directory.CreateDirectory(folder);
         // What an earlier partition left would be taken for clients of this one.
-        foreach (var old in WrittenNames.SelectMany(name => DataFile.Extensions.SelectMany(extension => Directory.EnumerateFiles(folder, name + extension))))
+        foreach (var old in WrittenNames.SelectMany(
+            name => DataFile.Extensions.SelectMany(extension => Directory.EnumerateFiles(folder, name + extension))))
             File.Delete(old);
         var digits = partition.Clients.ToString(CultureInfo.InvariantCulture).Length;
         var byOwner = items.Zip(owners).ToLookup(pair => pair.Second, pair => pair.First);
@@ -160,7 +194,8 @@ internal static class PartitionVerb
         for (var client = 0; client < partition.Clients; client++)
         {
             cancel.ThrowIfCancellationRequested();
-            parts.Add(Write(folder, "client-" + (client + 1).ToString(CultureInfo.InvariantCulture).PadLeft(digits, '0'), [.. byOwner[client]]));
+            parts.Add(
+                Write(folder, "client-" + (client + 1).ToString(CultureInfo.InvariantCulture).PadLeft(digits, '0'), [.. byOwner[client]]));
         }
         if (partition.HeldOut > 0)
             parts.Add(Write(folder, "held-out", [.. byOwner[Partition.Nobody]]));
@@ -172,8 +207,13 @@ internal static class PartitionVerb
         var file = items.Length == 0 ? null : name + ".jsonl";
         if (file is not null)
             File.WriteAllText(
-                Path.Combine(folder, file), string.Concat(items.Select(item => JsonSerializer.Serialize(item.Json, CommonOptions.JsonFormat) + "\n")));
-        return new Part(name, file, items.Length, items.CountBy(item => item.Kind).OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary());
+                Path.Combine(folder, file), string.Concat(
+                    items.Select(item => JsonSerializer.Serialize(item.Json, CommonOptions.JsonFormat) + "\n")));
+        return new Part(
+            name,
+            file,
+            items.Length,
+            items.CountBy(item => item.Kind).OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary());
     }
 
     private static Table Table(IReadOnlyList<Part> parts, IReadOnlyList<string> kinds)
@@ -202,5 +242,6 @@ internal static class PartitionVerb
     private static TableColumn Right(string name) => new TableColumn(Markup.Escape(name)).RightAligned();
 
     private static Dictionary<string, int> Together(IReadOnlyList<Part> parts) =>
-        parts.SelectMany(part => part.Kinds).GroupBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Sum(pair => pair.Value));
+        parts.SelectMany(part => part.Kinds).GroupBy(pair => pair.Key, StringComparer.Ordinal)
+            .ToDictionary(group => group.Key, group => group.Sum(pair => pair.Value));
 }

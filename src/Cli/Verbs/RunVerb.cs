@@ -7,7 +7,11 @@ namespace FedKSeed.Cli.Verbs;
 internal sealed class RunVerb() : FederationVerb(
     "run", "Run a whole federation in this process: eight clients on the sample, unless told otherwise.")
 {
-    private readonly Option<int?> _redisPort = new("--redis-port") { HelpName = "N", Description = "Port of the embedded store. [default: a free one]" };
+    private readonly Option<int?> _redisPort = new("--redis-port")
+    {
+        HelpName = "N",
+        Description = "Port of the embedded store. [default: a free one]"
+    };
 
     protected override IReadOnlyList<Option> OwnOptions => [_redisPort];
 
@@ -17,5 +21,6 @@ internal sealed class RunVerb() : FederationVerb(
     protected override string? FaultOfResuming(RunFolder folder) =>
         Directory.Exists(folder.Cluster) ? $"'{folder.Path}' is of fedkseed cluster, which continues it." : null;
 
-    protected override IFederationPlace Place(ParseResult parsed, bool isVerbose) => new OneProcess(WholeNumber(parsed, _redisPort), isVerbose);
+    protected override IFederationPlace Place(ParseResult parsed, bool isVerbose) =>
+        new OneProcess(WholeNumber(parsed, _redisPort), isVerbose);
 }

@@ -44,7 +44,8 @@ internal static class VerifyVerb
         var json = CommonOptions.Json();
         var verb = new Command("verify", "Check a log's hash chain and recompute every assignment and commit in it.") { log, json };
         verb.SetAction(parsed => Execute(
-            parsed.GetRequiredValue(log), parsed.GetValue(json), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
+            parsed.GetRequiredValue(log), parsed.GetValue(json), parsed.InvocationConfiguration.Output,
+            parsed.InvocationConfiguration.Error));
         return verb;
     }
 
@@ -54,14 +55,16 @@ internal static class VerifyVerb
         try
         {
             var summary = LogSummary.Of(LogFile.Read(log.FullName));
-            output.WriteLine(json ? JsonSerializer.Serialize(new { sound = true, log = summary }, CommonOptions.JsonFormat) : Describe(summary));
+            output.WriteLine(
+                json ? JsonSerializer.Serialize(new { sound = true, log = summary }, CommonOptions.JsonFormat) : Describe(summary));
             return ExitCode.Done;
         }
         catch (InvalidEntryException fault)
         {
             if (json)
                 output.WriteLine(JsonSerializer.Serialize(
-                    new { sound = false, entry = fault.Sequence, line = fault.Sequence + 1, reason = fault.Reason }, CommonOptions.JsonFormat));
+                    new { sound = false, entry = fault.Sequence, line = fault.Sequence + 1, reason = fault.Reason },
+                        CommonOptions.JsonFormat));
             errors.WriteLine($"fedkseed: {log.Name}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.");
             return ExitCode.Failed;
         }

@@ -58,7 +58,8 @@ public static class EventLog
     public static LogEntry Read(LogHead head, string line)
     {
         ArgumentNullException.ThrowIfNull(line);
-        if (line.Length <= TailLength || !line.AsSpan(line.Length - TailLength).StartsWith(HashField) || !line.EndsWith("\"}", StringComparison.Ordinal))
+        if (line.Length <= TailLength || !line.AsSpan(line.Length - TailLength).StartsWith(HashField)
+            || !line.EndsWith("\"}", StringComparison.Ordinal))
             throw new InvalidEntryException(head.Length, "the line does not end in a hash");
         var content = line[..^TailLength];
         var hash = line.Substring(line.Length - 66, 64);

@@ -12,7 +12,9 @@ public abstract record RoundDecision
 
     public sealed record Start(int Round, IReadOnlyList<string> Participants) : RoundDecision;
 
-    /// <summary>Clients that are free, because they reported or appeared, get an assignment in the open round of a continuous federation.</summary>
+    /// <summary>
+    /// Clients that are free, because they reported or appeared, get an assignment in the open round of a continuous federation.
+    /// </summary>
     public sealed record Join(int Round, IReadOnlyList<string> Clients) : RoundDecision;
 
     public sealed record Close(int Round, RoundEnd Reason) : RoundDecision;
@@ -146,7 +148,8 @@ public static class RoundPolicy
         var invited = (int)Math.Min(free.Length, Math.Ceiling(wanted * settings.OverSelection - 1e-9));
         return invited == free.Length
             ? free
-            : [.. free.OrderBy(client => Lot(settings.PoolKey, round, client), StringComparer.Ordinal).Take(invited).Order(StringComparer.Ordinal)];
+            : [.. free.OrderBy(client => Lot(settings.PoolKey, round, client), StringComparer.Ordinal).Take(invited)
+                .Order(StringComparer.Ordinal)];
     }
 
     private static string Lot(ulong poolKey, int round, string client) =>

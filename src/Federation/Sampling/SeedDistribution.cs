@@ -54,7 +54,10 @@ public sealed class SeedDistribution
         return seeds;
     }
 
-    /// <summary>What a block of draws hashes: block number, pool key, round (little-endian), then a name for the purpose and the client, and its turn if it is not its first in the round.</summary>
+    /// <summary>
+    /// What a block of draws hashes: block number, pool key, round (little-endian), then a name for the purpose and the client, and its
+    /// turn if it is not its first in the round.
+    /// </summary>
     private static byte[] Message(ulong poolKey, AssignmentKey assignment)
     {
         var turn = assignment.Turn == 0 ? "" : "/" + assignment.Turn.ToString(CultureInfo.InvariantCulture);

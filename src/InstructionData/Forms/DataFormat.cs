@@ -17,7 +17,9 @@ public enum DataFormat
     /// <summary>messages of role and content, or conversations of from and value.</summary>
     Messages,
 
-    /// <summary>A task file (Definition, Instances of input and output), or its instances one by one: definition, inputs, targets.</summary>
+    /// <summary>
+    /// A task file (Definition, Instances of input and output), or its instances one by one: definition, inputs, targets.
+    /// </summary>
     NaturalInstructions,
 }
 
@@ -45,14 +47,17 @@ public static class DataFormats
     {
         JsonElement[] objects = [.. records.Where(record => record.ValueKind == JsonValueKind.Object)];
         (Form Form, int Count) best = Forms
-            .Select(form => (form, objects.Count(record => form.Fields.Any(fields => fields.All(field => record.TryGetProperty(field, out _))))))
+            .Select(
+                form => (form, objects.Count(record => form.Fields.Any(fields => fields.All(field => record.TryGetProperty(field, out _))))))
             .MaxBy(pair => pair.Item2);
         return best.Count > 0 ? best.Form.Format : null;
     }
 
     /// <summary>For a message: every form with the fields it needs.</summary>
     internal static string Describe() =>
-        string.Join("; ", Forms.Select(form => $"{form.Name} ({string.Join(" or ", form.Fields.Select(fields => string.Join(", ", fields)))})"));
+        string.Join(
+            "; ",
+            Forms.Select(form => $"{form.Name} ({string.Join(" or ", form.Fields.Select(fields => string.Join(", ", fields)))})"));
 
     private sealed record Form(string Name, DataFormat Format, string[][] Fields);
 }

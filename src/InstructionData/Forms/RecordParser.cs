@@ -22,7 +22,10 @@ internal static class RecordParser
         return format switch
         {
             DataFormat.Alpaca => new InstructionExample(Text(record, "instruction"), OptionalText(record, "input"), Text(record, "output")),
-            DataFormat.Dolly => new InstructionExample(Text(record, "instruction"), OptionalText(record, "context"), Text(record, "response")),
+            DataFormat.Dolly => new InstructionExample(
+                Text(record, "instruction"),
+                OptionalText(record, "context"),
+                Text(record, "response")),
             DataFormat.Completion => new CompletionExample(Text(record, "prompt"), Text(record, "completion")),
             DataFormat.Messages => ChatExample.Of(Messages(record)),
             DataFormat.NaturalInstructions => Instance(record),

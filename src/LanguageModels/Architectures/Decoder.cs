@@ -59,7 +59,9 @@ internal abstract class Decoder
     /// <summary>Matrices of which a pass takes the rows that its tokens name.</summary>
     public abstract IReadOnlyList<Parameter> LookedUp { get; }
 
-    /// <summary>What goes into the output layer, [S, M, H] at <see cref="DecoderInput.Positions"/>. With a cache the tokens go on from those in it.</summary>
+    /// <summary>
+    /// What goes into the output layer, [S, M, H] at <see cref="DecoderInput.Positions"/>. With a cache the tokens go on from those in it.
+    /// </summary>
     public abstract Tensor Hidden(IWeights weights, DecoderInput input, KeyValueCache? cache = null);
 
     /// <summary>Logits [S, M, V] at <see cref="DecoderInput.Positions"/>. With a cache the tokens go on from those in it.</summary>

@@ -143,7 +143,8 @@ internal sealed partial class Gpt2 : Decoder
         bmm(x, weights.Matrix(projection.Weight)).add_(weights.Vector(projection.Bias)); // [S, N, out]
 
     private Tensor LayerNorm(IWeights weights, Tensor x, Norm norm) =>
-        nn.functional.layer_norm(x, [_config.Hidden], eps: _config.NormEpsilon).mul_(weights.Vector(norm.Weight)).add_(weights.Vector(norm.Bias));
+        nn.functional.layer_norm(x, [_config.Hidden], eps: _config.NormEpsilon).mul_(weights.Vector(norm.Weight))
+            .add_(weights.Vector(norm.Bias));
 
     private Layer AddLayer(int index)
     {

@@ -31,7 +31,9 @@ internal sealed class Llama : Decoder
 
     /// <summary>What all blocks of one pass share.</summary>
     /// <param name="Rotation">Of the input's positions.</param>
-    /// <param name="Window">[T, all tokens so far], true where a token is seen in a windowed layer; null where all that are before it are.</param>
+    /// <param name="Window">
+    /// [T, all tokens so far], true where a token is seen in a windowed layer; null where all that are before it are.
+    /// </param>
     private sealed record Pass(IWeights Weights, DecoderInput Input, KeyValueCache? Cache, Rotation Rotation, Tensor? Window);
 
     private readonly LlamaConfig _config;

@@ -60,7 +60,8 @@ internal sealed record LlamaConfig
     });
 
     /// <summary>Qwen 2 and 2.5: biases for queries, keys and values.</summary>
-    public static LlamaConfig OfQwen2(ModelConfig config) => Checked(config, WithWindow(config, Read(config) with { QueryKeyValueBias = true }));
+    public static LlamaConfig OfQwen2(ModelConfig config) =>
+        Checked(config, WithWindow(config, Read(config) with { QueryKeyValueBias = true }));
 
     /// <summary>Qwen 3: normalised queries and keys, heads of any size.</summary>
     public static LlamaConfig OfQwen3(ModelConfig config)

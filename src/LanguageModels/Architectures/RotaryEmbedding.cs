@@ -20,7 +20,9 @@ internal sealed record RotaryConfig
     /// <summary>How many times longer a context can be reached: 1 but for the scalings "linear" and "dynamic".</summary>
     public double Factor { get; init; } = 1;
 
-    /// <summary>Whether θ grows with the text once it is longer than <see cref="TrainedLength"/>; else positions shrink by <see cref="Factor"/>.</summary>
+    /// <summary>
+    /// Whether θ grows with the text once it is longer than <see cref="TrainedLength"/>; else positions shrink by <see cref="Factor"/>.
+    /// </summary>
     public bool IsDynamic { get; init; }
 
     /// <summary>Llama 3.1's scaling, which keeps the quick rotations; null for the others.</summary>
@@ -98,7 +100,9 @@ internal sealed class RotaryEmbedding
         _table = new Rotation(table.Cos.DetachFromDisposeScope(), table.Sin.DetachFromDisposeScope());
     }
 
-    /// <summary>Rotations of the positions from <paramref name="start"/> on, in a type; good until the caller's dispose scope ends.</summary>
+    /// <summary>
+    /// Rotations of the positions from <paramref name="start"/> on, in a type; good until the caller's dispose scope ends.
+    /// </summary>
     public Rotation At(long start, long length, ScalarType type, ModelDevice device)
     {
         if (device.Torch.type != DeviceType.CPU && start + length <= _table.Cos.shape[0])

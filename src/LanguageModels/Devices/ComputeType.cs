@@ -10,7 +10,9 @@ public enum ComputeType
     /// <summary>The precise one that every CPU is quick with.</summary>
     F32,
 
-    /// <summary>Half the memory, three significant digits, the range of float32; quicker still where the CPU has instructions for it.</summary>
+    /// <summary>
+    /// Half the memory, three significant digits, the range of float32; quicker still where the CPU has instructions for it.
+    /// </summary>
     BF16,
 
     /// <summary>Half the memory, four significant digits, nothing beyond 65 504.</summary>

@@ -12,7 +12,9 @@ namespace FedKSeed.LanguageModels.Devices;
 /// <param name="type">Of all activations and weights: F32, F16 or BF16.</param>
 public sealed class DeviceActivations(IKernelDevice device, TensorType type)
 {
-    /// <summary>Floats that <see cref="TakeLogits"/> keeps for a row: largest logit so far, Σ e^(logit − largest), the target's logit.</summary>
+    /// <summary>
+    /// Floats that <see cref="TakeLogits"/> keeps for a row: largest logit so far, Σ e^(logit − largest), the target's logit.
+    /// </summary>
     public const int LogitsStateSize = 3;
 
     private const int WarpSize = 32, VectorSize = 8;
@@ -40,7 +42,9 @@ public sealed class DeviceActivations(IKernelDevice device, TensorType type)
             Epsilon = (float)epsilon,
         });
 
-    /// <summary>RMSNorm in place of each of the <paramref name="heads"/> heads that rows of <paramref name="stride"/> elements begin with.</summary>
+    /// <summary>
+    /// RMSNorm in place of each of the <paramref name="heads"/> heads that rows of <paramref name="stride"/> elements begin with.
+    /// </summary>
     public void NormaliseHeads(nint x, nint weight, long rows, long rowsPerSet, long stride, int heads, int size, double epsilon) =>
         LaunchRows(_normalise, rows * heads, new NormArguments
         {
@@ -81,7 +85,9 @@ public sealed class DeviceActivations(IKernelDevice device, TensorType type)
             Columns = columns,
         });
 
-    /// <summary>Takes logits [rows, columns] of the vocabulary from <paramref name="firstColumn"/> on into the rows' cross-entropy.</summary>
+    /// <summary>
+    /// Takes logits [rows, columns] of the vocabulary from <paramref name="firstColumn"/> on into the rows' cross-entropy.
+    /// </summary>
     /// <param name="targets">int64 [labels]; row r has target r % labels.</param>
     /// <param name="state">float32 [rows, <see cref="LogitsStateSize"/>]; what it holds counts from the second piece on.</param>
     public void TakeLogits(nint logits, nint targets, nint state, long rows, long labels, long firstColumn, int columns) =>

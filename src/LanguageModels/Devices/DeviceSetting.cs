@@ -40,7 +40,9 @@ public readonly partial record struct DeviceSetting
         var text = ToString();
         if (text == "cpu" || (text == "auto" && (CudaDriver.WhyNot() is not null || !torch.cuda.is_available())))
             return ModelDevice.Cpu;
-        var ordinal = text.StartsWith("cuda:", StringComparison.Ordinal) ? int.Parse(text["cuda:".Length..], CultureInfo.InvariantCulture) : 0;
+        var ordinal = text.StartsWith("cuda:", StringComparison.Ordinal) ?
+            int.Parse(text["cuda:".Length..], CultureInfo.InvariantCulture) :
+            0;
         if (CudaDriver.WhyNot() is { } reason)
             throw new CudaException($"{text}: {reason}");
         if (ordinal >= CudaDriver.Cards().Count)

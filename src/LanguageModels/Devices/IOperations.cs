@@ -16,7 +16,9 @@ internal interface IOperations
     /// <summary>The residual sum x + added [S, N, H], in the memory of <paramref name="added"/>, and its RMSNorm.</summary>
     Tensor AddAndNormalise(Tensor x, Tensor added, Tensor weight, double epsilon);
 
-    /// <summary>RMSNorm in place of <paramref name="count"/> heads, from the given one on, of x [S, N, heads·D] by weight [S, 1, D].</summary>
+    /// <summary>
+    /// RMSNorm in place of <paramref name="count"/> heads, from the given one on, of x [S, N, heads·D] by weight [S, 1, D].
+    /// </summary>
     void NormaliseHeads(Tensor x, int first, int count, int size, Tensor weight, double epsilon);
 
     /// <summary>The first <paramref name="count"/> of heads [S·B, T, heads, D], turned by their positions; may overwrite them.</summary>
@@ -25,6 +27,8 @@ internal interface IOperations
     /// <summary>silu(gate)·up of gateUp [S, N, 2F], which may be overwritten.</summary>
     Tensor Gate(Tensor gateUp);
 
-    /// <summary>Cross-entropy [S·M], float32 or better, of hidden [S, M, H] by the output layer <paramref name="head"/> against targets [M].</summary>
+    /// <summary>
+    /// Cross-entropy [S·M], float32 or better, of hidden [S, M, H] by the output layer <paramref name="head"/> against targets [M].
+    /// </summary>
     Tensor CrossEntropy(IWeights weights, Tensor hidden, Parameter head, Tensor targets);
 }

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace FedKSeed.LanguageModels.Devices;
 
 /// <summary>
-/// By our kernels, a launch each: a call into torch costs 10 to 30 µs, more than most of this work. All tensors that come in are contiguous.
+/// By our kernels, a launch each: a call into torch costs 10 to 30 µs, more than most of this work. All tensors that come in are
+/// contiguous.
 /// </summary>
 internal sealed class KernelOperations(IKernelDevice device, ComputeType type) : IOperations
 {
@@ -27,7 +28,15 @@ internal sealed class KernelOperations(IKernelDevice device, ComputeType type) :
     {
         var shape = heads.shape; // [S·B, T, heads, D]
         (var rows, var size) = (shape[0] * shape[1], (int)shape[3]);
-        _activations.Rotate(heads.Address(), rotation.Cos.Address(), rotation.Sin.Address(), rows, shape[2] * size, (int)shape[1], count, size);
+        _activations.Rotate(
+            heads.Address(),
+            rotation.Cos.Address(),
+            rotation.Sin.Address(),
+            rows,
+            shape[2] * size,
+            (int)shape[1],
+            count,
+            size);
         return heads.narrow(2, 0, count);
     }
 

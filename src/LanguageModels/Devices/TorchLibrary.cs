@@ -8,8 +8,8 @@ namespace FedKSeed.LanguageModels.Devices;
 public sealed class TorchLibraryException(string message, Exception? innerException = null) : IOException(message, innerException);
 
 /// <summary>
-/// Which libtorch this process uses: the one beside the program, or, in a build that carries none (<c>-p:Torch=none</c>), that of an installed
-/// PyTorch, with CUDA or without. Once for a process, before anything of torch is used. Linux only.
+/// Which libtorch this process uses: the one beside the program, or, in a build that carries none (<c>-p:Torch=none</c>), that of an
+/// installed PyTorch, with CUDA or without. Once for a process, before anything of torch is used. Linux only.
 /// </summary>
 public static partial class TorchLibrary
 {
@@ -47,7 +47,8 @@ public static partial class TorchLibrary
         if (string.IsNullOrEmpty(chosen))
         {
             if (OperatingSystem.IsLinux() && Folder is null && BesideProgram(Main) is null)
-                throw new TorchLibraryException($"This build carries no libtorch: set {Variable}, or {Setting}, to the lib folder of an installed PyTorch.");
+                throw new TorchLibraryException(
+                    $"This build carries no libtorch: set {Variable}, or {Setting}, to the lib folder of an installed PyTorch.");
             return;
         }
         chosen = Path.GetFullPath(chosen);
@@ -56,7 +57,8 @@ public static partial class TorchLibrary
             if (Folder == chosen)
                 return;
             if (Folder is not null)
-                throw new TorchLibraryException($"This process uses libtorch of '{Folder}' already and cannot use that of '{chosen}', too.");
+                throw new TorchLibraryException(
+                    $"This process uses libtorch of '{Folder}' already and cannot use that of '{chosen}', too.");
             Check(chosen);
             RefuseSecondCopy(chosen);
             Load(chosen);
@@ -98,10 +100,13 @@ public static partial class TorchLibrary
     }
 
     private static string OwnLibrary() =>
-        BesideProgram(Native) ?? throw new TorchLibraryException($"{Native} is missing beside the program: it comes with the package TorchSharp.");
+        BesideProgram(Native)
+            ?? throw new TorchLibraryException($"{Native} is missing beside the program: it comes with the package TorchSharp.");
 
     private static string? BesideProgram(string name) =>
-        new[] { Path.Combine(AppContext.BaseDirectory, name), Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", name) }
+        new[] {
+            Path.Combine(AppContext.BaseDirectory, name),
+            Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", name) }
             .FirstOrDefault(File.Exists);
 
     /// <summary>

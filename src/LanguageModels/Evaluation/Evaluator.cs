@@ -58,7 +58,9 @@ public sealed class Evaluator
         ArgumentNullException.ThrowIfNull(encoder);
         ArgumentNullException.ThrowIfNull(examples);
         if (encoder.Tokenizer.VocabularySize > model.VocabularySize)
-            throw new ArgumentException($"The tokenizer has {encoder.Tokenizer.VocabularySize} ids, the model {model.VocabularySize}.", nameof(encoder));
+            throw new ArgumentException(
+                $"The tokenizer has {encoder.Tokenizer.VocabularySize} ids, the model {model.VocabularySize}.",
+                nameof(encoder));
         (_model, _encoder, _examples, _maxNewTokens) = (model, encoder, examples, maxNewTokens);
         Encoded = encoder.Encode(examples);
         if (Encoded.Sequences.Count == 0)
@@ -68,7 +70,8 @@ public sealed class Evaluator
         int[] asked = [.. Enumerable.Range(0, examples.Count).Where(i => _prompts[i].Length <= longestPrompt)];
         Unasked = examples.Count - asked.Length;
         if (asked.Length == 0)
-            throw new InvalidDataException($"No prompt leaves room for an answer of {maxNewTokens} tokens: the model takes {model.MaxLength} in all.");
+            throw new InvalidDataException(
+                $"No prompt leaves room for an answer of {maxNewTokens} tokens: the model takes {model.MaxLength} in all.");
         // Neighbours of like length waste the least on padding and on waiting.
         _batches = [.. Batches(Encoded.Sequences.OrderBy(sequence => sequence.Ids.Length), IsFull).Select(some => new TokenBatch(some))];
         _promptBatches = [.. Batches(
@@ -115,7 +118,8 @@ public sealed class Evaluator
 
     private bool IsFull(List<TokenSequence> sequences) =>
         sequences.Count * sequences[^1].Ids.Length > MaxTokens
-        || sequences.Sum(sequence => sequence.Labels.LongCount(label => label != TokenSequence.Ignored)) * _model.VocabularySize > MaxLogits;
+        || sequences.Sum(sequence => sequence.Labels.LongCount(label => label != TokenSequence.Ignored))
+            * _model.VocabularySize > MaxLogits;
 
     /// <summary>Runs of items, as long as they may be; one that is too much on its own is a batch on its own.</summary>
     private static IEnumerable<T[]> Batches<T>(IEnumerable<T> items, Predicate<List<T>> isTooMuch)

@@ -37,7 +37,9 @@ internal interface IWeights
     IEnumerable<(long FirstRow, Tensor Transposed)> TransposedByRows(Parameter parameter);
 }
 
-/// <summary>Both signs of a direction around weights that move, S = 2, and the move of one step that may be put off until the next reads them.</summary>
+/// <summary>
+/// Both signs of a direction around weights that move, S = 2, and the move of one step that may be put off until the next reads them.
+/// </summary>
 internal interface IPerturbedWeights : IWeights, IDisposable
 {
     /// <summary>From here on the weights are perturbed along this seed's direction.</summary>

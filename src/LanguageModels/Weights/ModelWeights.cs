@@ -15,7 +15,8 @@ public sealed class ModelWeights : IWeights, IDisposable
     {
         Layout = layout;
         Buffer = new WeightBuffer(layout.Length, type, device);
-        _views = [.. layout.Parameters.Select(parameter => new WeightViews(Buffer, parameter.Offset, sets: 1, parameter.Rows, parameter.Columns))];
+        _views = [.. layout.Parameters
+            .Select(parameter => new WeightViews(Buffer, parameter.Offset, sets: 1, parameter.Rows, parameter.Columns))];
     }
 
     /// <summary>What the weights are kept and computed with in.</summary>
@@ -38,7 +39,8 @@ public sealed class ModelWeights : IWeights, IDisposable
 
     Tensor IWeights.Rows(Parameter parameter, Tensor ids) => _views[parameter.Index].Matrix.index_select(1, ids);
 
-    IEnumerable<(long FirstRow, Tensor Transposed)> IWeights.TransposedByRows(Parameter parameter) => [(0, _views[parameter.Index].Transposed)];
+    IEnumerable<(long FirstRow, Tensor Transposed)> IWeights.TransposedByRows(Parameter parameter) =>
+        [(0, _views[parameter.Index].Transposed)];
 
     /// <summary>A tensor of the checkpoint as it is in this version, row-major.</summary>
     /// <exception cref="KeyNotFoundException">The model has no tensor of that name.</exception>

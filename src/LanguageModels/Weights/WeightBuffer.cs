@@ -70,7 +70,9 @@ internal sealed unsafe class WeightBuffer : IDisposable
         Type.Widen(elements, values);
     }
 
-    /// <summary>Takes the elements of a buffer of equal length: of the same type, or of any where this one is float32; on whatever device.</summary>
+    /// <summary>
+    /// Takes the elements of a buffer of equal length: of the same type, or of any where this one is float32; on whatever device.
+    /// </summary>
     public void CopyFrom(WeightBuffer other)
     {
         if (other.Type != Type && Type != ComputeType.F32)

@@ -77,7 +77,8 @@ internal sealed class WeightLayout(string prefix, Regex? ignored = null)
         List<string> faults = [];
         HashSet<string> used = [];
         var isBodyAlone = !checkpoint.Tensors.Any(tensor => tensor.Name.StartsWith(prefix, StringComparison.Ordinal));
-        string NameOf(ParameterPart part) => isBodyAlone && part.Name.StartsWith(prefix, StringComparison.Ordinal) ? part.Name[prefix.Length..] : part.Name;
+        string NameOf(ParameterPart part) =>
+            isBodyAlone && part.Name.StartsWith(prefix, StringComparison.Ordinal) ? part.Name[prefix.Length..] : part.Name;
         _tensors = [.. _parameters.Select(parameter => BindParameter(parameter, checkpoint, NameOf, used, faults))];
         var unused = checkpoint.Weights.Where(tensor => !used.Contains(tensor.Name) && ignored?.IsMatch(tensor.Name) != true);
         faults.AddRange(unused.Select(tensor => $"{tensor.Name} is not used by this architecture"));

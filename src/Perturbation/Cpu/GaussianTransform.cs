@@ -80,7 +80,9 @@ internal static class GaussianTransform
         return MathF.Sqrt(minusTwoLn) * (1 / Unit);
     }
 
-    /// <summary>cos and sin of 2π · word · 2⁻³²: the nearest quarter turn by integers, the rest (|v| ≤ 1, in eighths) by polynomial.</summary>
+    /// <summary>
+    /// cos and sin of 2π · word · 2⁻³²: the nearest quarter turn by integers, the rest (|v| ≤ 1, in eighths) by polynomial.
+    /// </summary>
     private static (float Cos, float Sin) CosSin(uint word)
     {
         var quadrant = (word + HalfQuadrant) >> 30;

@@ -91,7 +91,8 @@ internal readonly struct Avx512Lanes : ISimd<Vector512<uint>, Vector512<float>>
     public static int LookupBits => 4;
     public static Vector512<uint> Broadcast(uint value) => Vector512.Create(value);
     public static Vector512<uint> Broadcast64(ulong value) => Vector512.Create(value).AsUInt32();
-    public static Vector512<uint> BlockNumbers(ulong first) => (Vector512.Create(first) + Vector512.Create(0UL, 4, 1, 5, 2, 6, 3, 7)).AsUInt32();
+    public static Vector512<uint> BlockNumbers(ulong first) =>
+        (Vector512.Create(first) + Vector512.Create(0UL, 4, 1, 5, 2, 6, 3, 7)).AsUInt32();
     public static Vector512<uint> MultiplyEven(Vector512<uint> a, Vector512<uint> b) => Avx512F.Multiply(a, b).AsUInt32();
     public static Vector512<uint> Xor(Vector512<uint> a, Vector512<uint> b) => a ^ b;
     public static Vector512<uint> Xor(Vector512<uint> a, Vector512<uint> b, Vector512<uint> c) => Avx512F.TernaryLogic(a, b, c, 0x96);
@@ -113,8 +114,10 @@ internal readonly struct Avx512Lanes : ISimd<Vector512<uint>, Vector512<float>>
     public static Vector512<float> Select(Vector512<uint> mask, Vector512<float> whereSet, Vector512<float> elsewhere) =>
         Vector512.ConditionalSelect(mask.AsSingle(), whereSet, elsewhere);
 
-    public static Vector512<uint> UnpackLow64(Vector512<uint> a, Vector512<uint> b) => Avx512F.UnpackLow(a.AsUInt64(), b.AsUInt64()).AsUInt32();
-    public static Vector512<uint> UnpackHigh64(Vector512<uint> a, Vector512<uint> b) => Avx512F.UnpackHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+    public static Vector512<uint> UnpackLow64(Vector512<uint> a, Vector512<uint> b) =>
+        Avx512F.UnpackLow(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+    public static Vector512<uint> UnpackHigh64(Vector512<uint> a, Vector512<uint> b) =>
+        Avx512F.UnpackHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32();
     public static Vector512<uint> UnpackLow(Vector512<uint> a, Vector512<uint> b) => Avx512F.UnpackLow(a, b);
     public static Vector512<uint> UnpackHigh(Vector512<uint> a, Vector512<uint> b) => Avx512F.UnpackHigh(a, b);
     public static Vector512<uint> Lookup(Vector512<uint> table, Vector512<uint> index) => Avx512F.PermuteVar16x32(table, index);
@@ -167,8 +170,10 @@ internal readonly struct Avx2Lanes : ISimd<Vector256<uint>, Vector256<float>>
     public static Vector256<float> Select(Vector256<uint> mask, Vector256<float> whereSet, Vector256<float> elsewhere) =>
         Vector256.ConditionalSelect(mask.AsSingle(), whereSet, elsewhere);
 
-    public static Vector256<uint> UnpackLow64(Vector256<uint> a, Vector256<uint> b) => Avx2.UnpackLow(a.AsUInt64(), b.AsUInt64()).AsUInt32();
-    public static Vector256<uint> UnpackHigh64(Vector256<uint> a, Vector256<uint> b) => Avx2.UnpackHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+    public static Vector256<uint> UnpackLow64(Vector256<uint> a, Vector256<uint> b) =>
+        Avx2.UnpackLow(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+    public static Vector256<uint> UnpackHigh64(Vector256<uint> a, Vector256<uint> b) =>
+        Avx2.UnpackHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32();
     public static Vector256<uint> UnpackLow(Vector256<uint> a, Vector256<uint> b) => Avx2.UnpackLow(a, b);
     public static Vector256<uint> UnpackHigh(Vector256<uint> a, Vector256<uint> b) => Avx2.UnpackHigh(a, b);
     public static Vector256<uint> Lookup(Vector256<uint> table, Vector256<uint> index) => Avx2.PermuteVar8x32(table, index);

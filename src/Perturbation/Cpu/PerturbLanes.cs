@@ -4,8 +4,8 @@ using FedKSeed.Perturbation.Directions;
 namespace FedKSeed.Perturbation.Cpu;
 
 /// <summary>
-/// <see cref="PerturbScalar"/> on two vectors of elements at a time, bit for bit. A stride of elements starts on a block; what a range holds
-/// before its first block and after its last whole stride goes through a stride-long buffer.
+/// <see cref="PerturbScalar"/> on two vectors of elements at a time, bit for bit. A stride of elements starts on a block; what a range
+/// holds before its first block and after its last whole stride goes through a stride-long buffer.
 /// </summary>
 internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
     where TDirection : struct, IDirectionLanes<TDirection, TReal>
@@ -30,7 +30,15 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
                 var piece = Piece.At(firstElement + done, weights.Length - done, Stride);
                 var lanes = TDirection.Of(direction, piece.Block);
                 if (piece.IsWhole)
-                    BothSigns(ref lanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done, isLarge && AreAligned(p + done, m + done));
+                    BothSigns(
+                        ref lanes,
+                        epsilon,
+                        piece.Block,
+                        piece.Count,
+                        w + done,
+                        p + done,
+                        m + done,
+                        isLarge && AreAligned(p + done, m + done));
                 else
                 {
                     new ReadOnlySpan<float>(w + done, piece.Count).CopyTo(new(buffers + piece.Offset, piece.Count));
@@ -68,7 +76,9 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
         }
     }
 
-    /// <summary>One after the other on a tile that stays in the first-level cache: two generators at once would not fit the registers.</summary>
+    /// <summary>
+    /// One after the other on a tile that stays in the first-level cache: two generators at once would not fit the registers.
+    /// </summary>
     public static void AdvanceThenBothSigns(
         Direction previous, float step, Direction next, float epsilon, long firstElement,
         Span<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
@@ -77,7 +87,14 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
         {
             var count = Math.Min(Tile, weights.Length - done);
             Advance(previous, step, firstElement + done, weights.Slice(done, count));
-            BothSigns(next, epsilon, firstElement + done, weights.Slice(done, count), plus.Slice(done, count), minus.Slice(done, count), isLarge);
+            BothSigns(
+                next,
+                epsilon,
+                firstElement + done,
+                weights.Slice(done, count),
+                plus.Slice(done, count),
+                minus.Slice(done, count),
+                isLarge);
         }
     }
 
@@ -93,7 +110,15 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void BothSigns(ref TDirection lanes, float epsilon, ulong block, int count, float* weights, float* plus, float* minus, bool isLarge)
+    private static void BothSigns(
+        ref TDirection lanes,
+        float epsilon,
+        ulong block,
+        int count,
+        float* weights,
+        float* plus,
+        float* minus,
+        bool isLarge)
     {
         TReal up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
         for (var i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)
@@ -120,7 +145,10 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
     }
 }
 
-/// <summary>What can be done next of a range: whole strides at once, or a part of one that starts <see cref="Offset"/> elements into its first block.</summary>
+/// <summary>
+/// What can be done next of a range: whole strides at once, or a part of one that starts <see cref="Offset"/> elements into its first
+/// block.
+/// </summary>
 internal readonly record struct Piece(ulong Block, int Offset, int Count, bool IsWhole)
 {
     public static Piece At(long element, int remaining, int stride)

@@ -16,7 +16,9 @@ internal readonly record struct PhiloxStart(uint SecondWord0, uint SecondWord2, 
     public static long Remaining(long element) => Elements - (element & (Elements - 1));
 }
 
-/// <summary>Philox4x32-10 on as many blocks as a vector has 64-bit lanes. Only the low half of each lane counts in all four words.</summary>
+/// <summary>
+/// Philox4x32-10 on as many blocks as a vector has 64-bit lanes. Only the low half of each lane counts in all four words.
+/// </summary>
 internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
     where TSimd : ISimd<TBits, TReal>
     where TBits : unmanaged

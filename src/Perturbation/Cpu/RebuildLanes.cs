@@ -5,7 +5,10 @@ using FedKSeed.Perturbation.Directions;
 namespace FedKSeed.Perturbation.Cpu;
 
 /// <summary>Partial sums of ±q for every sign pattern of a few seeds, so that one table lookup adds several seeds at once.</summary>
-/// <remarks>Layout: for each group of 32 seeds, ⌈32 / bits⌉ tables of 2^bits sums; entry p of a table is Σ ±q over its seeds, + where p's bit is set.</remarks>
+/// <remarks>
+/// Layout: for each group of 32 seeds, ⌈32 / bits⌉ tables of 2^bits sums; entry p of a table is Σ ±q over its seeds, + where p's bit is
+/// set.
+/// </remarks>
 internal sealed class SignTables
 {
     private const int SeedsPerGroup = 32;
@@ -65,7 +68,10 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
     /// <summary>Elements in one turn of the Gaussian loop: one call, two vectors of multiples.</summary>
     public static int GaussianStride => 2 * Lanes;
 
-    /// <summary>Σ q·z from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="RademacherStride"/>; those before the next multiple of <see cref="PhiloxStart.Elements"/> mean something.</summary>
+    /// <summary>
+    /// Σ q·z from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see
+    /// cref="RademacherStride"/>; those before the next multiple of <see cref="PhiloxStart.Elements"/> mean something.
+    /// </summary>
     public static void Rademacher(ulong key, SignTables tables, uint tensor, ulong firstBlock, Span<int> sums)
     {
         var philox = new PhiloxLanes<TSimd, TBits, TReal>(key);
@@ -93,7 +99,10 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
         ArrayPool<PhiloxStart>.Shared.Return(starts);
     }
 
-    /// <summary>Σ q·n from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see cref="GaussianStride"/>; those before the next multiple of <see cref="PhiloxStart.Elements"/> mean something.</summary>
+    /// <summary>
+    /// Σ q·n from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see
+    /// cref="GaussianStride"/>; those before the next multiple of <see cref="PhiloxStart.Elements"/> mean something.
+    /// </summary>
     public static void Gaussian(ulong key, ReadOnlySpan<int> quantised, uint tensor, ulong firstBlock, Span<long> sums)
     {
         var philox = new PhiloxLanes<TSimd, TBits, TReal>(key);
@@ -129,16 +138,19 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
     }
 
     /// <summary>
-    /// Adds what the tables have for those bits. Apart from <see cref="Generate"/>, which needs the registers for itself: in one method the compiler
-    /// keeps the sums on the stack, through which every addition then goes, at half the speed where a thread's stack does not begin on a cache line.
+    /// Adds what the tables have for those bits. Apart from <see cref="Generate"/>, which needs the registers for itself: in one method the
+    /// compiler keeps the sums on the stack, through which every addition then goes, at half the speed where a thread's stack does not
+    /// begin on a cache line.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddTables(uint* words, int groupCount, uint* table, int tablesPerGroup, uint* sums)
     {
-        TBits sum0 = TSimd.Load(sums), sum1 = TSimd.Load(sums + Lanes), sum2 = TSimd.Load(sums + 2 * Lanes), sum3 = TSimd.Load(sums + 3 * Lanes);
+        TBits sum0 = TSimd.Load(sums), sum1 = TSimd.Load(sums + Lanes), sum2 = TSimd.Load(sums + 2 * Lanes), sum3 = TSimd.Load(
+            sums + 3 * Lanes);
         for (var group = 0; group < groupCount; group++, words += VectorsPerTurn * Lanes)
         {
-            TBits words0 = TSimd.Load(words), words1 = TSimd.Load(words + Lanes), words2 = TSimd.Load(words + 2 * Lanes), words3 = TSimd.Load(words + 3 * Lanes);
+            TBits words0 = TSimd.Load(words), words1 = TSimd.Load(words + Lanes), words2 = TSimd.Load(words + 2 * Lanes),
+                words3 = TSimd.Load(words + 3 * Lanes);
             for (var t = 0; t < tablesPerGroup; t++, table += Lanes)
             {
                 var entries = TSimd.Load(table);

@@ -4,8 +4,8 @@ namespace FedKSeed.Perturbation.Cuda;
 
 /// <summary>
 /// A card, with kernels.cu compiled for it. It works in the card's primary context, which is the one that torch uses, and on the default
-/// stream, which is torch's current one, too: TorchSharp has no way to choose another. So addresses of torch's tensors can be handed to kernels, and
-/// launches keep their order with torch's. Safe for use from several threads.
+/// stream, which is torch's current one, too: TorchSharp has no way to choose another. So addresses of torch's tensors can be handed to
+/// kernels, and launches keep their order with torch's. Safe for use from several threads.
 /// </summary>
 public sealed unsafe class CudaDevice : IKernelDevice
 {
@@ -55,14 +55,28 @@ public sealed unsafe class CudaDevice : IKernelDevice
         using Current current = new(this);
         var function = _functions.GetOrAdd(kernel, Find);
         CudaDriver.Check(
-            CudaDriver.cuLaunchKernel(function, checked((uint)blocks), 1, 1, IKernelDevice.BlockSize, 1, 1, 0, DefaultStream, &parameter, null),
+            CudaDriver.cuLaunchKernel(
+                function,
+                checked((uint)blocks),
+                1,
+                1,
+                IKernelDevice.BlockSize,
+                1,
+                1,
+                0,
+                DefaultStream,
+                &parameter,
+                null),
             nameof(CudaDriver.cuLaunchKernel), kernel);
     }
 
     public nint Allocate(long bytes)
     {
         using Current current = new(this);
-        CudaDriver.Check(CudaDriver.cuMemAlloc_v2(out var address, (nuint)Math.Max(bytes, 1)), nameof(CudaDriver.cuMemAlloc_v2), $"{bytes} bytes on {Name}");
+        CudaDriver.Check(
+            CudaDriver.cuMemAlloc_v2(out var address, (nuint)Math.Max(bytes, 1)),
+            nameof(CudaDriver.cuMemAlloc_v2),
+            $"{bytes} bytes on {Name}");
         return address;
     }
 

@@ -7,7 +7,9 @@ namespace FedKSeed.Perturbation.Cuda;
 /// <summary>A local update that has not been applied yet: w ← w + <see cref="Step"/>·z.</summary>
 /// <param name="Seed">Whose direction.</param>
 /// <param name="Step">−η·g.</param>
-/// <param name="Draw">Which random bits round the result, where the weights are of 16 bits: another number for every update of the same weights.</param>
+/// <param name="Draw">
+/// Which random bits round the result, where the weights are of 16 bits: another number for every update of the same weights.
+/// </param>
 public readonly record struct PendingUpdate(int Seed, float Step, uint Draw);
 
 /// <summary>A range of one tensor, and where it lies in the buffers of weights and of perturbed weights, in elements.</summary>

@@ -2,7 +2,8 @@ namespace FedKSeed.Perturbation.Cuda;
 
 /// <summary>
 /// What runs kernels.cu: a CUDA card (<see cref="CudaDevice"/>), or the tests' emulation of one on the CPU. Addresses are of the device's
-/// memory, whoever allocated it: torch's tensors are as good as <see cref="Allocate"/>. Launches and copies happen one after the other, as if on one stream.
+/// memory, whoever allocated it: torch's tensors are as good as <see cref="Allocate"/>. Launches and copies happen one after the other, as
+/// if on one stream.
 /// </summary>
 public interface IKernelDevice : IDisposable
 {

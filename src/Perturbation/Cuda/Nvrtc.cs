@@ -28,7 +28,8 @@ public sealed unsafe class Nvrtc
     public Version Version { get; }
 
     /// <summary>
-    /// Looks in the given folders (torch's lib folder, say, and the nvidia packages that pip puts beside torch), the application's own, and the system's.
+    /// Looks in the given folders (torch's lib folder, say, and the nvidia packages that pip puts beside torch), the application's own, and
+    /// the system's.
     /// </summary>
     /// <exception cref="CudaException">There is none; the message says where it was sought.</exception>
     public static Nvrtc Find(params IEnumerable<string> folders)
@@ -63,7 +64,8 @@ public sealed unsafe class Nvrtc
         int[] before = [.. supported.Where(some => some < computeCapability)];
         return before.Length > 0
             ? ($"compute_{before.Max()}", false)
-            : throw new CudaException($"NVRTC {Version} ({Path}) does not compile for compute capability {computeCapability / 10}.{computeCapability % 10}.");
+            : throw new CudaException(
+                $"NVRTC {Version} ({Path}) does not compile for compute capability {computeCapability / 10}.{computeCapability % 10}.");
     }
 
     /// <summary>Compiles a source to a cubin, or to PTX.</summary>
@@ -81,8 +83,11 @@ public sealed unsafe class Nvrtc
             Array.ForEach(texts, Marshal.FreeCoTaskMem);
             var log = Encoding.UTF8.GetString(Output(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog")).TrimEnd('\0', '\n');
             if (result != Success)
-                throw new CudaException($"NVRTC {Version} does not compile {name} with {string.Join(' ', options)}: {ErrorText(result)}\n{log}");
-            return (isBinary ? Output(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN") : Output(program, "nvrtcGetPTXSize", "nvrtcGetPTX"), log);
+                throw new CudaException(
+                    $"NVRTC {Version} does not compile {name} with {string.Join(' ', options)}: {ErrorText(result)}\n{log}");
+            return (isBinary ?
+                Output(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN") :
+                Output(program, "nvrtcGetPTXSize", "nvrtcGetPTX"), log);
         }
         finally
         {
@@ -93,7 +98,13 @@ public sealed unsafe class Nvrtc
     private nint Create(string source, string name)
     {
         nint program, text = Marshal.StringToCoTaskMemUTF8(source), label = Marshal.StringToCoTaskMemUTF8(name);
-        var result = ((delegate* unmanaged<nint*, nint, nint, int, nint, nint, int>)Function("nvrtcCreateProgram"))(&program, text, label, 0, 0, 0);
+        var result = ((delegate* unmanaged<nint*, nint, nint, int, nint, nint, int>)Function("nvrtcCreateProgram"))(
+            &program,
+            text,
+            label,
+            0,
+            0,
+            0);
         Marshal.FreeCoTaskMem(text);
         Marshal.FreeCoTaskMem(label);
         Check(result, "nvrtcCreateProgram");

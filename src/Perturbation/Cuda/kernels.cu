@@ -462,9 +462,9 @@ KERNEL(rebuild_gaussian, RebuildArguments)
 #ifdef HAS_BINARY_MMA
 
 // Signs times q on the tensor cores. A row of A is an element, its 256 columns are the sign bits of 256 seeds; a column of B is a bit plane
-// of q (two's complement, 8·TILES planes); so C counts, for each element and plane, the seeds with both bits set. A lane holds two rows of A
-// in each tile, a word (32 seeds) at a time; with the rows of two tiles these are four, to which the four words of one Philox call belong:
-// rows quad and quad + 8 of tile m are elements 4·block + 2m and 4·block + 2m + 1. A warp does SPANS times 8 blocks.
+// of q (two's complement, 8·TILES planes); so C counts, for each element and plane, the seeds with both bits set. A lane holds two rows of
+// A in each tile, a word (32 seeds) at a time; with the rows of two tiles these are four, to which the four words of one Philox call
+// belong: rows quad and quad + 8 of tile m are elements 4·block + 2m and 4·block + 2m + 1. A warp does SPANS times 8 blocks.
 template <int TILES, int SPANS>
 DEVICE void rebuild_by_mma(const RebuildArguments &a)
 {

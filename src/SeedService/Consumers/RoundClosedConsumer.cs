@@ -9,7 +9,11 @@ using MassTransit;
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Commits the reports in hand; a repeat announces the same commit again.</summary>
-public sealed class RoundClosedConsumer(FederationBook book, FederationName federation, SeedServiceMetrics metrics, TimeProvider time) : IConsumer<RoundClosed>
+public sealed class RoundClosedConsumer(
+    FederationBook book,
+    FederationName federation,
+    SeedServiceMetrics metrics,
+    TimeProvider time) : IConsumer<RoundClosed>
 {
     public async Task Consume(ConsumeContext<RoundClosed> context)
     {
@@ -35,6 +39,10 @@ public sealed class RoundClosedConsumer(FederationBook book, FederationName fede
         await context.PublishInTimeAsync(committed, context.CancellationToken);
         if (state.Settings!.IsEvaluationDue(commit.Version) && state.EvaluationOf(commit.Version) is null)
             await context.PublishInTimeAsync(
-                new EvaluationRequested { Federation = closed.Federation, Model = OutgoingMessages.Model(state) }, context.CancellationToken);
+                new EvaluationRequested
+                {
+                    Federation = closed.Federation,
+                    Model = OutgoingMessages.Model(state)
+                }, context.CancellationToken);
     }
 }

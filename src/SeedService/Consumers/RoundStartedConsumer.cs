@@ -9,7 +9,9 @@ using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.SeedService.Consumers;
 
-/// <summary>Draws the seeds of a round and sends every participant its assignment; a repeat sends those again that wait for a report.</summary>
+/// <summary>
+/// Draws the seeds of a round and sends every participant its assignment; a repeat sends those again that wait for a report.
+/// </summary>
 public sealed partial class RoundStartedConsumer(FederationBook book, FederationName federation, ILogger<RoundStartedConsumer> log)
     : IConsumer<RoundStarted>
 {
@@ -42,11 +44,17 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         await Parallel.ForEachAsync(waiting, sending, async (assignment, _) =>
         {
             var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
-            if (!await context.TrySendToClientAsync(federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
+            if (!await context.TrySendToClientAsync(
+                federation,
+                assignment.Key.Client,
+                message,
+                RoundPolicy.AssignmentLifetime(state.Settings!)))
                 Unreachable(assignment.Key.Client, started.Round);
         });
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
     private partial void Unreachable(string client, int round);
 }

@@ -115,7 +115,8 @@ internal static class NormalizationFormC
         composed = 0;
         if (first - LBase is >= 0 and < LCount && second - VBase is >= 0 and < VCount)
             composed = SyllableBase + ((first - LBase) * VCount + second - VBase) * TCount;
-        else if (first - SyllableBase is >= 0 and < SyllableCount && (first - SyllableBase) % TCount == 0 && second - TBase is > 0 and < TCount)
+        else if (first - SyllableBase is >= 0 and < SyllableCount && (first - SyllableBase) % TCount == 0
+            && second - TBase is > 0 and < TCount)
             composed = first + second - TBase;
         return composed != 0 || Compositions.TryGetValue((first, second), out composed);
     }

@@ -70,7 +70,9 @@ public class CompilerTests
     {
         try
         {
-            return Nvrtc.Find((Environment.GetEnvironmentVariable("FEDKSEED_LIBTORCH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries));
+            return Nvrtc.Find((Environment.GetEnvironmentVariable("FEDKSEED_LIBTORCH") ?? "").Split(
+                Path.PathSeparator,
+                StringSplitOptions.RemoveEmptyEntries));
         }
         catch (CudaException exception)
         {

@@ -13,8 +13,8 @@ public readonly record struct Latency(TimeSpan Mean, TimeSpan Jitter)
 
 /// <summary>
 /// A TCP proxy on the loopback interface that is as bad as a network can be, on command. What it does at random (latency, where a frame is
-/// cut) follows from its seed and the order of the traffic. It holds at most a few megabytes of a connection: whoever sends more has to wait,
-/// as on a real one. Commands may come from any thread.
+/// cut) follows from its seed and the order of the traffic. It holds at most a few megabytes of a connection: whoever sends more has to
+/// wait, as on a real one. Commands may come from any thread.
 /// </summary>
 public sealed class HostileProxy : IAsyncDisposable
 {
@@ -125,7 +125,8 @@ public sealed class HostileProxy : IAsyncDisposable
             {
                 await _road;
                 await link.Server.ConnectAsync(IPAddress.Loopback, _target, _ending.Token);
-                var (there, back) = (PumpAsync(link, link.Client, link.Server, isBack: false), PumpAsync(link, link.Server, link.Client, isBack: true));
+                var (there, back) = (PumpAsync(link, link.Client,
+                link.Server, isBack: false), PumpAsync(link, link.Server, link.Client, isBack: true));
                 await Task.WhenAny(there, back);
                 var both = Task.WhenAll(there, back);
                 await Task.WhenAny(both, Task.Delay(link.Swallows ? HalfOpenLinger : Linger, _ending.Token));

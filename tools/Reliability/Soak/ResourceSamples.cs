@@ -32,7 +32,8 @@ internal sealed class Series(string name, string unit)
         return values.Length == 0 ? 0 : values[values.Length / 2];
     }
 
-    public double Most(TimeSpan since) => _samples.Where(sample => sample.At >= since).Select(sample => sample.Value).DefaultIfEmpty().Max();
+    public double Most(TimeSpan since) =>
+        _samples.Where(sample => sample.At >= since).Select(sample => sample.Value).DefaultIfEmpty().Max();
 }
 
 /// <summary>Memory of processes as the kernel counts it.</summary>
@@ -45,7 +46,9 @@ internal static class ResidentMemory
         {
             var line = File.ReadLines($"/proc/{processId.ToString(CultureInfo.InvariantCulture)}/status")
                 .FirstOrDefault(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
-            return line is null ? null : double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
+            return line is null ?
+                null :
+                double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
         }
         catch (IOException)
         {

@@ -9,12 +9,30 @@ internal static class SoakCommand
     {
         var hours = new Option<double>("--hours") { Description = "How long it lasts.", DefaultValueFactory = _ => 1 };
         var seed = new Option<int>("--seed") { Description = "The faults follow from it.", DefaultValueFactory = _ => 1 };
-        var samples = new Option<string>("--samples") { Description = "Folder of the sample federation.", DefaultValueFactory = _ => "samples" };
-        var page = new Option<string?>("--page") { Description = "Markdown file that takes the table.", DefaultValueFactory = _ => "docs/RELIABILITY.md" };
-        var plot = new Option<string>("--plot") { Description = "SVG file that takes the plot.", DefaultValueFactory = _ => "docs/images/soak.svg" };
-        var command = new Command("soak", "Run one federation for hours under mixed faults, and watch memory, queues and connections.") { hours, seed, samples, page, plot };
+        var samples = new Option<string>("--samples")
+        {
+            Description = "Folder of the sample federation.",
+            DefaultValueFactory = _ => "samples"
+        };
+        var page = new Option<string?>("--page")
+        {
+            Description = "Markdown file that takes the table.",
+            DefaultValueFactory = _ => "docs/RELIABILITY.md"
+        };
+        var plot = new Option<string>("--plot")
+        {
+            Description = "SVG file that takes the plot.",
+            DefaultValueFactory = _ => "docs/images/soak.svg"
+        };
+        var command = new Command("soak", "Run one federation for hours under mixed faults, and watch memory, queues and connections.") {
+            hours,
+            seed,
+            samples,
+            page,
+            plot };
         command.SetAction((arguments, cancel) => RunAsync(
-            arguments.GetRequiredValue(hours), arguments.GetRequiredValue(seed), arguments.GetRequiredValue(samples), arguments.GetValue(page),
+            arguments.GetRequiredValue(hours), arguments.GetRequiredValue(seed), arguments.GetRequiredValue(samples), arguments.GetValue(
+                page),
             arguments.GetRequiredValue(plot), time, cancel));
         return command;
     }

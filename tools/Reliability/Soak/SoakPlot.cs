@@ -29,7 +29,8 @@ internal static class SoakPlot
         double X(TimeSpan at) => Left + at.TotalMinutes / minutes * (Width - Left - Right);
         double Y(double value) => top + height * (1 - value / most);
         foreach (var strike in strikes)
-            text.AppendLine($"""<line x1="{X(strike.At):F1}" x2="{X(strike.At):F1}" y1="{top:F0}" y2="{top + height:F0}" stroke="#e4e4e4"/>""");
+            text.AppendLine(
+                $"""<line x1="{X(strike.At):F1}" x2="{X(strike.At):F1}" y1="{top:F0}" y2="{top + height:F0}" stroke="#e4e4e4"/>""");
         for (var tick = 0; tick <= 4; tick++)
         {
             var value = most * tick / 4;
@@ -37,7 +38,8 @@ internal static class SoakPlot
             text.AppendLine($"""<text x="{Left - 6:F0}" y="{Y(value) + 4:F1}" text-anchor="end">{value:F0}</text>""");
         }
         for (var minute = 0.0; minute <= minutes + 1e-9; minute += NiceAbove(minutes) / 6)
-            text.AppendLine($"""<text x="{X(TimeSpan.FromMinutes(minute)):F1}" y="{top + height + 16:F0}" text-anchor="middle">{minute:0.#}</text>""");
+            text.AppendLine(
+                $"""<text x="{X(TimeSpan.FromMinutes(minute)):F1}" y="{top + height + 16:F0}" text-anchor="middle">{minute:0.#}</text>""");
         text.AppendLine($"""<text x="{Left:F0}" y="{top - 6:F0}">{title}</text>""");
         for (var k = 0; k < series.Length; k++)
         {

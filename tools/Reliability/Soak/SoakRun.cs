@@ -79,7 +79,8 @@ internal sealed class SoakRun(string samples, string folder, TimeProvider time, 
         await campaign.EndAsync(servers, fleet, witness, cancel);
         return new SoakReport(
             lasted, strikes, measures, before, after, witness.State.Version, witness.State.Head.Length, witness.Accepted, witness.Lost,
-            witness.Committed, witness.Doubled, witness.Repeats, late.Delivered, [.. fleet.Replicas.SelectMany(replica => replica.OwnEnds)]);
+            witness.Committed, witness.Doubled, witness.Repeats, late.Delivered,
+            [.. fleet.Replicas.SelectMany(replica => replica.OwnEnds)]);
     }
 
     /// <summary>Fourteen clients, each with two workers, the second of which is the one that is killed.</summary>

@@ -18,7 +18,8 @@ internal static class SoakTable
     public static async Task<string> OfAsync(SoakReport report, string command, TimeProvider time)
     {
         var (text, measures, warmUp) = (new StringBuilder(), report.Measures, report.WarmUp);
-        text.AppendLine($"{Surroundings.Machine(time)}. {await Surroundings.VersionsAsync()}. `{command}`: {report.Duration.TotalMinutes:F0} minutes.");
+        text.AppendLine(
+            $"{Surroundings.Machine(time)}. {await Surroundings.VersionsAsync()}. `{command}`: {report.Duration.TotalMinutes:F0} minutes.");
         text.AppendLine();
         text.AppendLine("| | |");
         text.AppendLine("|---|---:|");
@@ -54,7 +55,8 @@ internal static class SoakTable
         text.AppendLine("| | before the first fault | after the last | most in between |");
         text.AppendLine("|---|---:|---:|---:|");
         text.AppendLine($"| queues | {report.Before.Queues} | {report.After.Queues} | {measures.Queues.Most(TimeSpan.Zero):F0} |");
-        text.AppendLine($"| messages in them | {report.Before.Messages} | {report.After.Messages} | {measures.Messages.Most(TimeSpan.Zero):F0} |");
+        text.AppendLine(
+            $"| messages in them | {report.Before.Messages} | {report.After.Messages} | {measures.Messages.Most(TimeSpan.Zero):F0} |");
         text.AppendLine($"| connections to the broker | {report.Before.Connections} | {report.After.Connections} | |");
         text.AppendLine($"| connections through the proxies, half-open ones included | {measures.Connections.Samples[0].Value:F0} | "
             + $"{measures.Connections.Samples[^1].Value:F0} | {measures.Connections.Most(TimeSpan.Zero):F0} |");

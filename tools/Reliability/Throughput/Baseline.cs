@@ -4,7 +4,9 @@ using StackExchange.Redis;
 
 namespace FedKSeed.Reliability.Throughput;
 
-/// <summary>What the store and the broker do on their own, with bodies as large as a report: nothing that stands on them is quicker.</summary>
+/// <summary>
+/// What the store and the broker do on their own, with bodies as large as a report: nothing that stands on them is quicker.
+/// </summary>
 internal static class Baseline
 {
     private const int BodyBytes = 2_100;
@@ -49,7 +51,13 @@ internal static class Baseline
         await Task.WhenAll(Enumerable.Range(0, publishers).Select(async _ =>
         {
             while (time.GetElapsedTime(began) < Duration)
-                await publishing.BasicPublishAsync("", "baseline", true, new BasicProperties { DeliveryMode = DeliveryModes.Persistent }, body, cancel);
+                await publishing.BasicPublishAsync(
+                    "",
+                    "baseline",
+                    true,
+                    new BasicProperties { DeliveryMode = DeliveryModes.Persistent },
+                    body,
+                    cancel);
         }));
         var rate = consumed / time.GetElapsedTime(began).TotalSeconds;
         await consuming.QueueDeleteAsync("baseline", cancellationToken: cancel);

@@ -19,8 +19,8 @@ internal sealed record RoundMeasure(TimeSpan Assigning, TimeSpan Reporting, Time
 }
 
 /// <summary>
-/// The clients of a federation and its clock, on the wire: it starts rounds, and every client answers its assignment with a sound report. It
-/// speaks AMQP itself, so that little of the machine's time is its own. One queue stands for those of all clients.
+/// The clients of a federation and its clock, on the wire: it starts rounds, and every client answers its assignment with a sound report.
+/// It speaks AMQP itself, so that little of the machine's time is its own. One queue stands for those of all clients.
 /// </summary>
 internal sealed class LoadGenerator : IAsyncDisposable
 {
@@ -48,7 +48,10 @@ internal sealed class LoadGenerator : IAsyncDisposable
     {
         var connection = await new ConnectionFactory { Uri = broker }.CreateConnectionAsync(cancel);
         var publishing = await connection.CreateChannelAsync(
-            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true, outstandingPublisherConfirmationsRateLimiter: null), cancel);
+            new CreateChannelOptions(
+                publisherConfirmationsEnabled: true,
+                publisherConfirmationTrackingEnabled: true,
+                outstandingPublisherConfirmationsRateLimiter: null), cancel);
         var generator = new LoadGenerator(connection, publishing, federation, clients);
         await generator.ListenAsync(cancel);
         return generator;
@@ -160,7 +163,8 @@ internal sealed class LoadGenerator : IAsyncDisposable
             _committed.TrySetException(new InvalidOperationException($"A report was refused: {_refusal}."));
     }
 
-    private Task PublishAsync<T>(T message, CancellationToken cancel) where T : class => SendAsync(typeof(T).Name, Envelope(message), cancel);
+    private Task PublishAsync<T>(T message, CancellationToken cancel) where T : class =>
+        SendAsync(typeof(T).Name, Envelope(message), cancel);
 
     private async Task SendAsync(string type, byte[] body, CancellationToken cancel) => await _publishing.BasicPublishAsync(
         Exchange(type), "", mandatory: true,
@@ -168,8 +172,14 @@ internal sealed class LoadGenerator : IAsyncDisposable
 
     private static string Exchange(string message) => $"{typeof(ScalarsReported).Namespace}:{message}";
 
-    private static Task<QueueDeclareOk> DeclareQueueAsync(IChannel channel, string name, CancellationToken cancel) => channel.QueueDeclareAsync(
-        name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancel);
+    private static Task<QueueDeclareOk> DeclareQueueAsync(
+        IChannel channel,
+        string name,
+        CancellationToken cancel) => channel.QueueDeclareAsync(
+        name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?>
+        {
+            ["x-queue-type"] = "quorum"
+        }, cancellationToken: cancel);
 
     /// <summary>What MassTransit would put around a message of a worker.</summary>
     private static byte[] Envelope<T>(T message) where T : class => JsonSerializer.SerializeToUtf8Bytes(

@@ -21,17 +21,35 @@ internal static class ThroughputCommand
     public static Command Create(TimeProvider time)
     {
         var replicas = new Option<int>("--replicas") { Description = "Processes of SeedService.", DefaultValueFactory = _ => 1 };
-        var clients = new Option<int>("--clients") { Description = "Clients, each with an assignment a round.", DefaultValueFactory = _ => 2000 };
+        var clients = new Option<int>("--clients")
+        {
+            Description = "Clients, each with an assignment a round.",
+            DefaultValueFactory = _ => 2000
+        };
         var rounds = new Option<int>("--rounds") { Description = "Rounds; the first warms up.", DefaultValueFactory = _ => 5 };
-        var underWay = new Option<int>("--under-way") { Description = "Reports published and not accepted yet, at most.", DefaultValueFactory = _ => 512 };
-        var command = new Command("throughput", "Measure how many reports a second SeedService takes.") { replicas, clients, rounds, underWay };
+        var underWay = new Option<int>("--under-way")
+        {
+            Description = "Reports published and not accepted yet, at most.",
+            DefaultValueFactory = _ => 512
+        };
+        var command = new Command("throughput", "Measure how many reports a second SeedService takes.") {
+            replicas,
+            clients,
+            rounds,
+            underWay };
         command.SetAction((arguments, cancel) => RunAsync(
             arguments.GetRequiredValue(replicas), arguments.GetRequiredValue(clients), arguments.GetRequiredValue(rounds),
             arguments.GetRequiredValue(underWay), time, cancel));
         return command;
     }
 
-    private static async Task<int> RunAsync(int replicas, int clients, int rounds, int underWay, TimeProvider time, CancellationToken cancel)
+    private static async Task<int> RunAsync(
+        int replicas,
+        int clients,
+        int rounds,
+        int underWay,
+        TimeProvider time,
+        CancellationToken cancel)
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-throughput-").FullName;
         var logs = Path.Combine(folder, "logs");
@@ -45,12 +63,17 @@ internal static class ThroughputCommand
 
         await using var generator = await LoadGenerator.StartAsync(broker.Address, Federation, clients, cancel);
         var services = Enumerable.Range(1, replicas).Select(replica => ChildProcess.Start(
-            $"seed-service-{replica}", logs, Path.Combine(AppContext.BaseDirectory, "FedKSeed.SeedService"), [], Settings(broker.Address, redis.Connection, clients))).ToArray();
+            $"seed-service-{replica}", logs, Path.Combine(AppContext
+                .BaseDirectory, "FedKSeed.SeedService"), [], Settings(broker.Address, redis.Connection, clients))).ToArray();
         try
         {
             await Task.WhenAll(services.Select(service => service.UntilAsync(
-                _ => Task.FromResult(service.LastLines(50).Contains("is open at version", StringComparison.Ordinal)), TimeSpan.FromSeconds(60), cancel)));
-            var processes = new (string Name, int Id)[] { ("load", Environment.ProcessId), ("redis", redis.Process.Id), ("rabbitmq", broker.Process.Id) }
+                _ => Task.FromResult(service.LastLines(50).Contains("is open at version", StringComparison.Ordinal)), TimeSpan.FromSeconds(
+                    60), cancel)));
+            var processes = new (string Name, int Id)[] {
+                ("load", Environment.ProcessId),
+                ("redis", redis.Process.Id),
+                ("rabbitmq", broker.Process.Id) }
                 .Concat(services.Select(service => (service.Name, service.Id))).ToArray();
             for (var round = 1; round <= rounds; round++)
             {
@@ -73,7 +96,8 @@ internal static class ThroughputCommand
     private static string Describe(int round, RoundMeasure measure, IEnumerable<(string Name, TimeSpan Used)> processors)
     {
         var latencies = measure.Latencies.Order().ToArray();
-        var perReport = processors.Select(process => (process.Name, Microseconds: process.Used.TotalMicroseconds / latencies.Length)).ToArray();
+        var perReport = processors.Select(process => (process.Name, Microseconds: process.Used.TotalMicroseconds / latencies.Length))
+            .ToArray();
         return $"round {round}: {measure.ReportsPerSecond:F0} reports/s, p50 {latencies[latencies.Length / 2].TotalMilliseconds:F0} ms, "
             + $"p95 {latencies[latencies.Length * 95 / 100].TotalMilliseconds:F0} ms; assigned in {measure.Assigning.TotalSeconds:F2} s, "
             + $"reported in {measure.Reporting.TotalSeconds:F2} s, committed in {measure.Committing.TotalSeconds:F2} s; processor time a report: "
