@@ -15,7 +15,7 @@ public static class IncomingMessages
         if (message.Scalars.Length % sizeof(float) != 0)
             throw new FormatException($"its scalars are {message.Scalars.Length} bytes, not a whole number of float32");
         return new Report(
-            new AssignmentKey(message.Round, message.Client, message.Turn),
+            message.Assignment,
             message.BaseVersion,
             message.Examples,
             MemoryMarshal.Cast<byte, float>(message.Scalars).ToArray(),

@@ -9,7 +9,7 @@ public sealed class SettingsTests
     [InlineData(
         "FedKSeed.SeedService",
         2,
-        "--Federation:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
+        "--Federation:Directions:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
         "SeedCount",
         "Epsilon",
         "Name",

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Federation.Tests;
@@ -11,7 +12,7 @@ internal static class Federations
     {
         Name = "test",
         BaseModelDigest = new string('a', 64),
-        SeedCount = 64,
+        Directions = new() { SeedCount = 64 },
         StepsPerRound = 5,
         Rounds = 4,
         StalenessBound = 2,

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation;
@@ -122,7 +123,7 @@ public class ParityTests
     public void Rebuilt_weights_are_those_of_the_formula()
     {
         using var model = Reference.Load();
-        SeedPool pool = new(7, 3, DirectionScheme.PhiloxRademacher);
+        DirectionSpace pool = new() { PoolKey = 7, SeedCount = 3 };
         int[] quantised = [70_000_001, -3, 1_500_000];
         const int shift = 9;
         using var rebuilt = model.Rebuild(new Rebuilder(pool, quantised, shift));

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
@@ -10,7 +11,7 @@ public class BookTests(RedisServer redis)
     {
         Name = "book",
         BaseModelDigest = new string('a', 64),
-        SeedCount = 64,
+        Directions = new() { SeedCount = 64 },
         StepsPerRound = 4,
         Rounds = 50,
         EvaluateEvery = 0,

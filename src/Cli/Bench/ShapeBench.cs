@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
 using FedKSeed.InstructionData;
@@ -130,7 +131,7 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
                 $"Forward pass, {part.Layers} layers",
                 progress => _steps.Best(() => model.Loss(weights, batch), progress));
         }
-        using var trainer = new ZerothOrderTrainer(model, new SeedPool(7, request.Seeds, DirectionScheme.PhiloxRademacher));
+        using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
         SyntheticModel.Fill(trainer.Weights);
         var seed = 0;
         var step = screen.During(

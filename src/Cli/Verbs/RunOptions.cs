@@ -61,8 +61,8 @@ internal sealed class RunOptions
         Setting<int>("--batch", $"Examples of a step. [default: {settings.BatchSize}]", (set, value) => set with { BatchSize = value });
         Setting<int>(
             "--seeds",
-            $"K, directions in the pool. [default: {settings.SeedCount}]",
-            (set, value) => set with { SeedCount = value });
+            $"K, directions in the pool. [default: {settings.Directions.SeedCount}]",
+            (set, value) => set with { Directions = set.Directions with { SeedCount = value } });
         Setting<float>(
             "--epsilon",
             $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]",
@@ -82,12 +82,15 @@ internal sealed class RunOptions
         Text(
             "--scheme",
             "NAME",
-            $"How seeds become directions. [default: {settings.Scheme}]",
-            (plan, value) => plan with { Federation = plan.Federation with { Scheme = value } });
+            $"How seeds become directions. [default: {settings.Directions.Scheme}]",
+            (plan, value) => plan with
+            {
+                Federation = plan.Federation with { Directions = plan.Federation.Directions with { Scheme = value } },
+            });
         Setting<ulong>(
             "--pool-key",
-            $"Key of the pool: another one is another run. [default: {settings.PoolKey}]",
-            (set, value) => set with { PoolKey = value });
+            $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
+            (set, value) => set with { Directions = set.Directions with { PoolKey = value } });
         Setting<int>(
             "--participants",
             $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]",
