@@ -57,7 +57,8 @@ internal static class ModelOfSize
         var weights = model.BaseWeights();
         var weightBytes = model.Checkpoint.WeightCount * (double)(type switch { ComputeType.F64 => 8, ComputeType.F32 => 4, _ => 2 });
         Report("weights", $"{model.Checkpoint.WeightCount / 1e6:F1} M, {weightBytes / 1e6:F0} MB in {type.Name()}");
-        Report("load", $"{(Environment.CpuUsage.TotalTime - start).TotalSeconds:F2} s, peak {(Memory("VmHWM") - before) / weightBytes:F3} × the weights");
+        Report("load", $"{(Environment.CpuUsage.TotalTime - start).TotalSeconds:F2} s, peak {(Memory("VmHWM") - before) / weightBytes:F3} "
+            + "× the weights");
 
         var batch = Batch();
         _ = model.Loss(weights, batch);
@@ -75,7 +76,8 @@ internal static class ModelOfSize
         Report("forward", $"{forward:F2} s, {Tokens} tokens");
         Report("step", $"{step:F2} s, {step / (2 * forward):F2} × two forward passes");
         Report("rebuild", $"{rebuild:F2} s, {pool.Count} seeds");
-        Report("trainer", $"peak {(Memory("VmHWM") - before) / 1e6:F0} MB, {(Memory("VmHWM") - before) / (double)model.Checkpoint.WeightCount:F2} bytes a weight, its loading included");
+        Report("trainer", $"peak {(Memory("VmHWM") - before) / 1e6:F0} MB, "
+            + $"{(Memory("VmHWM") - before) / (double)model.Checkpoint.WeightCount:F2} bytes a weight, its loading included");
     }
 
     private static double Seconds(Action action, int times = Steps)

@@ -67,8 +67,7 @@ public sealed partial record FederationName(string Value)
 public static class FederationBus
 {
     public static IHostApplicationBuilder AddFederationBus(
-        this IHostApplicationBuilder builder,
-        Action<IBusRegistrationConfigurator> consumers)
+        this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> consumers)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
@@ -79,8 +78,7 @@ public static class FederationBus
                 bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" },
                 "Bus:Broker must be an address like amqp://user:password@host:5672/.")
             .Validate(
-                _ => federation.IsSound,
-                $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
+                _ => federation.IsSound, $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
             .ValidateOnStart();
         builder.Services.Configure<MassTransitHostOptions>(host =>
         {

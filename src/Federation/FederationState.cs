@@ -29,9 +29,9 @@ public readonly record struct AssignmentKey(int Round, string Client, int Turn =
 
     /// <summary>Names of clients have no slash.</summary>
     public override string ToString() =>
-        Turn == 0 ?
-            string.Create(CultureInfo.InvariantCulture, $"{Round}/{Client}") :
-            string.Create(CultureInfo.InvariantCulture, $"{Round}/{Client}/{Turn}");
+        Turn == 0
+            ? string.Create(CultureInfo.InvariantCulture, $"{Round}/{Client}")
+            : string.Create(CultureInfo.InvariantCulture, $"{Round}/{Client}/{Turn}");
 }
 
 /// <param name="Seeds">Empty once the report is in the log.</param>

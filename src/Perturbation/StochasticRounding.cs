@@ -35,9 +35,9 @@ public static class StochasticRounding
         for (var i = 0; i < stored.Length; i++)
         {
             var element = firstElement + i;
-            var weight = type == TensorType.BF16 ?
-                BitConverter.UInt32BitsToSingle((uint)stored[i] << 16) :
-                (float)BitConverter.UInt16BitsToHalf(stored[i]);
+            var weight = type == TensorType.BF16
+                ? BitConverter.UInt32BitsToSingle((uint)stored[i] << 16)
+                : (float)BitConverter.UInt16BitsToHalf(stored[i]);
             var moved = MathF.FusedMultiplyAdd(step, direction.Value(element), weight);
             var random = Random(direction, draw, element);
             stored[i] = !float.IsFinite(moved) ? Nearest(type, moved)

@@ -103,8 +103,7 @@ internal sealed class WitnessedBook : IAsyncDisposable
             var report = new Report(new AssignmentKey(round, "a"), state.Version, 10, new[] { 0.5f, -1f, 2f }, []);
             Assert.IsType<ReportVerdict.Accept>(await book.HoldAsync(report, cancel));
             await connection.PublishAsync(
-                new ReportAccepted { Federation = federation, Round = round, Client = "a", ReportBytes = 1 },
-                cancel);
+                new ReportAccepted { Federation = federation, Round = round, Client = "a", ReportBytes = 1 }, cancel);
             if (round == 1)
                 await book.AppendWithReportsAsync((state, inHand) => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, inHand), cancel);
         }
