@@ -74,10 +74,10 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>
-    /// Lower-case hexadecimal SHA-256 that identifies the trained weights, whatever their split into files. Hashed are the ASCII bytes
-    /// <c>fedkseed-checkpoint/1</c>, then for each of <see cref="Weights"/> in ordinal order: the name's length in UTF-8 bytes (uint32) and
-    /// those bytes, the type's length and name (likewise, such as <c>BF16</c>), the number of dimensions (uint32), each dimension (uint64),
-    /// and the elements' bytes as stored. Integers are little-endian.
+    /// Lower-case hexadecimal SHA-256 that identifies the trained weights, whatever their split into files (SPEC 1). Hashed are the ASCII
+    /// bytes <c>fedkseed-checkpoint/1</c>, then for each of <see cref="Weights"/> in ordinal order: the name's length in UTF-8 bytes
+    /// (uint32) and those bytes, the type's length and name (likewise, such as <c>BF16</c>), the number of dimensions (uint32), each
+    /// dimension (uint64), and the elements' bytes as stored. Integers are little-endian.
     /// </summary>
     public string Digest(CancellationToken cancellation = default)
     {

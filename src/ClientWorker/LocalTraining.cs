@@ -98,7 +98,7 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
             && a.Shift == b.Shift && a.Quantised.AsSpan().SequenceEqual(b.Quantised);
 
     /// <summary>
-    /// Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.
+    /// Which examples a step sees follows from the assignment alone (SPEC 4), so a second worker that takes it over does the same.
     /// </summary>
     private static ulong BatchKey(SeedsAssigned assignment)
     {

@@ -34,7 +34,7 @@ public sealed record FederationSettings
     [RegularExpression("^[0-9a-f]{64}$", ErrorMessage = "{0} must be 64 hexadecimal digits, the SHA-256 of the base model's tensors.")]
     public string BaseModelDigest { get; init; } = "";
 
-    /// <summary>How seeds become directions; see the specification's sections 2 and 3.</summary>
+    /// <summary>How seeds become directions: SPEC 2 and 3.</summary>
     [AllowedValues("philox-rademacher/1", "philox-gaussian/1",
         ErrorMessage = "{0} must be philox-rademacher/1 or philox-gaussian/1.")]
     public string Scheme { get; init; } = "philox-rademacher/1";
