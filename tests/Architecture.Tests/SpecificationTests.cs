@@ -17,7 +17,7 @@ public sealed partial class SpecificationTests
             .ToArray();
 
         Assert.True(cited.Length > 20, $"only {cited.Length} citations were found: does the pattern still fit?");
-        Assert.Empty(cited.Where(citation => !sections.Contains(citation.Section)));
+        Assert.DoesNotContain(cited, citation => !sections.Contains(citation.Section));
     }
 
     [GeneratedRegex(@"^## (\d+)\.", RegexOptions.Multiline)]
