@@ -34,15 +34,7 @@ public class PerturbBenchmarks
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Advance_then_both_signs_AVX512() =>
         PerturbKernels.AdvanceThenBothSigns(
-            KernelPath.Avx512,
-            Rademacher.Direction(7, 3),
-            1e-6f,
-            Rademacher.Direction(99, 3),
-            1e-3f,
-            0,
-            _weights,
-            _plus,
-            _minus);
+            KernelPath.Avx512, Rademacher.Direction(7, 3), 1e-6f, Rademacher.Direction(99, 3), 1e-3f, 0, _weights, _plus, _minus);
 
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Gaussian_both_signs_scalar() => BothSigns(KernelPath.Scalar, Gaussian);

@@ -144,9 +144,7 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 
 /// <summary>Scores a version on the held-out data, each version once.</summary>
 public sealed class EvaluationRequestedConsumer(
-    VersionScoring scoring,
-    FederationBase baseModel,
-    FederationName federation) : IConsumer<EvaluationRequested>
+    VersionScoring scoring, FederationBase baseModel, FederationName federation) : IConsumer<EvaluationRequested>
 {
     public async Task Consume(ConsumeContext<EvaluationRequested> context)
     {

@@ -94,7 +94,7 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     }
 
     /// <summary>
-    /// Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.
+    /// Which examples a step sees follows from the assignment alone (SPEC 4), so a second worker that takes it over does the same.
     /// </summary>
     private static ulong BatchKey(SeedsAssigned assignment)
     {

@@ -35,9 +35,8 @@ public class GaussianTests
         {
             foreach (var angle in extremes)
             {
-                (var x, var y) = (GaussianTransform.Multiple(new(radius, angle, 0, 0), 0), GaussianTransform.Multiple(
-                    new(radius, angle, 0, 0),
-                    1));
+                var x = GaussianTransform.Multiple(new(radius, angle, 0, 0), 0);
+                var y = GaussianTransform.Multiple(new(radius, angle, 0, 0), 1);
                 var length = 4096 * Math.Sqrt(-2 * Math.Log(((radius >> 1) + 0.5) / 2147483648.0));
                 Assert.InRange(x, -27_281, 27_281);
                 Assert.Equal(length * Math.Cos(2 * Math.PI * angle / 4294967296.0), x, 2.0);
