@@ -77,7 +77,10 @@ internal static class ModelOfSize
         Report("forward", $"{forward:F2} s, {Tokens} tokens");
         Report("step", $"{step:F2} s, {step / (2 * forward):F2} × two forward passes");
         Report("rebuild", $"{rebuild:F2} s, {pool.SeedCount} seeds");
-        Report("trainer", $"peak {(Memory("VmHWM") - before) / 1e6:F0} MB, {(Memory("VmHWM") - before) / (double)model.Checkpoint.WeightCount:F2} bytes a weight, its loading included");
+        var bytes = Memory("VmHWM") - before;
+        Report(
+            "trainer",
+            $"peak {bytes / 1e6:F0} MB, {bytes / (double)model.Checkpoint.WeightCount:F2} bytes a weight, its loading included");
     }
 
     private static double Seconds(Action action, int times = Steps)

@@ -99,7 +99,8 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     private static ulong BatchKey(SeedsAssigned assignment)
     {
         var turn = assignment.Assignment.Turn == 0 ? "" : $"/{assignment.Assignment.Turn}";
-        var name = $"fedkseed/batches/1:{assignment.Model.Directions.PoolKey}:{assignment.Assignment.Round}:{assignment.Assignment.Client}{turn}";
+        var name =
+            $"fedkseed/batches/1:{assignment.Model.Directions.PoolKey}:{assignment.Assignment.Round}:{assignment.Assignment.Client}{turn}";
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 }

@@ -44,7 +44,9 @@ public sealed class Rebuilder
     {
         _ = pool.Require();
         if (quantised.Length != pool.SeedCount)
-            throw new ArgumentException($"{quantised.Length} quantised accumulators for a pool of {pool.SeedCount} seeds.", nameof(quantised));
+            throw new ArgumentException(
+                $"{quantised.Length} quantised accumulators for a pool of {pool.SeedCount} seeds.",
+                nameof(quantised));
         ArgumentOutOfRangeException.ThrowIfNegative(shift);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shift, MaxShift);
         long magnitude = 0;

@@ -60,7 +60,10 @@ public sealed class FederationViewTests
     public void A_second_assignment_of_a_client_in_a_round_counts_as_one_more()
     {
         var view = Fold(
-            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("a", 1, 0) with { Assignment = new AssignmentKey(1, "a", 1) },
+            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress(
+                "a",
+                1,
+                0) with { Assignment = new AssignmentKey(1, "a", 1) },
             Progress("a", 1, 4) with { Assignment = new AssignmentKey(1, "a", 1) }, Progress("a", 1, 10));
 
         Assert.Equal((1, 3), (view.Reported, view.Assigned));

@@ -58,7 +58,10 @@ public sealed class WorkerTests(Servers servers)
             (assignments, queue => service.Put(queue, "not json"u8.ToArray()), "JSON"),
             (assignments, queue => service.Put(queue, "SeedsAssigned2", sound), "dead-letter"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", new { federation = "worker-poison", round = 1 }), "required"),
-            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Assignment = sound.Assignment with { Client = "client-2" } }), "works for no client"),
+            (assignments, queue => service.Put(
+                queue,
+                "SeedsAssigned",
+                sound with { Assignment = sound.Assignment with { Client = "client-2" } }), "works for no client"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Steps = int.MaxValue }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { BatchSize = 1_000_000 }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Seeds = [1, 2] }), "bytes, not 2"),
@@ -67,7 +70,8 @@ public sealed class WorkerTests(Servers servers)
             (assignments, queue => service.Put(
                 queue,
                 "SeedsAssigned",
-                sound with { Model = sound.Model with { Directions = sound.Model.Directions with { Scheme = "xorshift/1" } } }), "xorshift/1"),
+                sound with { Model = sound.Model with { Directions = sound.Model
+                    .Directions with { Scheme = "xorshift/1" } } }), "xorshift/1"),
             (requests, queue => service.Put(queue, [0xff]), "0xFF"),
             (requests, queue => service.Put(
                 queue, "EvaluationRequested", new { federation = "worker-poison", model = (object?)null }), "null"),
@@ -81,7 +85,9 @@ public sealed class WorkerTests(Servers servers)
         await service.Publish(new RoundStarted { Federation = "worker-poison", Round = 1, Participants = [Client] });
         Assert.Equal(
             (1, 0, 8),
-            await service.Next<ScalarsReported>(reports) is var report ? (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) : default);
+            await service.Next<ScalarsReported>(reports) is var report ?
+                (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) :
+                default);
         var evaluated = await service.Tap<ModelEvaluated>();
         await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = sound.Model });
         Assert.Equal(0, (await service.Next<ModelEvaluated>(evaluated)).Version);

@@ -64,7 +64,11 @@ public class GaussianTests
     {
         const int count = 1 << 22;
         var z = new float[count];
-        Perturb.Advance(new DirectionSpace { PoolKey = 2024, SeedCount = 16, Scheme = DirectionSchemes.Gaussian }.Direction(11, 3), 1f, 0, z);
+        Perturb.Advance(
+            new DirectionSpace { PoolKey = 2024, SeedCount = 16, Scheme = DirectionSchemes.Gaussian }.Direction(11, 3),
+            1f,
+            0,
+            z);
         double[] moments = [.. Enumerable.Range(1, 4).Select(power => z.Sum(value => Math.Pow(value, power)) / count)];
         var error = 5 / Math.Sqrt(count);
         Assert.Equal(0, moments[0], error);

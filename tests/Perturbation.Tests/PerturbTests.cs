@@ -13,11 +13,13 @@ public class PerturbTests
     internal static readonly Gen<long> Starts = Gen.OneOf(
         Gen.Long[0, 1000], Gen.Long[(1L << 32) - 600, (1L << 32) + 100], Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
 
-    private static readonly Gen<(DirectionSpace Pool, int Seed, int Next, int Tensor, long Start, int Length, float Size)> Cases = Gen.Select(
-        Gen.Select(Gen.ULong, Schemes).Select((key, scheme) => new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme.Name() }),
-        Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
-            -0.1f,
-            0.1f]);
+    private static readonly Gen<(DirectionSpace Pool, int Seed, int Next, int Tensor, long Start, int Length,
+    float Size)> Cases = Gen.Select(
+            Gen.Select(Gen.ULong, Schemes)
+            .Select((key, scheme) => new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme.Name() }),
+            Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
+                -0.1f,
+                0.1f]);
 
     public static TheoryData<string> VectorPaths =>
         new(KernelPaths.Supported.Where(path => path != KernelPath.Scalar).Select(path => path.ToString()));

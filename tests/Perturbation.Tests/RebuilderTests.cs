@@ -11,9 +11,13 @@ public class RebuilderTests
 {
     private static readonly Gen<(DirectionSpace Pool, int[] Quantised, int Shift)> Versions =
         Gen.Select(Gen.ULong, Gen.OneOf(Gen.Int[1, 70], Gen.Int[1, 1500]), Gen.Enum<DirectionScheme>(), Gen.Int[0, 48], Gen.Bool, Gen.Int)
-            .Select((key, count, scheme, shift, sparse, seed) => (new DirectionSpace { PoolKey = key, SeedCount = count, Scheme = scheme.Name() }, Quantised(count, sparse, seed), shift));
+            .Select((key, count, scheme, shift, sparse, seed) => (new DirectionSpace {
+                PoolKey = key,
+                SeedCount = count,
+                Scheme = scheme.Name() }, Quantised(count, sparse, seed), shift));
 
-    private static readonly Gen<(DirectionSpace Pool, int[] Quantised, int Shift, int Tensor, long Start, int Length, TensorType Type)> Cases =
+    private static readonly
+        Gen<(DirectionSpace Pool, int[] Quantised, int Shift, int Tensor, long Start, int Length, TensorType Type)> Cases =
         Gen.Select(
             Versions, Gen.Int[0, int.MaxValue], PerturbTests.Starts, Gen.Int[0, 150],
             Gen.OneOf(Gen.Const(TensorType.F32), Gen.Const(TensorType.F16), Gen.Const(TensorType.BF16)))

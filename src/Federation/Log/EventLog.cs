@@ -27,7 +27,9 @@ public static class EventLog
     private const string HashField = ",\"hash\":\"";
     private static readonly int TailLength = HashField.Length + 64 + "\"}".Length;
 
-    /// <summary>How entries are written, and what is refused: unknown or repeated members, names in another case, numbers for words.</summary>
+    /// <summary>
+    /// How entries are written, and what is refused: unknown or repeated members, names in another case, numbers for words.
+    /// </summary>
     public static JsonSerializerOptions Json { get; } = new(JsonSerializerDefaults.Web)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
