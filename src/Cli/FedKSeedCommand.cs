@@ -13,20 +13,21 @@ namespace FedKSeed.Cli;
 /// <summary>The verbs, and what becomes of their failures: a message on the error stream and an exit code.</summary>
 public static class FedKSeedCommand
 {
-    /// <summary>What a verb gets to end in after Ctrl-C or SIGTERM.</summary>
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(20);
-
     /// <param name="input">What interactive verbs read; null for the process's own.</param>
     /// <param name="more">An assembly with verbs beside this one's.</param>
+    /// <param name="interruption">Null when nobody can interrupt.</param>
     public static async Task<int> InvokeAsync(
-        string[] arguments, TextWriter output, TextWriter errors, TextReader? input = null, Assembly? more = null)
+        string[] arguments, TextWriter output, TextWriter errors, TextReader? input = null, Assembly? more = null,
+        Interruption? interruption = null)
     {
+        using var nobody = interruption is null ? Interruption.None() : null;
+        interruption ??= nobody!;
         var verbose = new Option<bool>("--verbose") { Description = "Show logs, and stack traces of failures.", Recursive = true };
         var root = new RootCommand("Federated full-parameter tuning of language models: seeds and scalars on the wire, nothing else.")
         {
             verbose,
         };
-        var context = new VerbContext(verbose, input ?? Console.In);
+        var context = new VerbContext(verbose, input ?? Console.In, interruption);
         var verbs = Verbs(more).ToDictionary(verb => verb.Create(context));
         foreach (var verb in verbs.Keys)
             root.Subcommands.Add(verb);
@@ -38,13 +39,22 @@ public static class FedKSeedCommand
             if (parsed.Errors.Count > 0)
                 throw new UsageException(
                     [.. parsed.Errors.Select(error => error.Message), .. verbs.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
-            return await parsed.InvokeAsync(new InvocationConfiguration
+            var invocation = new InvocationConfiguration
             {
                 Output = output,
                 Error = errors,
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = StopTimeout,
-            });
+                ProcessTerminationTimeout = null,
+            };
+            return await parsed.InvokeAsync(invocation, interruption.Token);
+        }
+        catch (Exception failure) when (interruption.IsRequested)
+        {
+            // Whatever it was: it is what ending looks like from where the signal found the verb.
+            errors.WriteLine(interruption.Message);
+            if (isVerbose)
+                errors.WriteLine(failure);
+            return interruption.ExitCode;
         }
         catch (Exception failure) when (failure is not OutOfMemoryException)
         {

@@ -47,6 +47,8 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
     /// <summary>Writes the version as a model folder like the base's: weights, configuration and tokenizer.</summary>
     public void Write(Checkpoint source, string folder, int threads, IProgress<RebuildProgress>? progress, CancellationToken cancel)
     {
+        // What could not be copied is known before anything is written.
+        _ = RebuiltCheckpoint.Companions(source.Folder);
         var quantised = QuantisedAccumulators.Of(Accumulators.Span);
         var pool = new SeedPool(Settings.PoolKey, Settings.SeedCount, DirectionSchemes.Parse(Settings.Scheme));
         var rebuilder = new Rebuilder(pool, quantised.Values.Span, quantised.Shift);

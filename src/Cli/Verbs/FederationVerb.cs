@@ -10,6 +10,9 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>A verb that runs a whole federation, from the base model to the report; where its services live is its own.</summary>
 internal abstract class FederationVerb(string name, string description) : IVerb
 {
+    /// <summary>What services and servers get to end in.</summary>
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(20);
+
     private readonly RunOptions _options = new();
     private readonly Option<DirectoryInfo?> _output = new("--output")
     {
@@ -30,7 +33,7 @@ internal abstract class FederationVerb(string name, string description) : IVerb
         var verb = new Command(name, description);
         foreach (var option in new Option[] { _output, _resume }.Concat(_options.All).Concat(OwnOptions).Append(_json))
             verb.Options.Add(option);
-        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, parsed.GetValue(context.Verbose), cancel));
+        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context, cancel));
         return verb;
     }
 
@@ -59,7 +62,7 @@ internal abstract class FederationVerb(string name, string description) : IVerb
             if (FaultOfResuming(new RunFolder(resumed)) is { } fault)
                 faults.Add($"--resume: {fault}");
         }
-        else if (Folder(parsed, _output) is { } output && File.Exists(new RunFolder(output).Log))
+        else if (Folder(parsed, _output) is { } output && new RunFolder(output).HoldsRun)
         {
             faults.Add($"--output: '{output}' holds a run already; --resume continues it.");
         }
@@ -80,21 +83,55 @@ internal abstract class FederationVerb(string name, string description) : IVerb
     private RunPlan Plan(ParseResult parsed) =>
         _options.Plan(parsed, Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan) : new RunPlan());
 
-    private async Task<int> ExecuteAsync(ParseResult parsed, bool isVerbose, CancellationToken cancel)
+    private async Task<int> ExecuteAsync(ParseResult parsed, VerbContext context, CancellationToken cancel)
     {
         if (Faults(parsed).ToArray() is { Length: > 0 } faults)
             throw new UsageException(faults);
-        var time = TimeProvider.System;
-        var folder = new RunFolder(Folder(parsed, _resume) ?? Folder(parsed, _output)
-            ?? Path.Combine("runs", time.GetLocalNow().ToString("yyyy-MM-dd-HHmmss", CultureInfo.InvariantCulture)));
+        var resumed = Folder(parsed, _resume);
+        using var owned = Own(resumed, Folder(parsed, _output));
+        var folder = new RunFolder(owned.Path);
+        var isVerbose = parsed.GetValue(context.Verbose);
         var isJson = parsed.GetValue(_json);
         var screen = Screen.Of(parsed.InvocationConfiguration, isJson, isVerbose);
-        var summary = await new FederationJob(folder, screen, time).RunAsync(
-            Plan(parsed), PlaceOf(parsed, isVerbose), $"fedkseed {name} --resume {folder.Path}", cancel);
+        context.Interruption.Patience = StopTimeout;
+        var summary = await new FederationJob(folder, screen, TimeProvider.System).RunAsync(
+            Plan(parsed), PlaceOf(parsed, isVerbose), resumed is not null,
+            () => context.Interruption.GoOn = $"Continue with: fedkseed {name} --resume {folder.Path}", cancel);
         if (isJson)
             parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(summary, CommonOptions.JsonFormat));
         else
             screen.Show(summary);
         return summary.Reason == FederationEnd.Diverged ? ExitCode.Failed : ExitCode.Done;
+    }
+
+    /// <summary>The run's folder, as this process's own.</summary>
+    /// <exception cref="FailureException">Another process has it, or had it since it was looked at.</exception>
+    private OwnedFolder Own(string? resumed, string? output)
+    {
+        var verb = $"fedkseed {name}";
+        if (resumed is not null)
+            return OwnedFolder.Take(resumed, verb);
+        if (output is null)
+            return OwnNew(verb);
+        var owned = OwnedFolder.Take(output, verb);
+        if (!new RunFolder(output).HoldsRun)
+            return owned;
+        owned.Dispose();
+        throw new FailureException($"'{output}' holds a run already; --resume continues it.");
+    }
+
+    /// <summary>One that is named after the time, and after how many others of that second there are.</summary>
+    private static OwnedFolder OwnNew(string verb)
+    {
+        var path = Path.Combine("runs", TimeProvider.System.GetLocalNow().ToString("yyyy-MM-dd-HHmmss", CultureInfo.InvariantCulture));
+        for (var number = 1; ; number++)
+        {
+            var candidate = number == 1 ? path : string.Create(CultureInfo.InvariantCulture, $"{path}-{number}");
+            if (OwnedFolder.TryTake(candidate, verb) is not { } owned)
+                continue;
+            if (!new RunFolder(candidate).HoldsRun)
+                return owned;
+            owned.Dispose();
+        }
     }
 }

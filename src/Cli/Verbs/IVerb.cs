@@ -5,7 +5,8 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>What a verb is made with.</summary>
 /// <param name="Verbose">Whether logs, and stack traces of failures, are to be shown.</param>
 /// <param name="Input">What interactive verbs read.</param>
-public sealed record VerbContext(Option<bool> Verbose, TextReader Input);
+/// <param name="Interruption">What a verb says to whoever stops it; the token of its action tells it to end.</param>
+public sealed record VerbContext(Option<bool> Verbose, TextReader Input, Interruption Interruption);
 
 /// <summary>
 /// A verb of the command: a class of this kind with a constructor without parameters is one, with nothing to register. Its failures are

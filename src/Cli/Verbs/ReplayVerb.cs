@@ -71,12 +71,16 @@ internal sealed class ReplayVerb : IVerb
             faults.Add("--version must be 0 or more.");
         if (request.Threads is < 1 or > 1024)
             faults.Add("--threads must be between 1 and 1024.");
-        if (Path.TrimEndingDirectorySeparator(request.Target.FullName) == Path.TrimEndingDirectorySeparator(request.Base.FullName))
+        if (RealPath.Of(request.Target.FullName) == RealPath.Of(request.Base.FullName))
             faults.Add("--to is the base model's folder, which must not be overwritten.");
+        else if (Link(request.Target.FullName) is { } link)
+            faults.Add($"--to: '{request.Target.FullName}' is a link to '{link}': name the folder itself.");
         else if (!request.Force && request.Target.Exists && request.Target.EnumerateFileSystemInfos().Any())
             faults.Add($"--to: '{request.Target.FullName}' is not empty; --force writes into it all the same.");
         return faults;
     }
+
+    private static string? Link(string path) => new FileInfo(Path.TrimEndingDirectorySeparator(path)).LinkTarget;
 
     /// <summary>A bar on a terminal's error stream, nothing elsewhere.</summary>
     private static void Progress(TextWriter errors, Action<IProgress<RebuildProgress>?> work)

@@ -15,18 +15,18 @@ internal sealed class VerifyVerb : IVerb
         var log = CommonOptions.Log();
         var json = CommonOptions.Json();
         var verb = new Command("verify", "Check a log's hash chain and recompute every assignment and commit in it.") { log, json };
-        verb.SetAction(parsed => Execute(
+        verb.SetAction((parsed, cancel) => Task.FromResult(Execute(
             parsed.GetRequiredValue(log), parsed.GetValue(json), parsed.InvocationConfiguration.Output,
-            parsed.InvocationConfiguration.Error));
+            parsed.InvocationConfiguration.Error, cancel)));
         return verb;
     }
 
-    private static int Execute(FileInfo log, bool json, TextWriter output, TextWriter errors)
+    private static int Execute(FileInfo log, bool json, TextWriter output, TextWriter errors, CancellationToken cancel)
     {
         CommonOptions.RequireFile(log, "--log");
         try
         {
-            var summary = LogSummary.Of(LogFile.Read(log.FullName));
+            var summary = LogSummary.Of(LogFile.Read(log.FullName).TakeWhile(_ => Goes(cancel)));
             output.WriteLine(
                 json ? JsonSerializer.Serialize(new { sound = true, log = summary }, CommonOptions.JsonFormat) : Describe(summary));
             return ExitCode.Done;
@@ -40,6 +40,12 @@ internal sealed class VerifyVerb : IVerb
             errors.WriteLine($"fedkseed: {log.Name}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.");
             return ExitCode.Failed;
         }
+    }
+
+    private static bool Goes(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return true;
     }
 
     private static string Describe(LogSummary summary) =>
