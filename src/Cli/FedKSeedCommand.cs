@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.Reflection;
 using FedKSeed.Bench;
 using FedKSeed.Checkpoints;
@@ -32,13 +33,16 @@ public static class FedKSeedCommand
         foreach (var verb in verbs.Keys)
             root.Subcommands.Add(verb);
 
+        foreach (var help in root.Options.OfType<HelpOption>())
+            help.Action = new HelpPage();
+
         var parsed = root.Parse(arguments);
         var isVerbose = parsed.GetValue(verbose);
         try
         {
             if (parsed.Errors.Count > 0)
                 throw new UsageException(
-                    [.. parsed.Errors.Select(error => error.Message), .. verbs.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
+                    [.. ParseFaults.Of(parsed), .. verbs.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
             var invocation = new InvocationConfiguration
             {
                 Output = output,

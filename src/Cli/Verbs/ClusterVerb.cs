@@ -10,11 +10,8 @@ internal sealed class ClusterVerb() : FederationVerb(
 {
     private const int DefaultWorkers = 2;
 
-    private readonly Option<int?> _workers = new("--workers")
-    {
-        HelpName = "N",
-        Description = $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]",
-    };
+    private readonly Option<int?> _workers = CommonOptions.Number(
+        "--workers", $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]", 1, 256);
 
     public override int Place => 20;
 
@@ -27,12 +24,9 @@ internal sealed class ClusterVerb() : FederationVerb(
 
     protected override IReadOnlyList<Option> OwnOptions => [_workers];
 
-    protected override IEnumerable<string> OwnFaults(ParseResult parsed) =>
-        WholeNumber(parsed, _workers) is < 1 or > 256 ? ["--workers must be between 1 and 256."] : [];
-
     protected override string? FaultOfResuming(RunFolder folder) =>
         Directory.Exists(folder.Cluster) ? null : $"'{folder.Path}' is of fedkseed run, which continues it.";
 
     protected override IFederationPlace PlaceOf(ParseResult parsed, bool isVerbose) =>
-        new ServiceCluster(WholeNumber(parsed, _workers) ?? DefaultWorkers, isVerbose);
+        new ServiceCluster(parsed.GetValue(_workers) ?? DefaultWorkers, isVerbose);
 }

@@ -10,6 +10,8 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>A verb that runs a whole federation, from the base model to the report; where its services live is its own.</summary>
 internal abstract class FederationVerb(string name, string description) : IVerb
 {
+    private const string ThisRun = "This run";
+
     /// <summary>What services and servers get to end in.</summary>
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(20);
 
@@ -24,6 +26,11 @@ internal abstract class FederationVerb(string name, string description) : IVerb
         HelpName = "DIR",
         Description = "Continue the run in this folder to the end it would have had."
     };
+    private readonly Option<FileInfo?> _config = new("--config")
+    {
+        HelpName = "FILE",
+        Description = "Settings: a federation.json, as a run writes one; options override it. docs/SETTINGS.md lists them."
+    };
     private readonly Option<bool> _json = CommonOptions.Json();
 
     public abstract int Place { get; }
@@ -31,7 +38,8 @@ internal abstract class FederationVerb(string name, string description) : IVerb
     public virtual Command Create(VerbContext context)
     {
         var verb = new Command(name, description);
-        foreach (var option in new Option[] { _output, _resume }.Concat(_options.All).Concat(OwnOptions).Append(_json))
+        foreach (var option in new Option[] { _output.In(ThisRun), _resume.In(ThisRun), _config.In(ThisRun), _json.In(ThisRun) }.Concat(_options.All)
+            .Concat(OwnOptions.Select(option => option.In(RunOptions.ThisMachine))))
             verb.Options.Add(option);
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context, cancel));
         return verb;
@@ -39,9 +47,6 @@ internal abstract class FederationVerb(string name, string description) : IVerb
 
     /// <summary>Options that the other verbs of this kind do not have.</summary>
     protected abstract IReadOnlyList<Option> OwnOptions { get; }
-
-    /// <summary>What is wrong with them.</summary>
-    protected abstract IEnumerable<string> OwnFaults(ParseResult parsed);
 
     /// <summary>What a folder to resume lacks of this verb's own; null when it is sound.</summary>
     protected abstract string? FaultOfResuming(RunFolder folder);
@@ -55,7 +60,7 @@ internal abstract class FederationVerb(string name, string description) : IVerb
         if (Folder(parsed, _resume) is { } resumed)
         {
             faults.AddRange(_options.Given(parsed).Where(option => option != _options.Threads)
-                .Concat(IsGiven(parsed, _output) ? [_output] : [])
+                .Concat(new Option[] { _output, _config }.Where(option => IsGiven(parsed, option)))
                 .Select(option => $"{option.Name} cannot be changed when a run is resumed."));
             if (!File.Exists(new RunFolder(resumed).Plan))
                 return [.. faults, $"--resume: '{resumed}' is not the folder of a run: there is no federation.json in it."];
@@ -66,22 +71,23 @@ internal abstract class FederationVerb(string name, string description) : IVerb
         {
             faults.Add($"--output: '{output}' holds a run already; --resume continues it.");
         }
-        return [.. faults, .. OwnFaults(parsed), .. Plan(parsed).Faults()];
+        if (parsed.GetResult(_config) is { Tokens.Count: 1 } && !parsed.GetValue(_config)!.Exists)
+            return [.. faults, $"--config: there is no file '{parsed.GetValue(_config)!.FullName}'."];
+        return [.. faults, .. Plan(parsed).Faults()];
     }
-
-    /// <summary>The value of an option that was given and is a whole number.</summary>
-    protected static int? WholeNumber(ParseResult parsed, Option option) =>
-        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value) ?
-            value :
-            null;
 
     private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
     private static string? Folder(ParseResult parsed, Option<DirectoryInfo?> option) =>
         parsed.GetResult(option) is { Tokens.Count: 1 } ? parsed.GetValue(option)!.FullName : null;
 
-    private RunPlan Plan(ParseResult parsed) =>
-        _options.Plan(parsed, Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan) : new RunPlan());
+    private RunPlan Plan(ParseResult parsed) => _options.Plan(parsed, Start(parsed));
+
+    /// <summary>What options change.</summary>
+    private RunPlan Start(ParseResult parsed) =>
+        Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan)
+        : parsed.GetResult(_config) is { Tokens.Count: 1 } ? RunPlan.Read(parsed.GetValue(_config)!.FullName)
+        : new RunPlan();
 
     private async Task<int> ExecuteAsync(ParseResult parsed, VerbContext context, CancellationToken cancel)
     {
