@@ -1,5 +1,6 @@
 using System.Globalization;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
@@ -64,29 +65,14 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         return
         [
             Row(
-                "rebuild",
-                rebuild,
-                2 * TensorType.BF16.Size(),
-                request.Seeds,
-                naivePass * request.Seeds,
-                scalarRebuild,
+                "rebuild", rebuild, 2 * TensorType.BF16.Size(), request.Seeds, naivePass * request.Seeds, scalarRebuild,
                 kernels.RebuildSlice),
             Row(
-                "perturb, both signs",
-                bothSigns,
-                weight + perturbed,
-                1,
-                NaiveLoop.PerturbingPasses * naivePass,
-                scalar,
+                "perturb, both signs", bothSigns, weight + perturbed, 1, NaiveLoop.PerturbingPasses * naivePass, scalar,
                 kernels.PerturbSlice),
             Row("local update", update, 2 * weight, 1, naivePass, scalar / 2, kernels.PerturbSlice),
             Row(
-                "update and perturb",
-                both,
-                2 * weight + perturbed,
-                2,
-                (NaiveLoop.PerturbingPasses + 1) * naivePass,
-                1.5 * scalar,
+                "update and perturb", both, 2 * weight + perturbed, 2, (NaiveLoop.PerturbingPasses + 1) * naivePass, 1.5 * scalar,
                 kernels.PerturbSlice),
         ];
 
@@ -130,7 +116,7 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
                 $"Forward pass, {part.Layers} layers",
                 progress => _steps.Best(() => model.Loss(weights, batch), progress));
         }
-        using var trainer = new ZerothOrderTrainer(model, new SeedPool(7, request.Seeds, DirectionScheme.PhiloxRademacher));
+        using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
         SyntheticModel.Fill(trainer.Weights);
         var seed = 0;
         var step = stage.During(
@@ -157,7 +143,8 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         return most > 0
             ? shape with { Layers = most }
             : throw new BenchException(
-                $"One layer of the shape {shape.Name} takes {Gigabytes(MemoryOf(1))}, and half of the memory is {Gigabytes(free)}: choose a smaller shape.");
+                $"One layer of the shape {shape.Name} takes {Gigabytes(MemoryOf(1))}, and half of the memory is "
+                    + $"{Gigabytes(free)}: choose a smaller shape.");
     }
 
     private static string Gigabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F1} GB");

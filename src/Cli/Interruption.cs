@@ -4,7 +4,7 @@ namespace FedKSeed.Cli;
 
 /// <summary>
 /// What Ctrl-C and signals of service managers ask for. The first one asks every verb to end in order; one that comes again, or an end that
-/// takes longer than <see cref="Patience"/>, ends the process where it stands: what a run has written by then is whole, whatever happens next.
+/// takes longer than <see cref="Patience"/>, ends the process where it stands: what a run has written by then is whole.
 /// </summary>
 public sealed class Interruption : IDisposable
 {

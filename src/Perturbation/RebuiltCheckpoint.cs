@@ -74,13 +74,14 @@ public static class RebuiltCheckpoint
             : companions;
     }
 
-    /// <summary>In the folder, links followed; or where the cache of huggingface_hub keeps the files of snapshots/REVISION: blobs.</summary>
+    /// <summary>In the folder, links followed; or in blobs, where huggingface_hub's cache keeps the files of snapshots/REVISION.</summary>
     private static bool IsOfTheModel(string path, string folder)
     {
         if (RealPath.IsIn(path, folder))
             return true;
         var real = new DirectoryInfo(RealPath.Of(folder));
-        return real.Parent is { Name: "snapshots", Parent: { } repository } && RealPath.IsIn(path, Path.Combine(repository.FullName, "blobs"));
+        return real.Parent is { Name: "snapshots", Parent: { } repository }
+            && RealPath.IsIn(path, Path.Combine(repository.FullName, "blobs"));
     }
 
     /// <summary>
@@ -100,7 +101,8 @@ public static class RebuiltCheckpoint
     }
 
     private sealed class Job(
-        Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism, CancellationToken cancellation)
+        Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism,
+        CancellationToken cancellation)
     {
         private readonly long _total = source.Tensors.Sum(tensor => tensor.ByteCount);
         private readonly byte[] _buffer = new byte[ChunkBytes];
@@ -124,12 +126,7 @@ public static class RebuiltCheckpoint
                 if (tensor.Ordinal is int ordinal)
                 {
                     rebuilder.Rebuild(
-                        ordinal,
-                        done / tensor.Type.Size(),
-                        tensor.Type,
-                        elements,
-                        _buffer.AsSpan(0, count),
-                        degreeOfParallelism);
+                        ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);
                     elements = _buffer.AsSpan(0, count);
                 }
 

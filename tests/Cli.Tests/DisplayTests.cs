@@ -40,7 +40,12 @@ public sealed class DisplayTests
             Evaluated(2));
         using var text = new StringWriter();
         var console = AnsiConsole.Create(
-            new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
+            new AnsiConsoleSettings
+            {
+                Ansi = AnsiSupport.No,
+                ColorSystem = ColorSystemSupport.NoColors,
+                Out = new AnsiConsoleOutput(text)
+            });
         console.Profile.Width = width;
 
         console.Write(FederationDisplay.Of(view, Noon, width));
@@ -76,8 +81,7 @@ public sealed class DisplayTests
     private static LocalProgress Progress(string client, int round, int step) => new()
     {
         Federation = "f",
-        Round = round,
-        Client = client,
+        Assignment = new AssignmentKey(round, client),
         Worker = "w",
         Step = step,
         Steps = 10,
@@ -86,7 +90,7 @@ public sealed class DisplayTests
     };
 
     private static ReportAccepted Accepted(string client, int round) =>
-        new() { Federation = "f", Round = round, Client = client, ReportBytes = 100 };
+        new() { Federation = "f", Assignment = new AssignmentKey(round, client), ReportBytes = 100 };
 
     private static RoundCommitted Committed(int round) => new() { Federation = "f", Round = round, Version = round, Reports = 2 };
 

@@ -41,7 +41,9 @@ internal static partial class RunOptionNames
     /// <summary>The option of a property, or, of one that has none, its place in the settings file; null when it is no property.</summary>
     public static string? Of(string property) =>
         OptionOf.GetValueOrDefault(property)
-            ?? (typeof(FederationSettings).GetProperty(property) is null ? null : $"federation.{JsonNamingPolicy.CamelCase.ConvertName(property)}");
+            ?? (typeof(FederationSettings).GetProperty(property) is null
+                ? null
+                : $"federation.{JsonNamingPolicy.CamelCase.ConvertName(property)}");
 
     [GeneratedRegex(@"(?:The field )?\b(?<name>[A-Z]\w+)\b")]
     private static partial Regex Property();

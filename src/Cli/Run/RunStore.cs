@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace FedKSeed.Cli.Run;
 
 /// <summary>
-/// The log in a run's store beside the one in its folder, before anything works with either: one must be the beginning of the other. A store
-/// that lost its end, to a power cut for example, gets it back from the file.
+/// The log in a run's store beside the one in its folder, before anything works with either: one must be the beginning of the other. A
+/// store that lost its end, to a power cut for example, gets it back from the file.
 /// </summary>
 internal static class RunStore
 {
@@ -64,8 +64,9 @@ internal static class RunStore
         for (var at = 0; at < common; at++)
             if (written[at] != stored[at])
                 throw new FailureException(
-                    $"'{folder.Log}' and the log in the store differ from entry {at} (line {at + 1}) on. The file has: {Excerpt(written[at])} "
-                        + $"The store has: {Excerpt(stored[at])} They are of different runs, or one was changed; neither was touched.");
+                    $"'{folder.Log}' and the log in the store differ from entry {at} (line {at + 1}) on. "
+                        + $"The file has: {Excerpt(written[at])} The store has: {Excerpt(stored[at])} "
+                        + "They are of different runs, or one was changed; neither was touched.");
     }
 
     private static List<FederationState> Fold(IReadOnlyList<string> lines, string where)

@@ -38,7 +38,8 @@ internal abstract class FederationVerb(string name, string description) : IVerb
     public virtual Command Create(VerbContext context)
     {
         var verb = new Command(name, description);
-        foreach (var option in new Option[] { _output.In(ThisRun), _resume.In(ThisRun), _config.In(ThisRun), _json.In(ThisRun) }.Concat(_options.All)
+        foreach (var option in new Option[] { _output, _resume, _config, _json }.Select(option => option.In(ThisRun))
+            .Concat(_options.All)
             .Concat(OwnOptions.Select(option => option.In(RunOptions.ThisMachine))))
             verb.Options.Add(option);
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context, cancel));

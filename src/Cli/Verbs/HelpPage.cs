@@ -24,11 +24,12 @@ internal sealed class HelpPage : SynchronousCommandLineAction
         foreach (var line in Section("Arguments", command.Arguments.Where(argument => !argument.Hidden)
             .Select(argument => ($"<{argument.Name}>", argument.Description))))
             yield return line;
-        foreach (var line in Section("Verbs", command.Subcommands.Where(verb => !verb.Hidden).Select(verb => (verb.Name, verb.Description))))
+        foreach (var line in Section("Verbs", command.Subcommands.Select(verb => (verb.Name, verb.Description))))
             yield return line;
         // Those of every verb come last, wherever they are declared.
         var own = command.Options.Where(option => !option.Hidden).Select(option => (Group: OptionGroups.GroupOf(option), Option: option))
-            .Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive && !option.Hidden))
+            .Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options)
+                .Where(option => option.Recursive && !option.Hidden)
                 .Select(option => (Group: "Every verb", Option: option)));
         foreach (var group in own.GroupBy(item => item.Group, item => item.Option))
             foreach (var line in Section(group.Key, group.Select(option => (Form(option), option.Description))))

@@ -7,7 +7,9 @@ internal static class NearestName
     public static string Question(string text, IEnumerable<string> names)
     {
         var nearest = names.Select(name => (Name: name, Distance: Distance(text, name))).OrderBy(pair => pair.Distance).FirstOrDefault();
-        return nearest.Name is { } found && nearest.Distance <= Math.Max(1, text.TrimStart('-').Length / 3) ? $" Did you mean {found}?" : "";
+        return nearest.Name is { } found && nearest.Distance <= Math.Max(1, text.TrimStart('-').Length / 3)
+            ? $" Did you mean {found}?"
+            : "";
     }
 
     /// <summary>Letters to insert, delete, replace or swap with their neighbour: optimal string alignment, case aside.</summary>

@@ -31,7 +31,8 @@ internal static class NumberText
             return TimeSpan.Zero;
         if (text.Count(letter => letter == ':') == 2)
             return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null;
-        return text.Length > 1 && Units.TryGetValue(text[^1], out var unit) && Number<double>(text[..^1]) is >= 0 and < 100_000 and { } count
+        return text.Length > 1 && Units.TryGetValue(text[^1], out var unit)
+            && Number<double>(text[..^1]) is >= 0 and < 100_000 and { } count
             ? unit(count)
             : null;
     }
@@ -42,10 +43,12 @@ internal static class NumberText
         : IsWhole<T>() ? "a whole number" : "a number";
 
     /// <summary>What is wrong with a value.</summary>
-    public static string Fault(string option, string kind, string text) =>
-        text.Contains(',', StringComparison.Ordinal)
-            ? $"{option} must be {kind}, without commas{(kind.StartsWith("a number", StringComparison.Ordinal) ? " and with a point" : "")}, not '{text}'."
-            : $"{option} must be {kind}, not '{text}'.";
+    public static string Fault(string option, string kind, string text)
+    {
+        var commas = !text.Contains(',', StringComparison.Ordinal) ? ""
+            : kind.StartsWith("a number", StringComparison.Ordinal) ? ", with a point and without commas" : ", without commas";
+        return $"{option} must be {kind}{commas}, not '{text}'.";
+    }
 
     private static bool IsWhole<T>() => typeof(T) != typeof(double) && typeof(T) != typeof(float);
 }

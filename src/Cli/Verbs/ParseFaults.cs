@@ -27,7 +27,8 @@ internal static class ParseFaults
     {
         var command = parsed.CommandResult.Command;
         if (!IsOption(token))
-            return $"'{token}' belongs to no option of {command.Name}.{NearestName.Question(token, command.Subcommands.Select(verb => verb.Name))}";
+            return $"'{token}' belongs to no option of {command.Name}."
+                + NearestName.Question(token, command.Subcommands.Select(verb => verb.Name));
         var options = command.Options.Where(option => !option.Hidden).SelectMany(option => option.Aliases.Append(option.Name));
         return $"{command.Name} has no option '{token}'.{NearestName.Question(token, options)}";
     }

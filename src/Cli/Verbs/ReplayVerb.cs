@@ -17,7 +17,8 @@ internal sealed class ReplayVerb : IVerb
         var log = CommonOptions.Log();
         var source = new Option<DirectoryInfo>("--base") { Description = "Folder of the base model.", HelpName = "DIR", Required = true };
         var version = CommonOptions.Number(
-            "--version", "The version to rebuild; 0 is the base. [default: the one that the federation kept, or the last]", 0, int.MaxValue);
+            "--version", "The version to rebuild; 0 is the base. [default: the one that the federation kept, or the last]",
+            0, int.MaxValue);
         var target = new Option<DirectoryInfo>("--to") { Description = "Folder for the rebuilt model.", HelpName = "DIR", Required = true };
         var force = new Option<bool>("--force") { Description = "Write into a folder that is not empty." };
         var threads = CommonOptions.Number(
