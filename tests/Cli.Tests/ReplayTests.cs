@@ -1,6 +1,7 @@
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Perturbation.Directions;
+using FedKSeed.Tests;
 
 namespace FedKSeed.Cli.Tests;
 

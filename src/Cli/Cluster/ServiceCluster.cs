@@ -1,8 +1,8 @@
 using System.Globalization;
 using FedKSeed.Bus;
-using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Run;
 using FedKSeed.LocalServers;
+using FedKSeed.Observation;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

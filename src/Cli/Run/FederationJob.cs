@@ -1,6 +1,7 @@
 using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
-using FedKSeed.Cli.Report;
+using FedKSeed.Observation;
+using FedKSeed.Versions;
 
 namespace FedKSeed.Cli.Run;
 
@@ -15,15 +16,16 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         Directory.CreateDirectory(folder.Path);
         folder.RequireSpace();
         plan.Write(folder.Plan);
-        var before = screen.During("Scoring the base model", progress => HeldOutScore.Of(plan.Model, plan, progress, cancel));
+        var before = screen.During("Scoring the base model", progress => HeldOutScoring.Score(plan.Model, plan, progress, cancel));
         var metrics = await FederateAsync(plan, place, resume, cancel);
 
         var closed = metrics.State.Closed!;
         using var source = Checkpoint.Open(plan.Model);
         screen.During($"Rebuilding version {closed.Version} from the log", _ =>
             ReplayedVersion.Read(folder.Log, closed.Version).Write(source, folder.Model, plan.Threads, null, cancel));
-        var after = screen.During("Scoring the tuned model", progress => HeldOutScore.Of(folder.Model, plan, progress, cancel));
-        var summary = RunSummary.Of(metrics, before, after, source, time.GetElapsedTime(started), folder);
+        var after = screen.During("Scoring the tuned model", progress => HeldOutScoring.Score(folder.Model, plan, progress, cancel));
+        var summary = RunSummary.Of(
+            metrics, before, after, source.Weights.Sum(tensor => tensor.ByteCount), time.GetElapsedTime(started), folder.Path);
         await File.WriteAllTextAsync(folder.Report, HtmlReport.Of(LogFile.Read(folder.Log), metrics.Rows, summary), cancel);
         return summary;
     }

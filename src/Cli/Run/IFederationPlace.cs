@@ -1,4 +1,4 @@
-using FedKSeed.Cli.Display;
+using FedKSeed.Observation;
 
 namespace FedKSeed.Cli.Run;
 

@@ -1,6 +1,6 @@
 using FedKSeed.Bus;
-using FedKSeed.Cli.Display;
 using FedKSeed.ClientWorker;
+using FedKSeed.Observation;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
 using Microsoft.Extensions.Configuration;

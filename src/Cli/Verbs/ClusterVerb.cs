@@ -16,9 +16,11 @@ internal sealed class ClusterVerb() : FederationVerb(
         Description = $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]",
     };
 
-    public override Command Create(Option<bool> verbose)
+    public override int Place => 20;
+
+    public override Command Create(VerbContext context)
     {
-        var verb = base.Create(verbose);
+        var verb = base.Create(context);
         verb.Subcommands.Add(ClusterStatusVerb.Create());
         return verb;
     }
@@ -31,6 +33,6 @@ internal sealed class ClusterVerb() : FederationVerb(
     protected override string? FaultOfResuming(RunFolder folder) =>
         Directory.Exists(folder.Cluster) ? null : $"'{folder.Path}' is of fedkseed run, which continues it.";
 
-    protected override IFederationPlace Place(ParseResult parsed, bool isVerbose) =>
+    protected override IFederationPlace PlaceOf(ParseResult parsed, bool isVerbose) =>
         new ServiceCluster(WholeNumber(parsed, _workers) ?? DefaultWorkers, isVerbose);
 }

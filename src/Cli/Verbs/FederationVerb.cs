@@ -8,7 +8,7 @@ using FedKSeed.Federation.Log;
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>A verb that runs a whole federation, from the base model to the report; where its services live is its own.</summary>
-internal abstract class FederationVerb(string name, string description)
+internal abstract class FederationVerb(string name, string description) : IVerb
 {
     private readonly RunOptions _options = new();
     private readonly Option<DirectoryInfo?> _output = new("--output")
@@ -23,12 +23,14 @@ internal abstract class FederationVerb(string name, string description)
     };
     private readonly Option<bool> _json = CommonOptions.Json();
 
-    public virtual Command Create(Option<bool> verbose)
+    public abstract int Place { get; }
+
+    public virtual Command Create(VerbContext context)
     {
         var verb = new Command(name, description);
         foreach (var option in new Option[] { _output, _resume }.Concat(_options.All).Concat(OwnOptions).Append(_json))
             verb.Options.Add(option);
-        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, parsed.GetValue(verbose), cancel));
+        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, parsed.GetValue(context.Verbose), cancel));
         return verb;
     }
 
@@ -41,10 +43,10 @@ internal abstract class FederationVerb(string name, string description)
     /// <summary>What a folder to resume lacks of this verb's own; null when it is sound.</summary>
     protected abstract string? FaultOfResuming(RunFolder folder);
 
-    protected abstract IFederationPlace Place(ParseResult parsed, bool isVerbose);
+    protected abstract IFederationPlace PlaceOf(ParseResult parsed, bool isVerbose);
 
     /// <summary>Everything that is wrong with the arguments beyond their form.</summary>
-    public IReadOnlyList<string> Faults(ParseResult parsed)
+    public IEnumerable<string> Faults(ParseResult parsed)
     {
         var faults = new List<string>();
         if (Folder(parsed, _resume) is { } resumed)
@@ -80,7 +82,7 @@ internal abstract class FederationVerb(string name, string description)
 
     private async Task<int> ExecuteAsync(ParseResult parsed, bool isVerbose, CancellationToken cancel)
     {
-        if (Faults(parsed) is { Count: > 0 } faults)
+        if (Faults(parsed).ToArray() is { Length: > 0 } faults)
             throw new UsageException(faults);
         var time = TimeProvider.System;
         var folder = new RunFolder(Folder(parsed, _resume) ?? Folder(parsed, _output)
@@ -88,7 +90,7 @@ internal abstract class FederationVerb(string name, string description)
         var isJson = parsed.GetValue(_json);
         var screen = Screen.Of(parsed.InvocationConfiguration, isJson, isVerbose);
         var summary = await new FederationJob(folder, screen, time).RunAsync(
-            Plan(parsed), Place(parsed, isVerbose), $"fedkseed {name} --resume {folder.Path}", cancel);
+            Plan(parsed), PlaceOf(parsed, isVerbose), $"fedkseed {name} --resume {folder.Path}", cancel);
         if (isJson)
             parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(summary, CommonOptions.JsonFormat));
         else

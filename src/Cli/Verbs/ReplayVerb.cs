@@ -2,14 +2,17 @@ using System.CommandLine;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation;
+using FedKSeed.Versions;
 using Spectre.Console;
 
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed replay: any version of the model, from the log and the base model alone. Loads no torch.</summary>
-internal static class ReplayVerb
+internal sealed class ReplayVerb : IVerb
 {
-    public static Command Create()
+    public int Place => 30;
+
+    public Command Create(VerbContext context)
     {
         var log = CommonOptions.Log();
         var source = new Option<DirectoryInfo>("--base") { Description = "Folder of the base model.", HelpName = "DIR", Required = true };

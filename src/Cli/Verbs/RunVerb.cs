@@ -13,6 +13,8 @@ internal sealed class RunVerb() : FederationVerb(
         Description = "Port of the embedded store. [default: a free one]"
     };
 
+    public override int Place => 10;
+
     protected override IReadOnlyList<Option> OwnOptions => [_redisPort];
 
     protected override IEnumerable<string> OwnFaults(ParseResult parsed) =>
@@ -21,6 +23,6 @@ internal sealed class RunVerb() : FederationVerb(
     protected override string? FaultOfResuming(RunFolder folder) =>
         Directory.Exists(folder.Cluster) ? $"'{folder.Path}' is of fedkseed cluster, which continues it." : null;
 
-    protected override IFederationPlace Place(ParseResult parsed, bool isVerbose) =>
+    protected override IFederationPlace PlaceOf(ParseResult parsed, bool isVerbose) =>
         new OneProcess(WholeNumber(parsed, _redisPort), isVerbose);
 }
