@@ -1,5 +1,6 @@
 using System.Globalization;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
@@ -114,7 +115,7 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
             forward = stage.During(
                 $"Forward pass, {part.Layers} layers", progress => _steps.Best(() => model.Loss(weights, batch), progress));
         }
-        using var trainer = new ZerothOrderTrainer(model, new SeedPool(7, request.Seeds, DirectionScheme.PhiloxRademacher));
+        using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
         SyntheticModel.Fill(trainer.Weights);
         var seed = 0;
         var step = stage.During(

@@ -1,9 +1,9 @@
+using FedKSeed.Contracts;
 using System.Diagnostics;
 using FedKSeed.Checkpoints;
 using FedKSeed.LanguageModels;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cpu;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Bench;
 
@@ -34,7 +34,7 @@ public static class WholeRebuild
             var (from, to) = (folder.CreateSubdirectory("base").FullName, folder.CreateSubdirectory("rebuilt").FullName);
             SyntheticModel.WriteCheckpoint(shape, from);
             var rebuilder = new Rebuilder(
-                new SeedPool(0x9E37_79B9_7F4A_7C15, seeds, DirectionScheme.PhiloxRademacher), IMeasuredKernels.Quantised(seeds), Shift);
+                new DirectionSpace { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = seeds }, IMeasuredKernels.Quantised(seeds), Shift);
             using var checkpoint = Checkpoint.Open(from);
             var began = Stopwatch.GetTimestamp();
             stage(

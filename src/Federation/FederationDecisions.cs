@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
 
@@ -6,7 +7,7 @@ namespace FedKSeed.Federation;
 /// <summary>A client's report as it came in.</summary>
 /// <param name="Scalars">Projected gradient of each step that gave one, in the order of the steps.</param>
 /// <param name="SkippedSteps">Positions, ascending, of the steps that gave none because their loss was not finite.</param>
-public sealed record Report(
+public sealed record ClientReport(
     AssignmentKey Key, int BaseVersion, int Examples, ReadOnlyMemory<float> Scalars, IReadOnlyList<int> SkippedSteps);
 
 /// <summary>What becomes of a report.</summary>
@@ -30,18 +31,16 @@ public static class FederationDecisions
     public static IReadOnlyList<LogEvent> Open(FederationState state, FederationSettings settings)
     {
         if (state.Settings is null)
-            return [new FederationOpenedEntry(settings)];
-        return state.Settings == settings
+            return [new FederationOpenedEntry(LogProtocol.Current, settings)];
+        return SettingsJson.Canonical(state.Settings) == SettingsJson.Canonical(settings)
             ? []
             : throw new InvalidOperationException(
                 $"Federation '{settings.Name}' was opened with other settings: {Differences(state.Settings, settings)}.");
     }
 
     private static string Differences(FederationSettings recorded, FederationSettings given) =>
-        string.Join("; ", typeof(FederationSettings).GetProperties()
-            .Select(property => (property.Name, Recorded: property.GetValue(recorded), Given: property.GetValue(given)))
-            .Where(setting => !Equals(setting.Recorded, setting.Given))
-            .Select(setting => $"{setting.Name} is {setting.Recorded} in its log, {setting.Given} was given"));
+        string.Join("; ", SettingsJson.Differences(recorded, given)
+            .Select(setting => $"{setting.Path} is {setting.One} in its log, {setting.Other} was given"));
 
     /// <summary>Starts a round: an assignment for every participant, drawn from the present version's distribution.</summary>
     public static IReadOnlyList<LogEvent> StartRound(FederationState state, int round, IEnumerable<string> participants)
@@ -81,12 +80,12 @@ public static class FederationDecisions
     internal static SeedsAssignedEntry Assign(FederationState state, AssignmentKey key)
     {
         var settings = state.Settings!;
-        var seeds = state.Distribution!.Draw(settings.PoolKey, key, settings.StepsPerRound);
+        var seeds = state.Distribution!.Draw(settings.Directions.PoolKey, key, settings.StepsPerRound);
         return new SeedsAssignedEntry(key.Round, key.Client, state.Version, settings.LearningRateOf(key.Round), seeds, key.Turn);
     }
 
     /// <summary>Checks a report against the book: its assignment, base version, counts and range.</summary>
-    public static ReportVerdict Judge(FederationState state, Report report)
+    public static ReportVerdict Judge(FederationState state, ClientReport report)
     {
         if (state.Settings is not { } settings)
             return new ReportVerdict.Refuse("the federation is not open");
@@ -112,13 +111,13 @@ public static class FederationDecisions
             report.Key.Round, report.Key.Client, report.BaseVersion, report.Examples, seeds, report.Scalars, report.Key.Turn));
     }
 
-    private static string? Fault(FederationSettings settings, Assignment assignment, Report report)
+    private static string? Fault(FederationSettings settings, Assignment assignment, ClientReport report)
     {
         var steps = assignment.Seeds.Length;
         if (report.BaseVersion != assignment.BaseVersion)
             return $"it is based on version {report.BaseVersion}, its assignment on {assignment.BaseVersion}";
-        if (report.Examples is < 1 or > 100_000_000)
-            return $"{report.Examples} examples are not between 1 and 100000000";
+        if (report.Examples is < 1 or > Limits.Examples)
+            return $"{report.Examples} examples are not between 1 and {Limits.Examples}";
         if (report.Scalars.Length + report.SkippedSteps.Count != steps)
             return $"{report.Scalars.Length} scalars and {report.SkippedSteps.Count} skipped steps are not {steps} steps";
         for (var k = 0; k < report.SkippedSteps.Count; k++)

@@ -17,8 +17,8 @@ public sealed class BadInputTests(Servers servers)
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
         (ScalarsReported Report, string Reason)[] wrong =
         [
-            (sound with { Round = 7 }, "there is no assignment"),
-            (sound with { Round = -1 }, "there is no assignment"),
+            (sound with { Assignment = sound.Assignment with { Round = 7 } }, "there is no assignment"),
+            (sound with { Assignment = sound.Assignment with { Round = -1 } }, "there is no assignment"),
             (sound with { BaseVersion = 5 }, "its assignment on 0"),
             (sound with { Examples = 0 }, "examples"),
             (sound with { Examples = int.MaxValue }, "examples"),
@@ -43,7 +43,7 @@ public sealed class BadInputTests(Servers servers)
         Assert.Empty(await service.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
         var accepted = await service.Tap<ReportAccepted>();
         await service.Publish(sound);
-        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Client);
+        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Assignment.Client);
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class BadInputTests(Servers servers)
         var sound = ReportOn(await service.StartRound());
         var rejections = await service.Tap<ReportRejected>();
 
-        await service.Publish(sound with { Client = "mallory" });
+        await service.Publish(sound with { Assignment = sound.Assignment with { Client = "mallory" } });
 
         Assert.Contains("there is no assignment", (await service.Next<ReportRejected>(rejections)).Reason, StringComparison.Ordinal);
         Assert.False(await service.Exists(service.Name.QueueOf("mallory")));
@@ -106,7 +106,7 @@ public sealed class BadInputTests(Servers servers)
         Assert.Empty(await service.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
         var accepted = await service.Tap<ReportAccepted>();
         await service.Publish(sound);
-        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Client);
+        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Assignment.Client);
     }
 
     [Fact]
@@ -128,7 +128,7 @@ public sealed class BadInputTests(Servers servers)
 
         await service.Publish(new RoundStarted { Federation = "absent", Round = 1, Participants = ["a-absent", Client, "z-absent"] });
 
-        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Round);
+        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Assignment.Round);
     }
 
     private static byte[] Scalars(float odd)
@@ -141,8 +141,7 @@ public sealed class BadInputTests(Servers servers)
     private static ScalarsReported ReportOn(SeedsAssigned assignment) => new()
     {
         Federation = assignment.Federation,
-        Round = assignment.Round,
-        Client = assignment.Client,
+        Assignment = assignment.Assignment,
         BaseVersion = assignment.Model.Version,
         Examples = 100,
         Scalars = new byte[assignment.Steps * sizeof(float)],

@@ -50,7 +50,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             ["Redis:Connection"] = servers.Redis.Connection,
             ["Federation:Name"] = federation,
             ["Federation:BaseModelDigest"] = new string('a', 64),
-            ["Federation:SeedCount"] = "4096",
+            ["Federation:Directions:SeedCount"] = "4096",
             ["Federation:StepsPerRound"] = "200",
             ["Federation:EvaluateEvery"] = "0",
         });

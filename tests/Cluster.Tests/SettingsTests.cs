@@ -7,8 +7,13 @@ public sealed class SettingsTests
 {
     [Theory]
     [InlineData(
-        "FedKSeed.SeedService", 2, "--Federation:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
-        "SeedCount", "Epsilon", "Name", "Bus:Broker must")]
+        "FedKSeed.SeedService",
+        2,
+        "--Federation:Directions:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
+        "SeedCount",
+        "Epsilon",
+        "Name",
+        "Bus:Broker must")]
     [InlineData(
         "FedKSeed.RoundService", 2, "--RoundService:Tick=1.00:00:00 --RoundService:ClockLease=00:00:00 --Federation:Name=Not+One", "Tick",
         "ClockLease", "Federation:Name is")]

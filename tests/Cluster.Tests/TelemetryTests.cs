@@ -15,8 +15,7 @@ public sealed class TelemetryTests(Servers servers)
         var report = new ScalarsReported
         {
             Federation = "traced",
-            Round = 1,
-            Client = assignment.Client,
+            Assignment = assignment.Assignment,
             BaseVersion = 0,
             Examples = 1,
             Scalars = new byte[800],

@@ -68,8 +68,7 @@ public sealed class WireTests(Servers servers)
         return new ScalarsReported
         {
             Federation = assignment.Federation,
-            Round = assignment.Round,
-            Client = assignment.Client,
+            Assignment = assignment.Assignment,
             BaseVersion = assignment.Model.Version,
             Examples = 100,
             Scalars = MemoryMarshal.AsBytes(scalars.AsSpan()).ToArray(),

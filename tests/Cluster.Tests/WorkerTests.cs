@@ -24,7 +24,7 @@ public sealed class WorkerTests(Servers servers)
         // Nobody reads the client's queue any more: what comes waits for a worker with the right model.
         await service.UntilConsumersAsync(service.Name.QueueOf(Client), 0);
         await service.Publish(new RoundStarted { Federation = "other-model", Round = 1, Participants = [Client] });
-        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Round);
+        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Assignment.Round);
     }
 
     [Fact]
@@ -58,14 +58,20 @@ public sealed class WorkerTests(Servers servers)
             (assignments, queue => service.Put(queue, "not json"u8.ToArray()), "JSON"),
             (assignments, queue => service.Put(queue, "SeedsAssigned2", sound), "dead-letter"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", new { federation = "worker-poison", round = 1 }), "required"),
-            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Client = "client-2" }), "works for no client"),
+            (assignments, queue => service.Put(
+                queue,
+                "SeedsAssigned",
+                sound with { Assignment = sound.Assignment with { Client = "client-2" } }), "works for no client"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Steps = int.MaxValue }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { BatchSize = 1_000_000 }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Seeds = [1, 2] }), "bytes, not 2"),
             (assignments, queue => service.Put(
                 queue, "SeedsAssigned", sound with { Model = sound.Model with { Quantised = new byte[7] } }), "bytes, not 7"),
             (assignments, queue => service.Put(
-                queue, "SeedsAssigned", sound with { Model = sound.Model with { Scheme = "xorshift/1" } }), "xorshift/1"),
+                queue,
+                "SeedsAssigned",
+                sound with { Model = sound.Model with { Directions = sound.Model
+                    .Directions with { Scheme = "xorshift/1" } } }), "xorshift/1"),
             (requests, queue => service.Put(queue, [0xff]), "0xFF"),
             (requests, queue => service.Put(
                 queue, "EvaluationRequested", new { federation = "worker-poison", model = (object?)null }), "null"),
@@ -79,9 +85,9 @@ public sealed class WorkerTests(Servers servers)
         await service.Publish(new RoundStarted { Federation = "worker-poison", Round = 1, Participants = [Client] });
         Assert.Equal(
             (1, 0, 8),
-            await service.Next<ScalarsReported>(reports) is var report
-                ? (report.Round, report.BaseVersion, report.Scalars.Length)
-                : default);
+            await service.Next<ScalarsReported>(reports) is var report ?
+                (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) :
+                default);
         var evaluated = await service.Tap<ModelEvaluated>();
         await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = sound.Model });
         Assert.Equal(0, (await service.Next<ModelEvaluated>(evaluated)).Version);

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
 using static FedKSeed.Federation.Tests.Federations;
@@ -83,11 +84,13 @@ public class ReportTests
     [Fact]
     public void Settings_are_checked_all_at_once()
     {
-        var faults = (Settings with { SeedCount = 0, Rounds = 0, Epsilon = -1, Name = "No Spaces", Scheme = "torch" }).Faults();
+        var faults = (Settings with { Directions = new() {
+            SeedCount = 0,
+            Scheme = "torch" }, Rounds = 0, Epsilon = -1, Name = "No Spaces" }).Faults();
         foreach (var name in new[] { "SeedCount", "Rounds", "Epsilon", "Name", "Scheme" })
             Assert.Contains(faults, fault => fault.Contains(name, StringComparison.Ordinal));
     }
 
-    private static string Refusal(FederationState state, Report report) =>
+    private static string Refusal(FederationState state, ClientReport report) =>
         Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report)).Reason;
 }

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using CsCheck;
 using FedKSeed.Federation.Sampling;
 

@@ -82,9 +82,7 @@ public sealed class BackPressureTests(Servers servers)
             {
                 Version = 1,
                 BaseModelDigest = "",
-                Scheme = "",
-                PoolKey = 1,
-                SeedCount = 1,
+                Directions = new() { SeedCount = 1, Scheme = "" },
                 Shift = 0,
                 QuantisedBits = 20,
                 Quantised = new byte[50_000],

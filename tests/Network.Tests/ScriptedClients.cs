@@ -81,8 +81,7 @@ internal sealed class ScriptedClients : IAsyncDisposable
             new ScalarsReported
             {
                 Federation = assigned.Federation,
-                Round = assigned.Round,
-                Client = assigned.Client,
+                Assignment = assigned.Assignment,
                 BaseVersion = assigned.Model.Version,
                 Examples = 10,
                 Scalars = new byte[assigned.Steps * sizeof(float)],

@@ -60,7 +60,7 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
                 : ""),
             ["Federation:Name"] = federation,
             ["Federation:BaseModelDigest"] = new string('a', 64),
-            ["Federation:SeedCount"] = "64",
+            ["Federation:Directions:SeedCount"] = "64",
             ["Federation:StepsPerRound"] = "4",
             ["Federation:Rounds"] = "1000000",
             ["Federation:EvaluateEvery"] = "0",

@@ -24,7 +24,7 @@ public sealed class FederationViewTests
     [Fact]
     public void A_rejected_report_shows() =>
         Assert.Equal(ClientActivity.Rejected, Fold(Started(1), Progress("a", 1, 10),
-            new ReportRejected { Federation = "f", Round = 1, Client = "a", Reason = "x" }).Clients["a"].Activity);
+            new ReportRejected { Federation = "f", Assignment = new AssignmentKey(1, "a"), Reason = "x" }).Clients["a"].Activity);
 
     [Fact]
     public void A_client_that_was_not_heard_of_for_long_is_gone()
@@ -58,12 +58,15 @@ public sealed class FederationViewTests
     public void A_second_assignment_of_a_client_in_a_round_counts_as_one_more()
     {
         var view = Fold(
-            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("a", 1, 0) with { Turn = 1 },
-            Progress("a", 1, 4) with { Turn = 1 }, Progress("a", 1, 10));
+            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress(
+                "a",
+                1,
+                0) with { Assignment = new AssignmentKey(1, "a", 1) },
+            Progress("a", 1, 4) with { Assignment = new AssignmentKey(1, "a", 1) }, Progress("a", 1, 10));
 
         Assert.Equal((1, 3), (view.Reported, view.Assigned));
         Assert.Equal((ClientActivity.Training, 4), (view.Clients["a"].Activity, view.Clients["a"].Step));
-        view = view.After(Accepted("a", 1) with { Turn = 1 }, Noon);
+        view = view.After(Accepted("a", 1) with { Assignment = new AssignmentKey(1, "a", 1) }, Noon);
         Assert.Equal((2, 200, 2000), (view.Reported, view.BytesUp, view.BytesDown));
     }
 
@@ -97,8 +100,7 @@ public sealed class FederationViewTests
     private static LocalProgress Progress(string client, int round, int step) => new()
     {
         Federation = "f",
-        Round = round,
-        Client = client,
+        Assignment = new AssignmentKey(round, client),
         Worker = "w",
         Step = step,
         Steps = 10,
@@ -107,7 +109,7 @@ public sealed class FederationViewTests
     };
 
     private static ReportAccepted Accepted(string client, int round) =>
-        new() { Federation = "f", Round = round, Client = client, ReportBytes = 100 };
+        new() { Federation = "f", Assignment = new AssignmentKey(round, client), ReportBytes = 100 };
 
     private static RoundCommitted Committed(int round) => new() { Federation = "f", Round = round, Version = round, Reports = 2 };
 

@@ -1,14 +1,14 @@
+using FedKSeed.Contracts;
 using System.Globalization;
 using System.Security.Cryptography;
 using FedKSeed.Checkpoints;
-using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Perturbation.Tests;
 
 public class RebuiltCheckpointTests
 {
-    private static readonly SeedPool Pool = new(77, 40, DirectionScheme.PhiloxRademacher);
+    private static readonly DirectionSpace Pool = new() { PoolKey = 77, SeedCount = 40 };
     private static readonly Rebuilder Version = new(Pool, [.. Enumerable.Range(0, 40).Select(seed => 1000 * (seed - 20))], 20);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;

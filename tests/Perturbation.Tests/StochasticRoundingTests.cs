@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation.Directions;
@@ -6,7 +7,7 @@ namespace FedKSeed.Perturbation.Tests;
 
 public class StochasticRoundingTests
 {
-    private static readonly SeedPool Pool = new(3, 8, DirectionScheme.PhiloxRademacher);
+    private static readonly DirectionSpace Pool = new() { PoolKey = 3, SeedCount = 8 };
 
     [Theory]
     [InlineData(TensorType.BF16, 0.75f, 1e-5f)]

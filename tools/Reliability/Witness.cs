@@ -1,7 +1,7 @@
+using FedKSeed.Contracts;
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using FedKSeed.Federation;
-using FedKSeed.Federation.Aggregation;
 using StackExchange.Redis;
 
 namespace FedKSeed.Reliability;

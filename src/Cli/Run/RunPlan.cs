@@ -1,5 +1,7 @@
+using FedKSeed.Federation.Log;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
@@ -88,7 +90,10 @@ public sealed record RunPlan
     {
         try
         {
-            return JsonSerializer.Deserialize<RunPlan>(File.ReadAllBytes(path), Json) ?? throw new JsonException("it is null.");
+            var json = JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new JsonException("it is no object.");
+            if (json["federation"] is JsonObject settings)
+                LogProtocol.UpgradeSettings(settings);
+            return json.Deserialize<RunPlan>(Json) ?? throw new JsonException("it is null.");
         }
         catch (JsonException fault)
         {

@@ -48,7 +48,9 @@ internal sealed class RunOptions
             (set, value) => set with { StepsPerRound = value });
         Setting<int>("--batch", $"Examples of a step. [default: {settings.BatchSize}]", (set, value) => set with { BatchSize = value });
         Setting<int>(
-            "--seeds", $"K, directions in the pool. [default: {settings.SeedCount}]", (set, value) => set with { SeedCount = value });
+            "--seeds",
+            $"K, directions in the pool. [default: {settings.Directions.SeedCount}]",
+            (set, value) => set with { Directions = set.Directions with { SeedCount = value } });
         Setting<float>(
             "--epsilon", $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]",
             (set, value) => set with { Epsilon = value });
@@ -62,11 +64,17 @@ internal sealed class RunOptions
             "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]",
             (set, value) => set with { Sampling = value });
         Text(
-            "--scheme", "NAME", $"How seeds become directions. [default: {settings.Scheme}]",
-            (plan, value) => plan with { Federation = plan.Federation with { Scheme = value } });
+            "--scheme",
+            "NAME",
+            $"How seeds become directions. [default: {settings.Directions.Scheme}]",
+            (plan, value) => plan with
+            {
+                Federation = plan.Federation with { Directions = plan.Federation.Directions with { Scheme = value } },
+            });
         Setting<ulong>(
-            "--pool-key", $"Key of the pool: another one is another run. [default: {settings.PoolKey}]",
-            (set, value) => set with { PoolKey = value });
+            "--pool-key",
+            $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
+            (set, value) => set with { Directions = set.Directions with { PoolKey = value } });
         Setting<int>(
             "--participants", $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]",
             (set, value) => set with { ParticipantsPerRound = value });

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Security.Cryptography;
 using System.Text;
 using FedKSeed.Federation.Log;
@@ -148,8 +149,8 @@ public static class RoundPolicy
         var invited = (int)Math.Min(free.Length, Math.Ceiling(wanted * settings.OverSelection - 1e-9));
         return invited == free.Length
             ? free
-            : [.. free.OrderBy(client => Lot(settings.PoolKey, round, client), StringComparer.Ordinal)
-                .Take(invited).Order(StringComparer.Ordinal)];
+            : [.. free.OrderBy(client => Lot(settings.Directions.PoolKey, round, client), StringComparer.Ordinal).Take(invited)
+                .Order(StringComparer.Ordinal)];
     }
 
     private static string Lot(ulong poolKey, int round, string client) =>

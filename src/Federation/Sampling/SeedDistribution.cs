@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
@@ -52,7 +53,7 @@ public sealed class DeviceRebuilder : IDisposable
         foreach (var q in quantised)
             _total += q;
         int[] version;
-        if (rebuilder.Pool.Scheme == DirectionScheme.PhiloxGaussian)
+        if (rebuilder.Pool.Scheme == DirectionSchemes.Gaussian)
         {
             (_kernel, _blockElements, _steps) = ("rebuild_gaussian", PlainElements, (uint)quantised.Length);
             version = quantised.ToArray();
@@ -99,7 +100,7 @@ public sealed class DeviceRebuilder : IDisposable
             Base = baseElements,
             Target = target,
             Version = _version.Address,
-            Key = _rebuilder.Pool.Key,
+            Key = _rebuilder.Pool.PoolKey,
             First = firstElement,
             Count = count,
             Steps = _steps,

@@ -25,7 +25,7 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
             return;
         using var trace = RoundTrace.Start(started.Federation, started.Round, "assignments");
         foreach (var client in started.Participants)
-            FederationName.RequireClient(client);
+            Names.RequireClient(client);
         var inHand = await book.Log.ReadInHandKeysAsync(context.CancellationToken);
         var state = await book.AppendAsync(
             state => state.Round?.Number == started.Round

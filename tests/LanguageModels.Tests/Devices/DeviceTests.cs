@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Text;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
@@ -118,7 +119,8 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     {
         ReferenceModel reference = new("qwen2-bias-tied");
         Rebuilder rebuilder = new(
-            new SeedPool(7, 40, DirectionScheme.PhiloxRademacher), [.. Enumerable.Range(0, 40).Select(i => (i * 7919 % 2001 - 1000) * 500)],
+            new DirectionSpace { PoolKey = 7, SeedCount = 40 },
+            [.. Enumerable.Range(0, 40).Select(i => (i * 7919 % 2001 - 1000) * 500)],
             14);
         using CausalLanguageModel onCpu = CausalLanguageModel.Load(reference.Folder, type),
             onDevice = CausalLanguageModel.Load(reference.Folder, type, device);

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using CsCheck;
 using FedKSeed.Checkpoints;
@@ -48,7 +49,7 @@ public abstract class KernelTests : IDisposable
                 (version, shift, tensor, start, length, baseType, targetType, seed) =>
                 {
                     (var key, var count, var bits) = version;
-                    SeedPool pool = new(key, count, scheme);
+                    DirectionSpace pool = new() { PoolKey = key, SeedCount = count, Scheme = scheme.Name() };
                     var quantised = Quantised(count, bits, seed);
                     var weights = Weights(length, baseType, seed);
                     Rebuilder rebuilder = new(KernelPath.Scalar, pool, quantised, shift);
@@ -67,7 +68,7 @@ public abstract class KernelTests : IDisposable
         foreach (var limit in (int[])[0, 1, 127, 128, 32_767, 32_768, (1 << 23) - 1, 1 << 23, int.MaxValue])
         {
             int[] quantised = [limit, 0];
-            SeedPool pool = new(9, 2, DirectionScheme.PhiloxRademacher);
+            DirectionSpace pool = new() { PoolKey = 9, SeedCount = 2 };
             foreach (var signed in (int[][])[quantised, [-limit, 0]])
             {
                 Rebuilder rebuilder = new(KernelPath.Scalar, pool, signed, 40);
@@ -97,11 +98,17 @@ public abstract class KernelTests : IDisposable
             foreach (var perturbed in type == TensorType.F32 ? WeightTypes : [type])
             {
                 Gen.Select(
-                    Gen.ULong, Tensors, Starts, Lengths, Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, SeedPool.MaxCount - 1],
-                    Gen.Float[-0.1f, 0.1f], Gen.Int)
+                    Gen.ULong,
+                    Tensors,
+                    Starts,
+                    Lengths,
+                    Gen.Int[0, Limits.Seeds - 1],
+                    Gen.Int[0, Limits.Seeds - 1],
+                    Gen.Float[-0.1f, 0.1f],
+                    Gen.Int)
                     .Sample((key, tensor, start, length, previous, next, step, seed) =>
                     {
-                        SeedPool pool = new(key, SeedPool.MaxCount, scheme);
+                        DirectionSpace pool = new() { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme.Name() };
                         PendingUpdate update = new(previous, step, (uint)seed);
                         var weights = Weights(length, type, seed);
                         Check(pool, tensor, start, weights, type, perturbed, update, next);
@@ -113,7 +120,7 @@ public abstract class KernelTests : IDisposable
     [Fact]
     public void Several_segments_of_one_launch_are_those_of_many_launches()
     {
-        SeedPool pool = new(77, 5000, DirectionScheme.PhiloxRademacher);
+        DirectionSpace pool = new() { PoolKey = 77, SeedCount = 5000 };
         (int Tensor, long First, int Count)[] ranges = [(4, 0, 3000), (9, 17, 1), (2, (1L << 34) + 3, 4096), (0, 5, 0), (7, 8, 2047)];
         var length = ranges.Sum(range => range.Count);
         var weights = Weights(length, TensorType.BF16, seed: 1);
@@ -152,7 +159,7 @@ public abstract class KernelTests : IDisposable
         {
             Gen.Select(Gen.Int[1, 40], Gen.Int[1, 30], Gen.Int[0, 12], Tensors, Gen.Int).Sample((rows, columns, used, tensor, seed) =>
             {
-                SeedPool pool = new(5, 4096, scheme);
+                DirectionSpace pool = new() { PoolKey = 5, SeedCount = 4096, Scheme = scheme.Name() };
                 var weights = Weights(rows * columns, type, seed);
                 long[] ids = [.. Enumerable.Range(0, used).Select(i => (long)((uint)(i * 2_654_435_761L) % rows))];
                 (var plus, var minus) = Signs(pool.Direction(77, tensor), 0, Widened(weights, type));
@@ -172,7 +179,14 @@ public abstract class KernelTests : IDisposable
     }
 
     private void Check(
-        SeedPool pool, int tensor, long start, byte[] weights, TensorType type, TensorType perturbed, PendingUpdate update, int next)
+        DirectionSpace pool,
+        int tensor,
+        long start,
+        byte[] weights,
+        TensorType type,
+        TensorType perturbed,
+        PendingUpdate update,
+        int next)
     {
         var length = weights.Length / type.Size();
         using SegmentTable table = new(_device, [new Segment(tensor, start, length, 0, 0, length)]);
@@ -197,7 +211,7 @@ public abstract class KernelTests : IDisposable
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
     }
 
-    private static void Advance(SeedPool pool, int tensor, long start, byte[] weights, TensorType type, PendingUpdate update)
+    private static void Advance(DirectionSpace pool, int tensor, long start, byte[] weights, TensorType type, PendingUpdate update)
     {
         var direction = pool.Direction(update.Seed, tensor);
         if (type == TensorType.F32)
