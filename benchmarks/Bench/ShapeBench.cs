@@ -113,16 +113,14 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         {
             SyntheticModel.Fill(weights);
             forward = stage.During(
-                $"Forward pass, {part.Layers} layers",
-                progress => _steps.Best(() => model.Loss(weights, batch), progress));
+                $"Forward pass, {part.Layers} layers", progress => _steps.Best(() => model.Loss(weights, batch), progress));
         }
         using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
         SyntheticModel.Fill(trainer.Weights);
         var seed = 0;
         var step = stage.During(
-            $"Step, {part.Layers} layers", progress => _steps.Best(
-                () => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9),
-                progress));
+            $"Step, {part.Layers} layers",
+            progress => _steps.Best(() => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9), progress));
         return (forward, step);
     }
 
