@@ -81,8 +81,7 @@ public sealed class DisplayTests
     private static LocalProgress Progress(string client, int round, int step) => new()
     {
         Federation = "f",
-        Round = round,
-        Client = client,
+        Assignment = new AssignmentKey(round, client),
         Worker = "w",
         Step = step,
         Steps = 10,
@@ -91,7 +90,7 @@ public sealed class DisplayTests
     };
 
     private static ReportAccepted Accepted(string client, int round) =>
-        new() { Federation = "f", Round = round, Client = client, ReportBytes = 100 };
+        new() { Federation = "f", Assignment = new AssignmentKey(round, client), ReportBytes = 100 };
 
     private static RoundCommitted Committed(int round) => new() { Federation = "f", Round = round, Version = round, Reports = 2 };
 
