@@ -81,7 +81,7 @@ public sealed partial class NeverTests
     public void Federation_never_reads_or_writes_a_file_never_waits_and_never_asks_for_the_time() =>
         AssertDependsOnNone(
             typeof(Federation.FederationFold).Assembly,
-            "System.IO", "System.Net", "System.Threading.Tasks", "System.TimeProvider", "System.Environment");
+            "System.IO", "System.Net", "System.Threading.Tasks", "System.TimeProvider");
 
     /// <summary>Of Display, Run, Cluster, Verbs; Doctor stands beside the first three.</summary>
     [Fact]
