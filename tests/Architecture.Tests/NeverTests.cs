@@ -15,11 +15,12 @@ public sealed partial class NeverTests
     private static readonly string[] Tensors = ["Checkpoints", "Perturbation", "LanguageModels", "Training"];
     private static readonly string[] Torch = ["TorchSharp", "libtorch-cpu-linux-x64", "TorchSharp-cpu", "TorchSharp-cuda-linux"];
 
-    /// <summary>What a message may hold: names, numbers, packed vectors, and the version of the model, which is those.</summary>
+    /// <summary>What a message may hold: names, numbers, packed vectors, q, and records of those.</summary>
     private static readonly HashSet<Type> OnTheWire =
     [
         typeof(string), typeof(int), typeof(long), typeof(ulong), typeof(float), typeof(double), typeof(double?), typeof(byte[]),
-        typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion),
+        typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(DirectionSpace), typeof(AssignmentKey),
+        typeof(ReadOnlyMemory<int>),
     ];
 
     [Fact]
@@ -80,7 +81,7 @@ public sealed partial class NeverTests
     public void Federation_never_reads_or_writes_a_file_never_waits_and_never_asks_for_the_time() =>
         AssertDependsOnNone(
             typeof(Federation.FederationFold).Assembly,
-            "System.IO", "System.Net", "System.Threading.Tasks", "System.TimeProvider", "System.Environment");
+            "System.IO", "System.Net", "System.Threading.Tasks", "System.TimeProvider");
 
     /// <summary>Of Display, Run, Cluster, Verbs; Doctor stands beside the first three.</summary>
     [Fact]
@@ -100,7 +101,7 @@ public sealed partial class NeverTests
             .Select(property => (Name: $"{type.Name}.{property.Name}", property.PropertyType)));
         Assert.All(held, property => Assert.True(OnTheWire.Contains(property.PropertyType), $"{property.Name} is {property.PropertyType}"));
         Assert.Equal(
-            ["BaseVersion", "Client", "Examples", "Federation", "Round", "Scalars", "SkippedSteps", "Turn"],
+            ["Assignment", "BaseVersion", "Examples", "Federation", "Scalars", "SkippedSteps"],
             typeof(ScalarsReported).GetProperties().Select(property => property.Name).Order());
     }
 
