@@ -10,29 +10,43 @@ public sealed class DataFileTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string, string, DataFormat> Forms => new()
+    public static TheoryData<string, string, string> Forms => new()
     {
-        { """{"instruction": "Add", "input": "1 2", "output": "3"}""", "Add 1 2 → 3", DataFormat.Alpaca },
-        { """{"instruction": "Greet", "input": null, "output": "hello"}""", "Greet → hello", DataFormat.Alpaca },
+        { """{"instruction": "Add", "input": "1 2", "output": "3"}""", "Add 1 2 → 3", "alpaca" },
+        { """{"instruction": "Greet", "input": null, "output": "hello"}""", "Greet → hello", "alpaca" },
         {
             """{"instruction": "Who?", "context": "Ann is here.", "response": "Ann", "category": "closed_qa"}""",
             "Who? Ann is here. → Ann",
-            DataFormat.Dolly },
-        { """{"prompt": "Once upon", "completion": " a time"}""", "Once upon →  a time", DataFormat.Completion },
-        { """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", DataFormat.Messages },
+            "dolly" },
+        { """{"prompt": "Once upon", "completion": " a time"}""", "Once upon →  a time", "completion" },
+        { """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", "messages" },
         {
             """{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}""",
             "Hi → Hello",
-            DataFormat.Messages },
+            "messages" },
         {
             """{"task_name": "t", "definition": "Negate.", "inputs": "yes", "targets": "no"}""",
             "Negate. yes → no",
-            DataFormat.NaturalInstructions },
+            "natural-instructions" },
+        { """{"question": "Who?", "answer": "Ann"}""", "Who? → Ann", "question-answer" },
+        { """{"question": "Who?", "context": "Ann is here.", "answer": "Ann"}""", "Who? Ann is here. → Ann", "question-answer" },
+        { """{"id": "1", "system_prompt": "", "question": "Who?", "response": "Ann"}""", "Who? → Ann", "question-answer" },
+        { """{"prompt": "Who?", "response": "Ann"}""", "Who? → Ann", "prompt-response" },
+        { """{"input": "yes", "output": "no"}""", "yes → no", "input-output" },
+        { """{"conversations": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", "messages" },
+        { """{"messages": [{"role": "user", "content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", "messages" },
+        { """{"prompt": "Who?", "chosen": "Ann", "rejected": "Bob"}""", "Who? → Ann", "dpo" },
+        { """{"system": "Be kind.", "question": "Who?", "chosen": "Ann", "rejected": "Bob"}""", "Who? → Ann", "dpo" },
+        { """{"prompt": "Who?", "chosen": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann"}], "rejected": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Bob"}]}""", "Who? → Ann", "dpo" },
+        { """{"prompt": [{"role": "user", "content": "Who?"}], "chosen": [{"role": "assistant", "content": "Ann"}], "rejected": [{"role": "assistant", "content": "Bob"}]}""", "Who? → Ann", "dpo" },
+        { """{"id": "1", "title": "t", "context": "Ann is here.", "question": "Who?", "answers": {"text": ["Ann", "Ann", "she"], "answer_start": [0, 0, 0]}}""", "Who? Ann is here. → Ann", "squad" },
+        { """{"context": "Ann is here.", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 0}]}""", "Who? Ann is here. → Ann", "squad" },
+        { """{"context": "It rains.", "question": "Who?", "answers": {"text": [], "answer_start": []}}""", "Who? It rains. → ", "squad" },
     };
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public void Every_form_is_told_from_its_records_as_lines_and_as_a_list(string record, string said, DataFormat format)
+    public void Every_form_is_told_from_its_records_as_lines_and_as_a_list(string record, string said, string form)
     {
         foreach (var path in new[] {
             _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"),
@@ -40,9 +54,9 @@ public sealed class DataFileTests : IDisposable
             _folder.Write("marked.jsonl", $"\uFEFF{record}\n{record}") })
         {
             var data = DataFile.Read(path);
-            Assert.Equal(format, data.Format);
+            Assert.Equal(form, data.Format.Name);
             Assert.Equal([said, said], data.Records.Select(each => $"{each.Example.Question} → {each.Example.Output}"));
-            Assert.Equal(data.Records.Select(each => each.Example.Output), DataFile.Load(path, format).Select(each => each.Output));
+            Assert.Equal(data.Records.Select(each => each.Example.Output), DataFile.Load(path, new DataFormat(form)).Select(each => each.Output));
         }
     }
 
@@ -61,7 +75,7 @@ public sealed class DataFileTests : IDisposable
             }
             """);
         var data = DataFile.Read(path);
-        Assert.Equal(DataFormat.NaturalInstructions, data.Format);
+        Assert.Equal("natural-instructions", data.Format.Name);
         Assert.Equal(["no", "down"], data.Records.Select(record => record.Example.Output));
         Assert.Equal(["nope"], data.Records[0].Example.Alternatives);
         var first = Assert.IsType<InstructionExample>(data.Records[0].Example);
@@ -103,8 +117,8 @@ public sealed class DataFileTests : IDisposable
         { "nd.json", "{\"Definition\": 3,\n \"Instances\": []}", [":1: \"Definition\" must be a string or a list"] },
         {
             "u.jsonl",
-            "{\"question\": \"a\", \"answer\": \"b\"}",
-            [":1: the fields question, answer are of no known form", "alpaca (instruction, output)", "messages or conversations"] },
+            "{\"title\": \"a\", \"body\": \"b\"}",
+            [":1: the fields title, body are of no known form", "alpaca (instruction, output)", "messages or conversations", "--fields"] },
         { "p.parquet", "this is no Parquet file", [": not a readable Parquet file"] },
         { "e.json", "[]", [": there is no example in it"] },
     };
@@ -135,12 +149,12 @@ public sealed class DataFileTests : IDisposable
         var path = _folder.Write(
             "data.jsonl",
             """{"instruction": "a", "output": "b", "response": "c", "prompt": "d", "completion": "e"}""");
-        Assert.Equal(DataFormat.Alpaca, DataFile.Read(path).Format);
-        Assert.Equal("c", DataFile.Load(path, DataFormat.Dolly)[0].Output);
-        Assert.Equal("e", DataFile.Load(path, DataFormat.Completion)[0].Output);
+        Assert.Equal("alpaca", DataFile.Read(path).Format.Name);
+        Assert.Equal("c", DataFile.Load(path, new DataFormat("dolly"))[0].Output);
+        Assert.Equal("e", DataFile.Load(path, new DataFormat("completion"))[0].Output);
         Assert.Contains(
             "\"messages\" is missing",
-            Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Messages)).Message,
+            Assert.Throws<InvalidDataException>(() => DataFile.Load(path, new DataFormat("messages"))).Message,
             StringComparison.Ordinal);
     }
 
@@ -169,13 +183,13 @@ public sealed class DataFileTests : IDisposable
                 ],
                 schema, file, cancellationToken: TestContext.Current.CancellationToken);
         var data = DataFile.Read(path);
-        Assert.Equal(DataFormat.Dolly, data.Format);
+        Assert.Equal("dolly", data.Format.Name);
         Assert.Equal(
             [new InstructionExample("Who?", "Ann ist dá.", "Ann"), new InstructionExample("Greet", null, "hello")],
             data.Records.Select(record => record.Example));
         Assert.Equal([1, 2], data.Records.Select(record => record.Json.GetProperty("number").GetInt32()));
 
-        var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Alpaca)).Message;
+        var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path, new DataFormat("alpaca"))).Message;
         Assert.Contains($"{path}: row 1: \"output\" is missing", message, StringComparison.Ordinal);
         Assert.Contains($"{path}: row 2: \"output\" is missing", message, StringComparison.Ordinal);
     }

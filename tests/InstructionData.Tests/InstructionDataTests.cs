@@ -82,13 +82,13 @@ public class InstructionDataTests
     [Fact]
     public void What_is_too_long_is_cut_counted_and_dropped_if_no_answer_is_left()
     {
-        ExampleEncoder encoder = new(Tokenizer, Short, 8);
+        ExampleEncoder encoder = new(Tokenizer, Short, 8) { WhenTooLong = LongExamples.CutEnd };
         var encoded = encoder.Encode([
             new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"), new InstructionExample(
                 "xxxxxxxxxxxx",
                 null,
                 "b")]);
-        Assert.Equal((2, 2, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped));
+        Assert.Equal((2, 2, 1, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped, encoded.AnswerCut));
         Assert.Equal(8, encoded.Sequences[1].Ids.Length);
     }
 
