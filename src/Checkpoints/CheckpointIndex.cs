@@ -13,6 +13,8 @@ internal sealed class CheckpointIndex
     /// <exception cref="CheckpointException">The file is not such an index, or names a file outside its own folder.</exception>
     public static CheckpointIndex Read(string path)
     {
+        if (GitLfsPointer.Is(path))
+            throw new CheckpointException(path, null, GitLfsPointer.Problem);
         using var document = CheckpointJson.Parse(path, null, File.ReadAllBytes(path));
         if (document.RootElement.ValueKind != JsonValueKind.Object
             || !document.RootElement.TryGetProperty(MapField, out var map) || map.ValueKind != JsonValueKind.Object)
@@ -23,7 +25,8 @@ internal sealed class CheckpointIndex
             var file = pair.Value.ValueKind == JsonValueKind.String ? pair.Value.GetString() : null;
             if (file is null || !IsPlainFileName(file))
                 throw new CheckpointException(
-                    path, $"{MapField}.{pair.Name}", $"{pair.Value.GetRawText()} is not the name of a {ShardExtension} file in the same folder.");
+                    path, $"{MapField}.{pair.Name}",
+                    $"{pair.Value.GetRawText()} is not the name of a {ShardExtension} file in the same folder.");
             if (!files.TryAdd(pair.Name, file))
                 throw new CheckpointException(path, $"{MapField}.{pair.Name}", "named twice.");
         }

@@ -39,9 +39,7 @@ internal sealed class SafetensorsHeader
         var length = BitConverter.ToUInt64(prefix);
         if (length > MaxLength)
             throw new CheckpointException(
-                path,
-                "header length",
-                $"{length} bytes, but at most {MaxLength} are allowed; is this a safetensors file?");
+                path, "header length", $"{length} bytes, but at most {MaxLength} are allowed; is this a safetensors file?");
         if ((long)length > fileLength - PrefixLength)
             throw new CheckpointException(path, "header", $"truncated: {length} bytes announced, {fileLength - PrefixLength} present.");
         byte[] bytes = [.. prefix, .. new byte[length]];
@@ -76,6 +74,12 @@ internal sealed class SafetensorsHeader
         if (metadata.ValueKind != JsonValueKind.Object
             || metadata.EnumerateObject().Any(pair => pair.Value.ValueKind != JsonValueKind.String))
             throw new CheckpointException(path, MetadataField, "must be an object of strings.");
+        if (ForeignWeights.Framework(metadata.TryGetProperty("format", out var format) ? format.GetString() : null) is { } framework)
+            throw new CheckpointException(
+                path,
+                $"{MetadataField}.format",
+                $"the weights are {framework}'s, whose names and layout are others: take the model's PyTorch release, or load them with "
+                    + "transformers (from_tf=True, from_flax=True) and save_pretrained.");
     }
 
     private static SafetensorsEntry ParseEntry(string path, JsonProperty property)
@@ -133,7 +137,8 @@ internal sealed class SafetensorsHeader
         {
             if (entry.End > dataLength)
                 throw new CheckpointException(
-                    path, $"{entry.Name}.data_offsets", $"ends at byte {entry.End}, but the file holds {dataLength} bytes of tensors: truncated?");
+                    path, $"{entry.Name}.data_offsets",
+                    $"ends at byte {entry.End}, but the file holds {dataLength} bytes of tensors: truncated?");
             if (entry.Begin < end)
                 throw new CheckpointException(
                     path, $"{entry.Name}.data_offsets", $"begins at byte {entry.Begin}, inside the tensor before it, which ends at {end}.");

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.ComponentModel.DataAnnotations;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
@@ -12,7 +13,10 @@ public sealed class WorkerOptions
     [Required]
     public string ModelFolder { get; set; } = "";
 
-    /// <summary>Prompt template as JSON; when absent that in the model's folder, else Alpaca's. The same for every client of a federation, and for its evaluator.</summary>
+    /// <summary>
+    /// Prompt template as JSON; when absent that in the model's folder, else Alpaca's. The same for every client of a federation, and for
+    /// its evaluator.
+    /// </summary>
     public string? PromptFile { get; set; }
 
     /// <summary>
@@ -69,7 +73,7 @@ public sealed class WorkerOptions
 
 public sealed class ClientOptions
 {
-    [Required, RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
+    [Required, RegularExpression(Names.Pattern, ErrorMessage = "{0} must be " + Names.Rule + ".")]
     public string Name { get; set; } = "";
 
     /// <summary>Instruction data: JSON lines, JSON, CSV, TSV or Parquet.</summary>

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Collections.Immutable;
 using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Sampling;
@@ -51,7 +52,7 @@ public static class FederationFold
     {
         Require(state.Settings is null, "the federation is open already");
         Require(opened.Settings.Faults() is not { Count: > 0 } faults, string.Join(" ", opened.Settings.Faults()));
-        var seeds = opened.Settings.SeedCount;
+        var seeds = opened.Settings.Directions.SeedCount;
         return state with
         {
             Settings = opened.Settings,
@@ -71,10 +72,7 @@ public static class FederationFold
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
         return state with
         {
-            Round = new OpenRound(
-            started.Round,
-            started.Participants.ToImmutableSortedSet(StringComparer.Ordinal),
-            time),
+            Round = new OpenRound(started.Round, started.Participants.ToImmutableSortedSet(StringComparer.Ordinal), time),
             LastRound = started.Round
         };
     }
@@ -112,7 +110,7 @@ public static class FederationFold
         Require(state.Assignments.TryGetValue(key, out var assignment), $"there is no assignment {key}");
         Require(!assignment!.IsReported, $"assignment {key} was reported before");
         Require(report.BaseVersion == assignment.BaseVersion, $"assignment {key} is based on version {assignment.BaseVersion}");
-        Require(report.Examples is >= 1 and <= 100_000_000, "its number of examples is out of range");
+        Require(report.Examples is >= 1 and <= Limits.Examples, "its number of examples is out of range");
         Require(report.Seeds.Length == report.Scalars.Length, "it has not one seed for every scalar");
         Require(IsSubsequence(report.Seeds.Span, assignment.Seeds.Span), $"its seeds are not those of assignment {key}");
         foreach (var scalar in report.Scalars.Span)

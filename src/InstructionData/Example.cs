@@ -9,7 +9,7 @@ public abstract record Example
     /// <summary>Other answers that are as good. Training takes <see cref="Output"/>; scoring takes whichever is nearest.</summary>
     public IReadOnlyList<string> Alternatives { get; init; } = [];
 
-    /// <summary>An answer that was put behind <see cref="Output"/>; null where nobody compared any. For objectives that take both.</summary>
+    /// <summary>An answer that was put behind <see cref="Output"/>; null where there is none. For objectives that take both.</summary>
     public string? Rejected { get; init; }
 
     /// <summary>What is asked, as a person would say it in one line: no template and no chat form around it.</summary>

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace FedKSeed.InstructionData;
 
 /// <summary>
-/// How a model is asked: it travels with the model, in a file beside its weights that a run writes, so that whoever evaluates it, talks to it
-/// or tunes it further asks in the same way. The file is a prompt template, and may name a chat form.
+/// How a model is asked: it travels with the model, in a file beside its weights that a run writes, so that whoever evaluates it, talks to
+/// it or tunes it further asks in the same way. The file is a prompt template, and may name a chat form.
 /// </summary>
 /// <param name="Template">For instructions.</param>
 /// <param name="Chat">For conversations; null for the form that the model's other files name.</param>
@@ -36,9 +36,11 @@ public sealed record ModelPrompt(PromptTemplate Template, ChatForm? Chat)
     }
 
     /// <summary>Puts it beside the weights.</summary>
-    public void Write(string modelFolder) => File.WriteAllText(
-        Path.Combine(modelFolder, FileName),
-        JsonSerializer.Serialize(new Content(Template.WithInput, Template.WithoutInput, Chat is { } form ? ChatForms.Name(form) : null), Json) + "\n");
+    public void Write(string modelFolder)
+    {
+        Content content = new(Template.WithInput, Template.WithoutInput, Chat is { } form ? ChatForms.Name(form) : null);
+        File.WriteAllText(Path.Combine(modelFolder, FileName), JsonSerializer.Serialize(content, Json) + "\n");
+    }
 
     private static ChatForm? ChatIn(string path)
     {

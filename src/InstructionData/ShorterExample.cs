@@ -14,7 +14,8 @@ internal static class ShorterExample
     /// <returns>The longest one that fits; null where none does.</returns>
     public static Example? Of(Example example, Func<Example, bool> fits) => example switch
     {
-        InstructionExample { Input.Length: > 0 } instruction => Input(instruction, fits) ?? Instruction(instruction with { Input = null }, fits),
+        InstructionExample { Input.Length: > 0 } instruction =>
+            Input(instruction, fits) ?? Instruction(instruction with { Input = null }, fits),
         InstructionExample instruction => Instruction(instruction, fits),
         CompletionExample completion => Longest(
             completion.Prompt.Length, length => completion with { Prompt = End(completion.Prompt, length) }, fits),

@@ -65,7 +65,9 @@ public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template
         {
             var whole = Encode(example);
             var isTooLong = !Fits(whole);
-            var shorter = isTooLong && WhenTooLong == LongExamples.CutInput ? ShorterExample.Of(example, shorter => Fits(Encode(shorter))) : null;
+            var shorter = isTooLong && WhenTooLong == LongExamples.CutInput
+                ? ShorterExample.Of(example, shorter => Fits(Encode(shorter)))
+                : null;
             var cut = !isTooLong ? whole : shorter is not null ? Encode(shorter) : Beginning(whole);
             tooLong += isTooLong ? 1 : 0;
             if (!cut.HasTarget || (isTooLong && WhenTooLong == LongExamples.Drop))

@@ -56,37 +56,87 @@ public sealed class ModelVerbTests : IDisposable
             {"instruction": "tag", "output": "horse"}
             """);
         var run = await CommandRun.Of(
-            "evaluate",
-            "--model",
-            Sample("model"),
-            "--data",
-            data,
-            "--prompt",
-            Sample("prompt.json"),
-            "--max-tokens",
-            "16",
-            "--max-new-tokens",
-            "4",
-            "--json");
+            "evaluate", "--model", Sample("model"), "--data", data, "--prompt", Sample("prompt.json"), "--max-tokens", "16",
+            "--max-new-tokens", "4", "--json");
 
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(1, JsonDocument.Parse(run.Output).RootElement.GetProperty("truncated").GetInt32());
     }
 
     [Fact]
+    public async Task A_model_is_asked_as_its_own_prompt_says_unless_another_is_named()
+    {
+        async Task<double> Loss(params string[] more)
+        {
+            var run = await CommandRun.Of([
+                "evaluate", "--model", Sample("model"), "--data", Sample("data", "held-out.jsonl"), "--limit", "4", "--max-new-tokens", "2",
+                "--threads", "1", "--json", .. more]);
+            Assert.Equal(0, run.ExitCode);
+            return JsonDocument.Parse(run.Output).RootElement.GetProperty("loss").GetDouble();
+        }
+
+        var own = await Loss();
+        Assert.Equal(own, await Loss("--prompt", Sample("prompt.json")));
+        var other = Write("other.json", "{\"withInput\": \"{input}{instruction}\", \"withoutInput\": \"{instruction}\"}");
+        Assert.NotEqual(own, await Loss("--prompt", other));
+        Assert.Equal(File.ReadAllText(Sample("prompt.json")), File.ReadAllText(Sample("model", "prompt_template.json")));
+    }
+
+    [Fact]
+    public async Task A_file_without_an_example_that_fits_is_named_with_a_remedy_before_scoring()
+    {
+        var long512 = string.Join(' ', Enumerable.Repeat("horse", 500));
+        var data = Write("long.jsonl", $$"""{"instruction": "tag", "output": "{{long512}}"}""");
+        string[] arguments = ["evaluate", "--model", Sample("model"), "--data", data, "--max-tokens", "16", "--max-new-tokens", "4"];
+        var run = await CommandRun.Of([.. arguments, "--long", "drop"]);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains($"--data: {data}: no example has an answer within 16 tokens", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("--max-tokens", run.Errors, StringComparison.Ordinal);
+
+        var cut = await CommandRun.Of(arguments);
+        Assert.Contains(
+            "long.jsonl: 1 of 1 examples are longer than 16 tokens: 0 lost part of their input, 1 the end", cut.Output,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_used_as_a_model_is_wrong_usage_whichever_file_is_at_fault()
+    {
+        foreach (var (file, text, said) in new[]
+        {
+            ("config.json", "{\"model_type\": \"mamba\"}", "model_type is mamba"), ("tokenizer.json", "{}", "tokenizer.json"),
+            ("tokenizer.json", "version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+            ("model.safetensors", "short", "header length"),
+        })
+        {
+            var folder = Directory.CreateDirectory(Path.Combine(_folder, Path.GetRandomFileName())).FullName;
+            foreach (var path in Directory.EnumerateFiles(Sample("model")))
+                File.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
+            File.WriteAllText(Path.Combine(folder, file), text);
+            foreach (var arguments in new string[][]
+            {
+                ["evaluate", "--model", folder, "--data", Sample("data", "held-out.jsonl")],
+                ["generate", "--model", folder, "--prompt-text", "a"],
+                ["run", "--model", folder],
+            })
+            {
+                var run = await CommandRun.Of(arguments);
+                Assert.Equal(2, run.ExitCode);
+                Assert.Contains(said, run.Errors, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Every_fault_of_an_evaluation_is_named_at_once()
     {
         var run = await CommandRun.Of(
-            "evaluate", "--model", "/nowhere", "--data", Write(
-                "broken.jsonl",
-                "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": 1}\nnonsense\n"), "--prompt", "/no-prompt.json");
+            "evaluate", "--model", "/nowhere", "--prompt", "/no-prompt.json", "--data",
+            Write("broken.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": 1}\nnonsense\n"));
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[] {
-            "--model: there is no folder '/nowhere'",
-            "broken.jsonl:2: \"prompt\" must be a string",
-            "broken.jsonl:3:",
-            "--prompt: " })
+            "--model: there is no folder '/nowhere'", "broken.jsonl:2: \"prompt\" must be a string", "broken.jsonl:3:", "--prompt: " })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
         Assert.Empty(run.Output);
     }
@@ -141,15 +191,17 @@ public sealed class ModelVerbTests : IDisposable
     [Fact]
     public async Task A_data_file_is_answered_line_by_line_in_its_order()
     {
-        var data = Write("questions.json", """[{"instruction": "file this entry", "input": "horse", "output": "a"}, {"instruction": "file this entry", "input": "glove", "output": "b"}]""");
+        var data = Write("questions.json", """
+            [{"instruction": "file this entry", "input": "horse", "output": "a"},
+             {"instruction": "file this entry", "input": "glove", "output": "b"}]
+            """);
         var run = await CommandRun.Of(Generate("--data", data));
 
         Assert.Equal(0, run.ExitCode);
-        var answers = run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)
-            .ToArray();
+        var answers = run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.Equal(
-            ["file this entry horse", "file this entry glove"],
-            answers.Select(answer => answer.GetProperty("question").GetString()));
+            ["file this entry horse", "file this entry glove"], answers.Select(answer => answer.GetProperty("question").GetString()));
         Assert.Equal(["a", "b"], answers.Select(answer => answer.GetProperty("wanted").GetString()));
         var alone = await CommandRun.Of(Generate("--instruction", "file this entry", "--input", "glove"));
         Assert.Equal(alone.Output.TrimEnd('\n'), answers[1].GetProperty("answer").GetString());
@@ -159,42 +211,22 @@ public sealed class ModelVerbTests : IDisposable
     public async Task Options_that_make_no_sense_together_are_named_at_once()
     {
         var run = await CommandRun.Of(
-            "generate",
-            "--model",
-            "/nowhere",
-            "--prompt-text",
-            "a",
-            "--data",
-            "/no-data.jsonl",
-            "--input",
-            "b",
-            "--raw");
+            "generate", "--model", "/nowhere", "--prompt-text", "a", "--data", "/no-data.jsonl", "--input", "b", "--raw");
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[] {
-            "--prompt-text and --data exclude each other",
-            "--input goes with --instruction",
-            "--raw is about",
-            "--model: there is no folder",
-            "--data: " })
+            "--prompt-text and --data exclude each other", "--input goes with --instruction", "--raw is about",
+            "--model: there is no folder", "--data: " })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
 
         var wrong = await CommandRun.Of(
-            "generate",
-            "--model",
-            Sample("model"),
-            "--top-p",
-            "2",
-            "--temperature",
-            "hot",
-            "--max-new-tokens",
-            "0",
-            "--chat-form",
+            "generate", "--model", Sample("model"), "--top-p", "2", "--temperature", "hot", "--max-new-tokens", "0", "--chat-form",
             "morse");
         Assert.Equal(2, wrong.ExitCode);
         foreach (var said in new[]
         {
-            "--top-p must be a number between", "--temperature must be a number between 0 and 100", "--max-new-tokens must be a whole number between 1 and", "--chat-form must be chatml or llama2 or llama3",
+            "--top-p must be a number between", "--temperature must be a number between 0 and 100",
+            "--max-new-tokens must be a whole number between 1 and", "--chat-form must be chatml or llama2 or llama3",
         })
             Assert.Contains(said, wrong.Errors, StringComparison.Ordinal);
     }
@@ -211,8 +243,10 @@ public sealed class ModelVerbTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static string[] Generate(params string[] arguments) =>
-        ["generate", "--model", Sample("model"), "--template", Sample(
-            "prompt.json"), "--max-new-tokens", "6", "--threads", "1", .. arguments];
+        [
+            "generate", "--model", Sample("model"), "--template", Sample("prompt.json"), "--max-new-tokens", "6", "--threads", "1",
+            .. arguments
+        ];
 
     private static string Sample(params string[] parts) => Path.Combine([SamplesBeside(), .. parts]);
 

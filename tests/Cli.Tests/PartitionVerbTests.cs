@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Text;
 using System.Text.Json;
 
 namespace FedKSeed.Cli.Tests;
@@ -11,41 +13,11 @@ public sealed class PartitionVerbTests : IDisposable
     {
         var data = Dolly(300);
         var first = await CommandRun.Of(
-            "partition",
-            "--data",
-            data,
-            "--clients",
-            "4",
-            "--to",
-            Target("a"),
-            "--held-out",
-            "0.1",
-            "--seed",
-            "7");
+            "partition", "--data", data, "--clients", "4", "--to", Target("a"), "--held-out", "0.1", "--seed", "7");
         var second = await CommandRun.Of(
-            "partition",
-            "--data",
-            data,
-            "--clients",
-            "4",
-            "--to",
-            Target("b"),
-            "--held-out",
-            "0.1",
-            "--seed",
-            "7");
+            "partition", "--data", data, "--clients", "4", "--to", Target("b"), "--held-out", "0.1", "--seed", "7");
         var third = await CommandRun.Of(
-            "partition",
-            "--data",
-            data,
-            "--clients",
-            "4",
-            "--to",
-            Target("c"),
-            "--held-out",
-            "0.1",
-            "--seed",
-            "8");
+            "partition", "--data", data, "--clients", "4", "--to", Target("c"), "--held-out", "0.1", "--seed", "8");
 
         Assert.Equal((0, 0, 0), (first.ExitCode, second.ExitCode, third.ExitCode));
         Assert.Equal(Contents("a"), Contents("b"));
@@ -67,8 +39,7 @@ public sealed class PartitionVerbTests : IDisposable
         var parts = JsonDocument.Parse(run.Output).RootElement.GetProperty("parts").EnumerateArray().ToArray();
         Assert.Equal([20, 20, 20], parts.Select(part => part.GetProperty("examples").GetInt32()));
         Assert.All(
-            parts,
-            part => Assert.Equal(20, File.ReadLines(Path.Combine(Target("a"), part.GetProperty("file").GetString()!)).Count()));
+            parts, part => Assert.Equal(20, File.ReadLines(Path.Combine(Target("a"), part.GetProperty("file").GetString()!)).Count()));
     }
 
     [Fact]
@@ -129,8 +100,8 @@ public sealed class PartitionVerbTests : IDisposable
     public async Task Every_fault_of_a_partition_is_named_at_once()
     {
         var run = await CommandRun.Of(
-            "partition", "--data", Dolly(
-                3), "/nowhere.jsonl", "--to", _folder, "--by", "even", "--alpha", "2", "--field", "task", "--force");
+            "partition", "--data", Dolly(3), "/nowhere.jsonl",
+            "--to", _folder, "--by", "even", "--alpha", "2", "--field", "task", "--force");
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[]
@@ -140,23 +111,12 @@ public sealed class PartitionVerbTests : IDisposable
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
 
         var wrong = await CommandRun.Of(
-            "partition",
-            "--data",
-            Dolly(3),
-            "--to",
-            Target("a"),
-            "--clients",
-            "0",
-            "--alpha",
-            "x",
-            "--by",
-            "luck",
-            "--held-out",
-            "1");
+            "partition", "--data", Dolly(3), "--to", Target("a"), "--clients", "0", "--alpha", "x", "--by", "luck", "--held-out", "1");
         Assert.Equal(2, wrong.ExitCode);
         foreach (var said in new[]
         {
-            "--clients must be a whole number between 1 and 100000", "--alpha must be a number between", "--by must be dirichlet or file or even", "--held-out must be a number between 0 and 0.99",
+            "--clients must be a whole number between 1 and 100000", "--alpha must be a number between",
+            "--by must be dirichlet or file or even", "--held-out must be a number between 0 and 0.99",
         })
             Assert.Contains(said, wrong.Errors, StringComparison.Ordinal);
     }
@@ -168,10 +128,31 @@ public sealed class PartitionVerbTests : IDisposable
 
         Assert.Equal(2, run.ExitCode);
         Assert.Contains(
-            "\"topic\"; the first has the fields instruction, context, response, category",
-            run.Errors,
-            StringComparison.Ordinal);
+            "\"topic\"; the first has the fields instruction, context, response, category", run.Errors, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Target("a")));
+    }
+
+    [Fact]
+    public async Task A_compressed_table_under_names_of_its_own_is_shared_out_under_those_of_the_form_and_a_stranger_is_named()
+    {
+        var source = Directory.CreateDirectory(Path.Combine(_folder, "source")).FullName;
+        using (var gzip = new GZipStream(File.Create(Path.Combine(source, "posts.csv.gz")), CompressionLevel.Fastest))
+            gzip.Write(Encoding.UTF8.GetBytes(
+                "title,body,category\n" + string.Concat(Enumerable.Range(0, 40).Select(i => $"t{i},b{i},{i % 2}\n"))));
+        File.WriteAllText(Path.Combine(source, "posts.csv.bak"), "");
+
+        var run = await CommandRun.Of(
+            "partition", "--data", source, "--clients", "2", "--to", Target("a"), "--by", "even",
+            "--fields", "instruction=title,output=body");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("posts.csv.bak", run.Errors, StringComparison.Ordinal);
+        var lines = Directory.EnumerateFiles(Target("a")).SelectMany(File.ReadLines).ToArray();
+        Assert.Equal(40, lines.Length);
+        Assert.Contains("{\"instruction\":\"t7\",\"output\":\"b7\",\"category\":\"1\"}", lines);
+        var wrong = await CommandRun.Of(
+            "partition", "--data", source, "--clients", "2", "--to", Target("b"), "--fields", "titel=title");
+        Assert.Contains("no form has a field 'titel'", wrong.Errors, StringComparison.Ordinal);
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

@@ -1,3 +1,4 @@
+#pragma warning disable RCS0056 // records are lines, as in the files that people have
 using System.Text.Json;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.Tests;

@@ -15,6 +15,8 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         Directory.CreateDirectory(folder.Path);
         folder.RequireSpace();
         plan.Write(folder.Plan);
+        foreach (var line in screen.During("Reading the data", progress => RunData.Notes(plan, progress, cancel)))
+            screen.Line(line);
         var before = screen.During("Scoring the base model", progress => HeldOutScore.Of(plan.Model, plan, progress, cancel));
         var metrics = await FederateAsync(plan, place, resume, cancel);
 
@@ -22,6 +24,7 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         using var source = Checkpoint.Open(plan.Model);
         screen.During($"Rebuilding version {closed.Version} from the log", _ =>
             ReplayedVersion.Read(folder.Log, closed.Version).Write(source, folder.Model, plan.Threads, null, cancel));
+        plan.ModelPrompt().Write(folder.Model);
         var after = screen.During("Scoring the tuned model", progress => HeldOutScore.Of(folder.Model, plan, progress, cancel));
         var summary = RunSummary.Of(metrics, before, after, source, time.GetElapsedTime(started), folder);
         await File.WriteAllTextAsync(folder.Report, HtmlReport.Of(LogFile.Read(folder.Log), metrics.Rows, summary), cancel);

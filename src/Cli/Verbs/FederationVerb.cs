@@ -66,9 +66,9 @@ internal abstract class FederationVerb(string name, string description)
 
     /// <summary>The value of an option that was given and is a whole number.</summary>
     protected static int? WholeNumber(ParseResult parsed, Option option) =>
-        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value) ?
-            value :
-            null;
+        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : null;
 
     private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
@@ -76,7 +76,7 @@ internal abstract class FederationVerb(string name, string description)
         parsed.GetResult(option) is { Tokens.Count: 1 } ? parsed.GetValue(option)!.FullName : null;
 
     private RunPlan Plan(ParseResult parsed) =>
-        _options.Plan(parsed, Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan) : new RunPlan());
+        _options.Plan(parsed, Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan) : RunPlan.New);
 
     private async Task<int> ExecuteAsync(ParseResult parsed, bool isVerbose, CancellationToken cancel)
     {

@@ -39,38 +39,25 @@ internal sealed class GenerateVerb
         HelpName = "FILE"
     };
     private readonly Option<DataFormat?> _format = CommonOptions.Format();
+    private readonly Option<string?> _fields = CommonOptions.Fields();
     private readonly Option<int?> _limit = CommonOptions.Number(
-        "--limit",
-        "Examples of the file, evenly spaced; 0 for all. [default: 0]",
-        0,
-        int.MaxValue);
+        "--limit", "Examples of the file, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
     private readonly Option<FileInfo?> _template = CommonOptions.Template("--template", "--prompt");
     private readonly Option<ChatForm?> _chatForm = CommonOptions.ChatForm(
         "instructions go into the template; conversations into the model's own form");
     private readonly Option<int?> _maxNewTokens = CommonOptions.Number(
-        "--max-new-tokens",
-        $"Longest answer. [default: {DefaultMaxNewTokens}]",
-        1,
-        1_000_000);
+        "--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 1_000_000);
     private readonly Option<double?> _temperature = CommonOptions.Number(
         "--temperature",
-        "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or --top-k]",
+        "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or "
+            + "--top-k]",
         0.0, 100.0);
     private readonly Option<double?> _topP = CommonOptions.Number(
-        "--top-p",
-        "Draw from the likeliest tokens that make up this share. [default: 1]",
-        1e-6,
-        1.0);
+        "--top-p", "Draw from the likeliest tokens that make up this share. [default: 1]", 1e-6, 1.0);
     private readonly Option<int?> _topK = CommonOptions.Number(
-        "--top-k",
-        "Draw from as many of the likeliest tokens; 0 for all. [default: 0]",
-        0,
-        int.MaxValue);
+        "--top-k", "Draw from as many of the likeliest tokens; 0 for all. [default: 0]", 0, int.MaxValue);
     private readonly Option<ulong?> _seed = CommonOptions.Number(
-        "--seed",
-        "The same seed draws the same tokens. [default: 0]",
-        0UL,
-        ulong.MaxValue);
+        "--seed", "The same seed draws the same tokens. [default: 0]", 0UL, ulong.MaxValue);
     private readonly Option<bool> _raw = new("--raw")
     {
         Description = "Lines of standard input are texts to go on with, not instructions."
@@ -78,20 +65,16 @@ internal sealed class GenerateVerb
     private readonly Option<ComputeType?> _dataType = CommonOptions.DataType();
     private readonly Option<DeviceSetting?> _device = CommonOptions.Device();
     private readonly Option<int?> _threads = CommonOptions.Number(
-        "--threads",
-        "Threads of a tensor operation. [default: one a core]",
-        1,
-        256);
+        "--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
 
     public static Command Create(TextReader input) => new GenerateVerb().Verb(input);
 
     private Command Verb(TextReader input)
     {
         var verb = new Command(
-            "generate",
-            "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
+            "generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
-            _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm,
+            _model, _promptText, _instruction, _input, _data, _format, _fields, _limit, _template, _chatForm,
             _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _device, _threads,
         };
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, input, cancel));
@@ -101,13 +84,17 @@ internal sealed class GenerateVerb
     private async Task<int> ExecuteAsync(ParseResult parsed, TextReader input, CancellationToken cancel)
     {
         var faults = Faults(parsed).Concat(RunPlan.ModelFaults(parsed.GetRequiredValue(_model).FullName)).ToList();
-        var template = PromptTemplate.Alpaca;
+        ModelPrompt? prompt = null;
         IReadOnlyList<Example> data = [];
-        if (parsed.GetValue(_template) is { } file)
-            faults.AddRange(UsageException.FaultsOf("--template", file.FullName, path => template = PromptTemplate.Load(path)));
+        var file = parsed.GetValue(_template)?.FullName;
+        faults.AddRange(UsageException.FaultsOf(
+            file is null ? "--model" : "--template", parsed.GetRequiredValue(_model).FullName,
+            model => prompt = ModelPrompt.Of(model, file, parsed.GetValue(_chatForm))));
+        DataReading reading = new() { Format = parsed.GetValue(_format) };
+        faults.AddRange(UsageException.FaultsOf(
+            "--fields", "", _ => reading = reading with { Fields = FieldNames.Parse(parsed.GetValue(_fields)) }));
         if (parsed.GetValue(_data) is { } examples)
-            faults.AddRange(
-                UsageException.FaultsOf("--data", examples.FullName, path => data = DataFile.Load(path, parsed.GetValue(_format))));
+            faults.AddRange(UsageException.FaultsOf("--data", examples.FullName, path => data = DataFile.Load(path, reading)));
         if (faults.Count > 0)
             throw new UsageException(faults);
 
@@ -116,7 +103,7 @@ internal sealed class GenerateVerb
         var folder = parsed.GetRequiredValue(_model).FullName;
         using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32, device);
         using var weights = model.BaseWeights();
-        var encoder = model.Encoder(template, model.MaxLength, parsed.GetValue(_chatForm));
+        var encoder = model.Encoder(prompt!.Template, model.MaxLength, prompt.Chat);
         var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);
         if (data.Count > 0)
             writer.Answer(EvenlySpaced.Of(data, parsed.GetValue(_limit) ?? 0), cancel);
@@ -137,7 +124,7 @@ internal sealed class GenerateVerb
             yield return $"{string.Join(" and ", given)} exclude each other.";
         if (IsGiven(_input) && !IsGiven(_instruction))
             yield return "--input goes with --instruction.";
-        foreach (var option in new Option[] { _format, _limit }.Where(option => IsGiven(option) && !IsGiven(_data)))
+        foreach (var option in new Option[] { _format, _fields, _limit }.Where(option => IsGiven(option) && !IsGiven(_data)))
             yield return $"{option.Name} goes with --data.";
         if (parsed.GetValue(_raw) && given.Length > 0)
             yield return $"--raw is about lines of standard input, and {given[0]} is given.";
@@ -195,11 +182,7 @@ internal sealed class GenerateVerb
     }
 
     private sealed class Writer(
-        CausalLanguageModel model,
-        ModelWeights weights,
-        ExampleEncoder encoder,
-        GenerationSettings settings,
-        TextWriter output)
+        CausalLanguageModel model, ModelWeights weights, ExampleEncoder encoder, GenerationSettings settings, TextWriter output)
     {
         /// <summary>Writes an answer as it comes, and ends its line however it ends.</summary>
         /// <param name="number">Of the text, for what is drawn.</param>
@@ -227,13 +210,8 @@ internal sealed class GenerateVerb
                 var answers = model.Generate(weights, prompts, SettingsFor(prompts, first), written: null, cancel);
                 foreach (var (example, answer) in batch.Zip(answers))
                     output.WriteLine(JsonSerializer.Serialize(
-                        new
-                        {
-                            question = example.Question,
-                            answer = encoder.Tokenizer.Decode(answer),
-                            wanted = example
-                            .Output
-                        }, CommonOptions.JsonFormat));
+                        new { question = example.Question, answer = encoder.Tokenizer.Decode(answer), wanted = example.Output },
+                        CommonOptions.JsonFormat));
                 output.Flush();
             }
         }
@@ -244,7 +222,8 @@ internal sealed class GenerateVerb
             var room = model.MaxLength - longest;
             return room < 1
                 ? throw new FailureException(string.Create(
-                    CultureInfo.InvariantCulture, $"a prompt of {longest} tokens leaves no room for an answer: the model takes {model.MaxLength} in all."))
+                    CultureInfo.InvariantCulture,
+                    $"a prompt of {longest} tokens leaves no room for an answer: the model takes {model.MaxLength} in all."))
                 : settings with
                 {
                     MaxNewTokens = Math.Min(settings.MaxNewTokens, room),

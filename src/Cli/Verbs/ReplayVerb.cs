@@ -64,6 +64,8 @@ internal static class ReplayVerb
             faults.Add($"--log: there is no file '{request.Log.FullName}'.");
         if (!request.Base.Exists)
             faults.Add($"--base: there is no folder '{request.Base.FullName}'.");
+        else
+            faults.AddRange(UsageException.FaultsOf("--base", request.Base.FullName, folder => Checkpoint.Open(folder).Dispose()));
         if (request.Version < 0)
             faults.Add("--version must be 0 or more.");
         if (request.Threads is < 1 or > 1024)

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Security.Cryptography;
 using System.Text;
 using FedKSeed.Federation.Log;
@@ -139,7 +140,7 @@ public static class RoundPolicy
         return settings.TimeLimit > TimeSpan.Zero && now >= book.OpenedAt + settings.TimeLimit ? FederationEnd.TimeIsUp : null;
     }
 
-    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round.</summary>
+    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round (SPEC 11).</summary>
     private static string[] Invite(FederationSettings settings, int round, string[] free)
     {
         var wanted = settings.ParticipantsPerRound > 0
@@ -148,7 +149,7 @@ public static class RoundPolicy
         var invited = (int)Math.Min(free.Length, Math.Ceiling(wanted * settings.OverSelection - 1e-9));
         return invited == free.Length
             ? free
-            : [.. free.OrderBy(client => Lot(settings.PoolKey, round, client), StringComparer.Ordinal).Take(invited)
+            : [.. free.OrderBy(client => Lot(settings.Directions.PoolKey, round, client), StringComparer.Ordinal).Take(invited)
                 .Order(StringComparer.Ordinal)];
     }
 

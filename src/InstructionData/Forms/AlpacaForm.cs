@@ -10,5 +10,8 @@ internal sealed class AlpacaForm : IDataForm
     public IReadOnlyList<string> Optional => ["input", "system"];
 
     public Example Read(RecordFields record) =>
-        new InstructionExample(record.Text("instruction"), record.OptionalText("input"), record.Text("output")) { System = record.System() };
+        new InstructionExample(record.Text("instruction"), record.OptionalText("input"), record.Text("output"))
+        {
+            System = record.System(),
+        };
 }

@@ -43,7 +43,8 @@ public sealed record DataFile(DataFormat Format, IReadOnlyList<DataRecord> Recor
     public static string NameOf(string path)
     {
         var name = Path.GetFileName(path);
-        var extension = Extensions.Where(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)).MaxBy(ending => ending.Length);
+        var extension = Extensions.Where(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+            .MaxBy(ending => ending.Length);
         return extension is null ? Path.GetFileNameWithoutExtension(name) : name[..^extension.Length];
     }
 

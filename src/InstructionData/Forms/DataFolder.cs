@@ -8,7 +8,7 @@ public sealed record DataFolder
     /// <summary>The files of each client, by the client's name: that of the file. More than one is a mistake.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyList<string>> Clients { get; init; }
 
-    /// <summary>The held-out file; where there are several, the one that is looked for first, and where there is none, the usual name.</summary>
+    /// <summary>The held-out file; of several the one that is looked for first, and where there is none, the usual name.</summary>
     public required string HeldOut { get; init; }
 
     /// <summary>Names of what lies there and is not taken, folders with a slash.</summary>
@@ -17,7 +17,8 @@ public sealed record DataFolder
     public static DataFolder Of(string path)
     {
         var all = Directory.Exists(path) ? Directory.GetFileSystemEntries(path) : [];
-        string[] files = [.. all.Where(entry => File.Exists(entry) && DataFile.IsNamedSo(entry)).OrderBy(Rank).ThenBy(entry => entry, StringComparer.Ordinal)];
+        string[] files = [.. all.Where(entry => File.Exists(entry) && DataFile.IsNamedSo(entry)).OrderBy(Rank)
+            .ThenBy(entry => entry, StringComparer.Ordinal)];
         var clients = files.Where(file => DataFile.NameOf(file).StartsWith(ClientPrefix, StringComparison.Ordinal))
             .GroupBy(DataFile.NameOf, StringComparer.Ordinal)
             .ToDictionary(group => group.Key, group => (IReadOnlyList<string>)[.. group], StringComparer.Ordinal);

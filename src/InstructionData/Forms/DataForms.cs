@@ -29,7 +29,8 @@ public sealed record DataForms(IReadOnlyList<IDataForm> All)
 
     /// <exception cref="InvalidDataException">There is no form of that name.</exception>
     internal IDataForm Find(DataFormat format) => All.FirstOrDefault(form => form.Name == format.Name)
-        ?? throw new InvalidDataException($"'{format.Name}' is no form of data; there are {string.Join(", ", All.Select(form => form.Name))}.");
+        ?? throw new InvalidDataException(
+            $"'{format.Name}' is no form of data; there are {string.Join(", ", All.Select(form => form.Name))}.");
 
     /// <summary>The form that most of the records have, the first of them in a tie; null where none has any.</summary>
     internal IDataForm? Detect(IReadOnlyList<RecordFields> records)

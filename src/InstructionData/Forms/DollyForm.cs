@@ -10,5 +10,8 @@ internal sealed class DollyForm : IDataForm
     public IReadOnlyList<string> Optional => ["context", "system"];
 
     public Example Read(RecordFields record) =>
-        new InstructionExample(record.Text("instruction"), record.OptionalText("context"), record.Text("response")) { System = record.System() };
+        new InstructionExample(record.Text("instruction"), record.OptionalText("context"), record.Text("response"))
+        {
+            System = record.System(),
+        };
 }

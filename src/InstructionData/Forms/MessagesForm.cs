@@ -24,7 +24,8 @@ internal sealed class MessagesForm : IDataForm
     public IReadOnlyList<string> Optional => ["system"];
 
     public Example Read(RecordFields record) =>
-        ChatExample.Of(WithSystem(record.System(), Messages(record, record.Has("messages") || !record.Has("conversations") ? "messages" : "conversations")));
+        ChatExample.Of(WithSystem(
+            record.System(), Messages(record, record.Has("messages") || !record.Has("conversations") ? "messages" : "conversations")));
 
     /// <summary>The messages of a field.</summary>
     /// <exception cref="FormatException">They are none; the message says which.</exception>
@@ -58,7 +59,8 @@ internal sealed class MessagesForm : IDataForm
             : throw new FormatException($"\"{role}\" is {name}; known are {string.Join(", ", Roles.Keys)}.");
     }
 
-    private static string Content(RecordFields message, string field) => message.Has(field) && message.Value(field) is { ValueKind: JsonValueKind.Array } parts
+    private static string Content(RecordFields message, string field) =>
+        message.Has(field) && message.Value(field) is { ValueKind: JsonValueKind.Array } parts
         ? string.Concat(parts.EnumerateArray().Select((part, i) => Part(part, i + 1)))
         : message.Text(field);
 
@@ -70,6 +72,7 @@ internal sealed class MessagesForm : IDataForm
         fields.RequireObject();
         return fields.Has("text") ? fields.Text("text")
             : throw new FormatException(
-                $"part {number} of the content is of type {(fields.Has("type") ? fields.Value("type").ToString() : "(none)")}: only text can be learned.");
+                $"part {number} of the content is of type {(fields.Has("type") ? fields.Value("type").ToString() : "(none)")}: "
+                    + "only text can be learned.");
     }
 }

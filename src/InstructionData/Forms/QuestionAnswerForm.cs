@@ -10,7 +10,9 @@ internal sealed class QuestionAnswerForm : IDataForm
     public IReadOnlyList<string> Optional => ["context", "system", "system_prompt"];
 
     public Example Read(RecordFields record) => new InstructionExample(
-        record.Text("question"), record.OptionalText("context"), record.Text(record.Has("answer") || !record.Has("response") ? "answer" : "response"))
+        record.Text("question"),
+        record.OptionalText("context"),
+        record.Text(record.Has("answer") || !record.Has("response") ? "answer" : "response"))
     {
         System = record.System() ?? record.System("system_prompt"),
     };

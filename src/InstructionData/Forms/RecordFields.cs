@@ -75,6 +75,6 @@ public readonly struct RecordFields(JsonElement json, FieldNames names)
         ? value
         : throw new FormatException($"\"{names.InData(field)}\" is missing.");
 
-    /// <summary>What the assistant is told beforehand, where a record says it beside its other fields; null where it is not told anything.</summary>
+    /// <summary>What the assistant is told beforehand, where a record says it beside other fields; null where it is told nothing.</summary>
     public string? System(string field = "system") => OptionalText(field) is { Length: > 0 } text ? text : null;
 }

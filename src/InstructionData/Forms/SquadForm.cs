@@ -28,7 +28,10 @@ internal sealed class SquadForm : IDataForm
             _ => throw new FormatException($"\"answers\" must be a list or an object with a list \"text\", it is {answers.ValueKind}."),
         };
         string[] different = [.. texts.Select(Text).Distinct(StringComparer.Ordinal).DefaultIfEmpty("")];
-        return new InstructionExample(record.Text("question"), record.OptionalText("context"), different[0]) { Alternatives = different[1..] };
+        return new InstructionExample(record.Text("question"), record.OptionalText("context"), different[0])
+        {
+            Alternatives = different[1..],
+        };
     }
 
     public IEnumerable<RawRecord>? Unfold(RawRecord document, string path) =>
@@ -40,8 +43,8 @@ internal sealed class SquadForm : IDataForm
     private static bool HasParagraphs(JsonElement article) =>
         article.ValueKind == JsonValueKind.Object && article.TryGetProperty("paragraphs", out _);
 
-    private static IEnumerable<RawRecord> Article(string place, JsonElement article) => Each(place, article, "paragraphs", (at, paragraph) =>
-        Each(at, paragraph, "qas", (_, question) =>
+    private static IEnumerable<RawRecord> Article(string place, JsonElement article) =>
+        Each(place, article, "paragraphs", (at, paragraph) => Each(at, paragraph, "qas", (_, question) =>
         {
             RecordFields asked = new(question);
             return

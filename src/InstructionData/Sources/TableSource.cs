@@ -40,7 +40,8 @@ internal static class TableSource
             if (badQuote)
             {
                 // A cell that does not end takes all that follows: the line after the last good row is where it may begin.
-                yield return new RawRecord($"{file.Path}:{before + 1}", default, "a cell in quotes does not end with a quote before the next separator.")
+                yield return new RawRecord(
+                    $"{file.Path}:{before + 1}", default, "a cell in quotes does not end with a quote before the next separator.")
                 {
                     IsEndOfReading = true,
                 };

@@ -47,7 +47,8 @@ internal static class TextFaults
             case JsonValueKind.String:
                 return IsText(() => value.GetString()) ? null : place;
             case JsonValueKind.Array:
-                return value.EnumerateArray().Select((item, i) => FirstFault(item, $"{place}[{i}]")).FirstOrDefault(fault => fault is not null);
+                return value.EnumerateArray().Select((item, i) => FirstFault(item, $"{place}[{i}]"))
+                    .FirstOrDefault(fault => fault is not null);
             case JsonValueKind.Object:
                 foreach (var field in value.EnumerateObject())
                 {

@@ -32,7 +32,9 @@ internal sealed class Utf16Stream(Stream source, bool isBigEndian) : ReadOnlyStr
         var bytes = Source.ReadAtLeast(_in, _in.Length, throwOnEndOfStream: false);
         (_next, _end) = (0, 0);
         for (var at = 0; at + 1 < bytes; at += sizeof(char))
-            Add((char)(isBigEndian ? BinaryPrimitives.ReadUInt16BigEndian(_in.AsSpan(at)) : BinaryPrimitives.ReadUInt16LittleEndian(_in.AsSpan(at))));
+            Add((char)(isBigEndian
+                ? BinaryPrimitives.ReadUInt16BigEndian(_in.AsSpan(at))
+                : BinaryPrimitives.ReadUInt16LittleEndian(_in.AsSpan(at))));
         if (bytes % sizeof(char) != 0)
             Half('\uDC00'); // a file that ends within a unit ends with half a character too
         if (bytes < _in.Length && _high != 0)
