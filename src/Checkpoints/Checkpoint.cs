@@ -63,7 +63,11 @@ public sealed class Checkpoint : IDisposable
             else if (File.Exists(Path.Combine(folder, IndexFile)))
                 OpenShards(CheckpointIndex.Read(Path.Combine(folder, IndexFile)), folder, files);
             else
-                throw new CheckpointException(folder, null, $"not a checkpoint: neither {SingleFile} nor {IndexFile} is there.");
+                throw new CheckpointException(
+                    folder,
+                    null,
+                    $"not a checkpoint: neither {SingleFile} nor {IndexFile} is there. {ForeignWeights.InFolder(folder)}".TrimEnd());
+            RequireUnquantised(folder, files);
             return new Checkpoint(folder, files);
         }
         catch
@@ -118,6 +122,16 @@ public sealed class Checkpoint : IDisposable
             BinaryPrimitives.WriteUInt64LittleEndian(number, (ulong)dimension);
             hash.AppendData(number);
         }
+    }
+
+    private static void RequireUnquantised(string folder, List<SafetensorsFile> files)
+    {
+        if (ForeignWeights.Quantisation([.. files.SelectMany(file => file.Header.Entries).Select(entry => entry.Name)]) is { } by)
+            throw new CheckpointException(
+                folder,
+                null,
+                $"the weights are quantised by {by}, which is not read: take the model's release in F32, F16 or BF16, or write one with "
+                    + "transformers: from_pretrained(folder).dequantize().save_pretrained(other).");
     }
 
     private static void OpenShards(CheckpointIndex index, string folder, List<SafetensorsFile> files)

@@ -13,6 +13,8 @@ internal sealed class CheckpointIndex
     /// <exception cref="CheckpointException">The file is not such an index, or names a file outside its own folder.</exception>
     public static CheckpointIndex Read(string path)
     {
+        if (GitLfsPointer.Is(path))
+            throw new CheckpointException(path, null, GitLfsPointer.Problem);
         using var document = CheckpointJson.Parse(path, null, File.ReadAllBytes(path));
         if (document.RootElement.ValueKind != JsonValueKind.Object
             || !document.RootElement.TryGetProperty(MapField, out var map) || map.ValueKind != JsonValueKind.Object)

@@ -28,6 +28,8 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     {
         if (!File.Exists(path))
             throw new CheckpointException(path, null, "the file is missing.");
+        if (GitLfsPointer.Is(path))
+            throw new CheckpointException(path, null, GitLfsPointer.Problem);
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         var header = SafetensorsHeader.Read(path, stream);
         var map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);

@@ -74,6 +74,12 @@ internal sealed class SafetensorsHeader
         if (metadata.ValueKind != JsonValueKind.Object
             || metadata.EnumerateObject().Any(pair => pair.Value.ValueKind != JsonValueKind.String))
             throw new CheckpointException(path, MetadataField, "must be an object of strings.");
+        if (ForeignWeights.Framework(metadata.TryGetProperty("format", out var format) ? format.GetString() : null) is { } framework)
+            throw new CheckpointException(
+                path,
+                $"{MetadataField}.format",
+                $"the weights are {framework}'s, whose names and layout are others: take the model's PyTorch release, or load them with "
+                    + "transformers (from_tf=True, from_flax=True) and save_pretrained.");
     }
 
     private static SafetensorsEntry ParseEntry(string path, JsonProperty property)

@@ -28,8 +28,8 @@ public sealed class BaseModel : IDisposable
         torch.set_num_threads(worker.TorchThreads);
         Model = CausalLanguageModel.Load(worker.ModelFolder, ComputeTypes.Parse(worker.ComputeType), _device);
         Digest = Model.Checkpoint.Digest();
-        var template = worker.PromptFile is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        Encoder = Model.Encoder(template, worker.MaximumTokens, worker.ChatForm);
+        var prompt = ModelPrompt.Of(worker.ModelFolder, worker.PromptFile, worker.ChatForm);
+        Encoder = Model.Encoder(prompt.Template, worker.MaximumTokens, prompt.Chat) with { WhenTooLong = worker.LongExamples };
         _degreeOfParallelism = Math.Max(worker.Parallelism, worker.TorchThreads);
     }
 

@@ -23,11 +23,13 @@ public sealed partial class LocalClients
         {
             try
             {
-                var encoded = model.Encoder.Encode(DataFile.Load(client.Data, options.Value.Format));
+                var encoded = model.Encoder.Encode(DataFile.Load(client.Data, options.Value.Reading()));
                 if (encoded.Truncated > 0)
-                    Cut(log, client.Name, encoded.Truncated, model.Encoder.MaxLength, encoded.Dropped);
+                    Cut(log, client.Name, encoded.Truncated, model.Encoder.MaxLength, encoded.InputCut, encoded.AnswerCut, encoded.Dropped);
                 if (encoded.Sequences.Count == 0)
-                    faults.Add($"{client.Data}: no example has an answer within {model.Encoder.MaxLength} tokens.");
+                    faults.Add(
+                        $"{client.Data}: no example has an answer within {model.Encoder.MaxLength} tokens. "
+                            + "A larger Worker:MaximumTokens may help.");
                 _byName[client.Name] = new LocalClient(client.Name, encoded.Sequences);
             }
             catch (Exception fault) when (fault is InvalidDataException or IOException)
@@ -44,6 +46,7 @@ public sealed partial class LocalClients
     public LocalClient this[string name] => _byName[name];
 
     [LoggerMessage(Level = LogLevel.Warning,
-        Message = "{Client}: {Truncated} examples are longer than {Maximum} tokens and were cut; {Dropped} of them have no answer left")]
-    private static partial void Cut(ILogger log, string client, int truncated, int maximum, int dropped);
+        Message = "{Client}: {Truncated} examples are longer than {Maximum} tokens: {InputCut} lost part of their input, {AnswerCut} the "
+            + "end of their answer, {Dropped} were dropped")]
+    private static partial void Cut(ILogger log, string client, int truncated, int maximum, int inputCut, int answerCut, int dropped);
 }

@@ -18,7 +18,7 @@ public sealed class VersionScoring
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(worker);
-        var examples = DataFile.Load(options.Value.Data!, worker.Value.Format);
+        var examples = DataFile.Load(options.Value.Data!, worker.Value.Reading());
         _model = model;
         _evaluator = new Evaluator(
             model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);

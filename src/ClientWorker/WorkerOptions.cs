@@ -13,7 +13,10 @@ public sealed class WorkerOptions
     [Required]
     public string ModelFolder { get; set; } = "";
 
-    /// <summary>Prompt template as JSON; Alpaca's when absent. The same for every client of a federation, and for its evaluator.</summary>
+    /// <summary>
+    /// Prompt template as JSON; when absent that in the model's folder, else Alpaca's. The same for every client of a federation, and for
+    /// its evaluator.
+    /// </summary>
     public string? PromptFile { get; set; }
 
     /// <summary>
@@ -23,6 +26,9 @@ public sealed class WorkerOptions
 
     /// <summary>The form of the data files; told from each file when absent.</summary>
     public DataFormat? Format { get; set; }
+
+    /// <summary>What the data calls a form's fields: <c>instruction=title,output=body</c>.</summary>
+    public string? Fields { get; set; }
 
     /// <summary>Clients whose assignments this process works off; none for one that only evaluates.</summary>
     public IReadOnlyList<ClientOptions> Clients { get; set; } = [];
@@ -46,9 +52,12 @@ public sealed class WorkerOptions
     [RegularExpression(DeviceSetting.Pattern, ErrorMessage = "{0} must be auto, cpu or cuda:N.")]
     public string Device { get; set; } = "auto";
 
-    /// <summary>Longer examples are cut off here, in tokens.</summary>
+    /// <summary>Longest example, in tokens.</summary>
     [Range(8, 1_000_000)]
     public int MaximumTokens { get; set; } = 512;
+
+    /// <summary>What becomes of longer ones: CutInput, CutEnd or Drop.</summary>
+    public LongExamples LongExamples { get; set; }
 
     [Range(typeof(TimeSpan), "00:00:00.100", "00:05:00")]
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(5);
@@ -56,6 +65,10 @@ public sealed class WorkerOptions
     /// <summary>Names this process among the workers of its clients.</summary>
     [Required]
     public string Name { get; set; } = $"{Environment.MachineName}-{Environment.ProcessId}";
+
+    /// <summary>How the data files are read.</summary>
+    /// <exception cref="InvalidDataException">The names of fields make no sense.</exception>
+    internal DataReading Reading() => new() { Format = Format, Fields = FieldNames.Parse(Fields) };
 }
 
 public sealed class ClientOptions
@@ -63,7 +76,7 @@ public sealed class ClientOptions
     [Required, RegularExpression(Names.Pattern, ErrorMessage = "{0} must be " + Names.Rule + ".")]
     public string Name { get; set; } = "";
 
-    /// <summary>Instruction data: JSON lines, JSON or Parquet.</summary>
+    /// <summary>Instruction data: JSON lines, JSON, CSV, TSV or Parquet.</summary>
     [Required]
     public string Data { get; set; } = "";
 }

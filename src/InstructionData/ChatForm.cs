@@ -45,6 +45,8 @@ public static class ChatForms
     /// <summary>What to write on a command line.</summary>
     public static IReadOnlyCollection<string> All => Names.Keys;
 
+    public static string Name(ChatForm form) => Names.First(pair => pair.Value == form).Key;
+
     public static ChatForm? Parse(string name) => Names.TryGetValue(name, out var form) ? form : null;
 
     /// <summary>

@@ -9,6 +9,9 @@ public abstract record Example
     /// <summary>Other answers that are as good. Training takes <see cref="Output"/>; scoring takes whichever is nearest.</summary>
     public IReadOnlyList<string> Alternatives { get; init; } = [];
 
+    /// <summary>An answer that was put behind <see cref="Output"/>; null where there is none. For objectives that take both.</summary>
+    public string? Rejected { get; init; }
+
     /// <summary>What is asked, as a person would say it in one line: no template and no chat form around it.</summary>
     public abstract string Question { get; }
 }
@@ -19,6 +22,9 @@ public abstract record Example
 /// <param name="Output">The wanted answer.</param>
 public sealed record InstructionExample(string Instruction, string? Input, string Output) : Example
 {
+    /// <summary>What the model is told beforehand; null where it is told nothing.</summary>
+    public string? System { get; init; }
+
     public override string Question => string.IsNullOrEmpty(Input) ? Instruction : $"{Instruction} {Input}";
 }
 

@@ -1,13 +1,17 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace FedKSeed.InstructionData;
 
-/// <summary>How an example becomes the text before its answer; <c>{instruction}</c> and <c>{input}</c> are filled in.</summary>
+/// <summary>
+/// How an example becomes the text before its answer; <c>{instruction}</c>, <c>{input}</c> and <c>{system}</c> are filled in. What the
+/// model is told beforehand stands before a template that has no place for it, with an empty line between.
+/// </summary>
 /// <param name="WithInput">Used where the example has an input.</param>
 /// <param name="WithoutInput">Used where it has none.</param>
-public sealed record PromptTemplate(string WithInput, string WithoutInput)
+public sealed partial record PromptTemplate(string WithInput, string WithoutInput)
 {
-    private const string InstructionField = "{instruction}", InputField = "{input}";
+    private const string InstructionField = "{instruction}", InputField = "{input}", SystemField = "{system}";
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         RespectRequiredConstructorParameters = true,
@@ -43,20 +47,21 @@ public sealed record PromptTemplate(string WithInput, string WithoutInput)
     public string Prompt(InstructionExample example)
     {
         ArgumentNullException.ThrowIfNull(example);
-        return string.IsNullOrEmpty(example.Input)
-            ? WithoutInput.Replace(InstructionField, example.Instruction, StringComparison.Ordinal)
-            : Fill(WithInput, example.Instruction, example.Input);
+        var template = string.IsNullOrEmpty(example.Input) ? WithoutInput : WithInput;
+        var prompt = Field().Replace(template, match => match.Value switch
+        {
+            InstructionField => example.Instruction,
+            InputField => example.Input ?? "",
+            _ => example.System ?? "",
+        });
+        return string.IsNullOrEmpty(example.System) || template.Contains(SystemField, StringComparison.Ordinal)
+            ? prompt
+            : $"{example.System}\n\n{prompt}";
     }
 
-    // The text around the instruction is filled in on its own: an instruction that says "{input}" keeps it.
-    private static string Fill(string template, string instruction, string input)
-    {
-        var at = template.IndexOf(InstructionField, StringComparison.Ordinal);
-        string before = template[..at], after = template[(at + InstructionField.Length)..];
-        return before.Replace(InputField, input, StringComparison.Ordinal)
-            + instruction
-            + after.Replace(InputField, input, StringComparison.Ordinal);
-    }
+    // In one pass: an instruction that says "{input}" keeps it.
+    [GeneratedRegex(@"\{(?:instruction|input|system)\}")]
+    private static partial Regex Field();
 
     private IEnumerable<string> Faults()
     {

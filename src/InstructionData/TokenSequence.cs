@@ -23,9 +23,12 @@ public sealed record TokenSequence(int[] Ids, int[] Labels)
 /// </summary>
 /// <param name="Tokenizer">The model's.</param>
 /// <param name="Template">How an instruction is put to the model.</param>
-/// <param name="MaxLength">Longest sequence, in tokens; the end of a longer one is cut off.</param>
+/// <param name="MaxLength">Longest sequence, in tokens; of a longer one <see cref="WhenTooLong"/> says what becomes.</param>
 public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template, int MaxLength)
 {
+    /// <summary>What becomes of an example that is too long.</summary>
+    public LongExamples WhenTooLong { get; init; }
+
     /// <summary>How conversations are written; null where the model has no form, and conversations are refused.</summary>
     public ChatForm? Chat { get; init; }
 
@@ -57,19 +60,31 @@ public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template
     {
         ArgumentNullException.ThrowIfNull(examples);
         List<TokenSequence> sequences = [];
-        int truncated = 0, dropped = 0;
+        int tooLong = 0, inputCut = 0, answerCut = 0, dropped = 0;
         foreach (var example in examples)
         {
             var whole = Encode(example);
-            truncated += whole.Ids.Length > MaxLength ? 1 : 0;
-            var cut = whole.Ids.Length > MaxLength ? new(whole.Ids[..MaxLength], whole.Labels[..MaxLength]) : whole;
-            if (cut.HasTarget)
-                sequences.Add(cut);
-            else
+            var isTooLong = !Fits(whole);
+            var shorter = isTooLong && WhenTooLong == LongExamples.CutInput
+                ? ShorterExample.Of(example, shorter => Fits(Encode(shorter)))
+                : null;
+            var cut = !isTooLong ? whole : shorter is not null ? Encode(shorter) : Beginning(whole);
+            tooLong += isTooLong ? 1 : 0;
+            if (!cut.HasTarget || (isTooLong && WhenTooLong == LongExamples.Drop))
+            {
                 dropped++;
+                continue;
+            }
+            sequences.Add(cut);
+            inputCut += shorter is not null ? 1 : 0;
+            answerCut += isTooLong && shorter is null ? 1 : 0;
         }
-        return new EncodedExamples(sequences, truncated, dropped);
+        return new EncodedExamples(sequences, tooLong, dropped) { InputCut = inputCut, AnswerCut = answerCut };
     }
+
+    private bool Fits(TokenSequence sequence) => sequence.Ids.Length <= MaxLength;
+
+    private TokenSequence Beginning(TokenSequence whole) => new(whole.Ids[..MaxLength], whole.Labels[..MaxLength]);
 
     private TokenSequence Encode(Example example)
     {
@@ -120,5 +135,12 @@ public sealed record ExampleEncoder(Tokenizer Tokenizer, PromptTemplate Template
 /// <summary>Examples in tokens.</summary>
 /// <param name="Sequences">Those that can be learned from, in order.</param>
 /// <param name="Truncated">How many were longer than the limit.</param>
-/// <param name="Dropped">How many of those had no answer left and were left out.</param>
-public sealed record EncodedExamples(IReadOnlyList<TokenSequence> Sequences, int Truncated, int Dropped);
+/// <param name="Dropped">How many were left out: nothing to learn was left of them, or they were to be dropped.</param>
+public sealed record EncodedExamples(IReadOnlyList<TokenSequence> Sequences, int Truncated, int Dropped)
+{
+    /// <summary>How many fit when part of what is given was cut off; their answers are whole.</summary>
+    public int InputCut { get; init; }
+
+    /// <summary>How many lost the end of their answer.</summary>
+    public int AnswerCut { get; init; }
+}

@@ -74,14 +74,17 @@ public sealed class CausalLanguageModel : IDisposable
     /// <exception cref="InvalidDataException">
     /// A file is missing or not supported, or gives ids that the embedding has no row for; the message names it.
     /// </exception>
-    public Tokenizer LoadTokenizer()
+    public Tokenizer LoadTokenizer() => LoadTokenizer(Checkpoint.Folder, _decoder);
+
+    /// <summary>Whether a folder's configuration, weights and tokenizer are there, supported, and fit. Loads no torch.</summary>
+    /// <exception cref="InvalidDataException">They are not; the message names file, field or tensor.</exception>
+    /// <exception cref="CheckpointException">The weights cannot be read.</exception>
+    public static void Check(string folder)
     {
-        var tokenizer = Tokenizer.Load(Checkpoint.Folder);
-        if (tokenizer.VocabularySize > VocabularySize)
-            throw new InvalidDataException(
-                $"{Checkpoint.Folder}: the tokenizer gives ids up to {tokenizer.VocabularySize - 1}, but vocab_size in "
-                    + $"{ModelConfig.FileName} and the embedding end at {VocabularySize - 1}.");
-        return tokenizer;
+        var decoder = Decoder.Create(ModelConfig.Load(folder));
+        using var checkpoint = Checkpoint.Open(folder);
+        decoder.Layout.Bind(checkpoint);
+        _ = LoadTokenizer(folder, decoder);
     }
 
     /// <summary>
@@ -232,6 +235,14 @@ public sealed class CausalLanguageModel : IDisposable
     {
         if (length > MaxLength)
             throw new ArgumentException($"A sequence of {length} tokens is longer than the {MaxLength} of the model.", nameof(length));
+    }
+
+    private static Tokenizer LoadTokenizer(string folder, Decoder decoder)
+    {
+        var tokenizer = Tokenizer.Load(folder);
+        return tokenizer.VocabularySize <= decoder.VocabularySize ? tokenizer : throw new InvalidDataException(
+            $"{folder}: the tokenizer gives ids up to {tokenizer.VocabularySize - 1}, but vocab_size in {ModelConfig.FileName} and the "
+                + $"embedding end at {decoder.VocabularySize - 1}.");
     }
 
     private delegate void Change(int ordinal, long firstElement, Span<float> weights);

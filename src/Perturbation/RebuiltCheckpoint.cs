@@ -10,7 +10,8 @@ public readonly record struct RebuildProgress(long BytesDone, long BytesTotal, s
 
 /// <summary>
 /// Writes a version of a model as a checkpoint with the names, order, shapes, types, metadata and file split of its base, in constant
-/// memory. Tensors that are not trained are copied. The files appear once all of them are whole.
+/// memory. Tensors that are not trained are copied; a tied head that is stored becomes the rebuilt embedding. The files
+/// appear once all of them are whole.
 /// </summary>
 public static class RebuiltCheckpoint
 {
@@ -104,6 +105,7 @@ public static class RebuiltCheckpoint
         Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism,
         CancellationToken cancellation)
     {
+        private readonly TiedHead? _tied = TiedHead.Of(source);
         private readonly long _total = source.Tensors.Sum(tensor => tensor.ByteCount);
         private readonly byte[] _buffer = new byte[ChunkBytes];
         private long _done;
@@ -123,7 +125,9 @@ public static class RebuiltCheckpoint
                 var count = (int)Math.Min(tensor.ByteCount - done, ChunkBytes);
                 var elements = tensor.Bytes(done, count);
                 tensor.Prefetch(done + count, ChunkBytes);
-                if (tensor.Ordinal is int ordinal)
+                // The bytes of a tied head are the embedding's, so that they become the rebuilt embedding's along its directions.
+                var directions = tensor == _tied?.Head ? _tied.Embedding : tensor;
+                if (directions.Ordinal is int ordinal)
                 {
                     rebuilder.Rebuild(
                         ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);

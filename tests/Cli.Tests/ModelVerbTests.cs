@@ -64,6 +64,70 @@ public sealed class ModelVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task A_model_is_asked_as_its_own_prompt_says_unless_another_is_named()
+    {
+        async Task<double> Loss(params string[] more)
+        {
+            var run = await CommandRun.Of([
+                "evaluate", "--model", Sample("model"), "--data", Sample("data", "held-out.jsonl"), "--limit", "4", "--max-new-tokens", "2",
+                "--threads", "1", "--json", .. more]);
+            Assert.Equal(0, run.ExitCode);
+            return JsonDocument.Parse(run.Output).RootElement.GetProperty("loss").GetDouble();
+        }
+
+        var own = await Loss();
+        Assert.Equal(own, await Loss("--prompt", Sample("prompt.json")));
+        var other = Write("other.json", "{\"withInput\": \"{input}{instruction}\", \"withoutInput\": \"{instruction}\"}");
+        Assert.NotEqual(own, await Loss("--prompt", other));
+        Assert.Equal(File.ReadAllText(Sample("prompt.json")), File.ReadAllText(Sample("model", "prompt_template.json")));
+    }
+
+    [Fact]
+    public async Task A_file_without_an_example_that_fits_is_named_with_a_remedy_before_scoring()
+    {
+        var long512 = string.Join(' ', Enumerable.Repeat("horse", 500));
+        var data = Write("long.jsonl", $$"""{"instruction": "tag", "output": "{{long512}}"}""");
+        string[] arguments = ["evaluate", "--model", Sample("model"), "--data", data, "--max-tokens", "16", "--max-new-tokens", "4"];
+        var run = await CommandRun.Of([.. arguments, "--long", "drop"]);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains($"--data: {data}: no example has an answer within 16 tokens", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("--max-tokens", run.Errors, StringComparison.Ordinal);
+
+        var cut = await CommandRun.Of(arguments);
+        Assert.Contains(
+            "long.jsonl: 1 of 1 examples are longer than 16 tokens: 0 lost part of their input, 1 the end", cut.Output,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_used_as_a_model_is_wrong_usage_whichever_file_is_at_fault()
+    {
+        foreach (var (file, text, said) in new[]
+        {
+            ("config.json", "{\"model_type\": \"mamba\"}", "model_type is mamba"), ("tokenizer.json", "{}", "tokenizer.json"),
+            ("tokenizer.json", "version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+            ("model.safetensors", "short", "header length"),
+        })
+        {
+            var folder = Directory.CreateDirectory(Path.Combine(_folder, Path.GetRandomFileName())).FullName;
+            foreach (var path in Directory.EnumerateFiles(Sample("model")))
+                File.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
+            File.WriteAllText(Path.Combine(folder, file), text);
+            foreach (var arguments in new string[][]
+            {
+                ["evaluate", "--model", folder, "--data", Sample("data", "held-out.jsonl")],
+                ["generate", "--model", folder, "--prompt-text", "a"],
+                ["run", "--model", folder],
+            })
+            {
+                var run = await CommandRun.Of(arguments);
+                Assert.Equal(2, run.ExitCode);
+                Assert.Contains(said, run.Errors, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Every_fault_of_an_evaluation_is_named_at_once()
     {
         var run = await CommandRun.Of(

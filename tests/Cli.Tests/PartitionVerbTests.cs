@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Text;
 using System.Text.Json;
 
 namespace FedKSeed.Cli.Tests;
@@ -128,6 +130,29 @@ public sealed class PartitionVerbTests : IDisposable
         Assert.Contains(
             "\"topic\"; the first has the fields instruction, context, response, category", run.Errors, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Target("a")));
+    }
+
+    [Fact]
+    public async Task A_compressed_table_under_names_of_its_own_is_shared_out_under_those_of_the_form_and_a_stranger_is_named()
+    {
+        var source = Directory.CreateDirectory(Path.Combine(_folder, "source")).FullName;
+        using (var gzip = new GZipStream(File.Create(Path.Combine(source, "posts.csv.gz")), CompressionLevel.Fastest))
+            gzip.Write(Encoding.UTF8.GetBytes(
+                "title,body,category\n" + string.Concat(Enumerable.Range(0, 40).Select(i => $"t{i},b{i},{i % 2}\n"))));
+        File.WriteAllText(Path.Combine(source, "posts.csv.bak"), "");
+
+        var run = await CommandRun.Of(
+            "partition", "--data", source, "--clients", "2", "--to", Target("a"), "--by", "even",
+            "--fields", "instruction=title,output=body");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("posts.csv.bak", run.Errors, StringComparison.Ordinal);
+        var lines = Directory.EnumerateFiles(Target("a")).SelectMany(File.ReadLines).ToArray();
+        Assert.Equal(40, lines.Length);
+        Assert.Contains("{\"instruction\":\"t7\",\"output\":\"b7\",\"category\":\"1\"}", lines);
+        var wrong = await CommandRun.Of(
+            "partition", "--data", source, "--clients", "2", "--to", Target("b"), "--fields", "titel=title");
+        Assert.Contains("no form has a field 'titel'", wrong.Errors, StringComparison.Ordinal);
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

@@ -63,7 +63,7 @@ public sealed class UsageTests
         Assert.StartsWith("--chat-form is needed, one of chatml, llama2, llama3", Assert.Single(plan.Faults()), StringComparison.Ordinal);
         Assert.Empty((plan with { ChatForm = ChatForm.ChatMl }).Faults());
         Assert.Contains(
-            (plan with { Format = DataFormat.Dolly }).Faults(),
+            (plan with { Format = new DataFormat("dolly") }).Faults(),
             fault => fault.Contains("client-2.jsonl:1: \"instruction\" is missing", StringComparison.Ordinal));
 
         File.WriteAllText(Path.Combine(folder, "client-1.jsonl"), """{"instruction": "a", "response": "b"}""");

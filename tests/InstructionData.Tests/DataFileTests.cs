@@ -1,3 +1,4 @@
+#pragma warning disable RCS0056 // records are lines, as in the files that people have
 using System.Text.Json;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.Tests;
@@ -10,42 +11,53 @@ public sealed class DataFileTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string, string, DataFormat> Forms => new()
+    public static TheoryData<string, string, string> Forms => new()
     {
-        { """{"instruction": "Add", "input": "1 2", "output": "3"}""", "Add 1 2 → 3", DataFormat.Alpaca },
-        { """{"instruction": "Greet", "input": null, "output": "hello"}""", "Greet → hello", DataFormat.Alpaca },
+        { """{"instruction": "Add", "input": "1 2", "output": "3"}""", "Add 1 2 → 3", "alpaca" },
+        { """{"instruction": "Greet", "input": null, "output": "hello"}""", "Greet → hello", "alpaca" },
         {
             """{"instruction": "Who?", "context": "Ann is here.", "response": "Ann", "category": "closed_qa"}""",
             "Who? Ann is here. → Ann",
-            DataFormat.Dolly },
-        { """{"prompt": "Once upon", "completion": " a time"}""", "Once upon →  a time", DataFormat.Completion },
-        {
-            """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, """
-                + """{"role": "assistant", "content": "Hello"}]}""",
-            "Hi → Hello",
-            DataFormat.Messages },
+            "dolly" },
+        { """{"prompt": "Once upon", "completion": " a time"}""", "Once upon →  a time", "completion" },
+        { """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", "messages" },
         {
             """{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}""",
             "Hi → Hello",
-            DataFormat.Messages },
+            "messages" },
         {
             """{"task_name": "t", "definition": "Negate.", "inputs": "yes", "targets": "no"}""",
             "Negate. yes → no",
-            DataFormat.NaturalInstructions },
+            "natural-instructions" },
+        { """{"question": "Who?", "answer": "Ann"}""", "Who? → Ann", "question-answer" },
+        { """{"question": "Who?", "context": "Ann is here.", "answer": "Ann"}""", "Who? Ann is here. → Ann", "question-answer" },
+        { """{"id": "1", "system_prompt": "", "question": "Who?", "response": "Ann"}""", "Who? → Ann", "question-answer" },
+        { """{"prompt": "Who?", "response": "Ann"}""", "Who? → Ann", "prompt-response" },
+        { """{"input": "yes", "output": "no"}""", "yes → no", "input-output" },
+        { """{"conversations": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", "messages" },
+        { """{"messages": [{"role": "user", "content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", "messages" },
+        { """{"prompt": "Who?", "chosen": "Ann", "rejected": "Bob"}""", "Who? → Ann", "dpo" },
+        { """{"system": "Be kind.", "question": "Who?", "chosen": "Ann", "rejected": "Bob"}""", "Who? → Ann", "dpo" },
+        { """{"prompt": "Who?", "chosen": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann"}], "rejected": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Bob"}]}""", "Who? → Ann", "dpo" },
+        { """{"prompt": [{"role": "user", "content": "Who?"}], "chosen": [{"role": "assistant", "content": "Ann"}], "rejected": [{"role": "assistant", "content": "Bob"}]}""", "Who? → Ann", "dpo" },
+        { """{"id": "1", "title": "t", "context": "Ann is here.", "question": "Who?", "answers": {"text": ["Ann", "Ann", "she"], "answer_start": [0, 0, 0]}}""", "Who? Ann is here. → Ann", "squad" },
+        { """{"context": "Ann is here.", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 0}]}""", "Who? Ann is here. → Ann", "squad" },
+        { """{"context": "It rains.", "question": "Who?", "answers": {"text": [], "answer_start": []}}""", "Who? It rains. → ", "squad" },
     };
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public void Every_form_is_told_from_its_records_as_lines_and_as_a_list(string record, string said, DataFormat format)
+    public void Every_form_is_told_from_its_records_as_lines_and_as_a_list(string record, string said, string form)
     {
         foreach (var path in new[] {
-            _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"), _folder.Write("list.json", $"[{record},\n {record}]"),
+            _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"),
+            _folder.Write("list.json", $"[{record},\n {record}]"),
             _folder.Write("marked.jsonl", $"\uFEFF{record}\n{record}") })
         {
             var data = DataFile.Read(path);
-            Assert.Equal(format, data.Format);
+            Assert.Equal(form, data.Format.Name);
             Assert.Equal([said, said], data.Records.Select(each => $"{each.Example.Question} → {each.Example.Output}"));
-            Assert.Equal(data.Records.Select(each => each.Example.Output), DataFile.Load(path, format).Select(each => each.Output));
+            Assert.Equal(data.Records.Select(each => each.Example.Output), DataFile.Load(path, new DataFormat(form)).Select(each => each.Output));
         }
     }
 
@@ -64,7 +76,7 @@ public sealed class DataFileTests : IDisposable
             }
             """);
         var data = DataFile.Read(path);
-        Assert.Equal(DataFormat.NaturalInstructions, data.Format);
+        Assert.Equal("natural-instructions", data.Format.Name);
         Assert.Equal(["no", "down"], data.Records.Select(record => record.Example.Output));
         Assert.Equal(["nope"], data.Records[0].Example.Alternatives);
         var first = Assert.IsType<InstructionExample>(data.Records[0].Example);
@@ -72,7 +84,8 @@ public sealed class DataFileTests : IDisposable
 
         // Its instances one by one mean the same: what a partition writes.
         var lines = _folder.Write(
-            "client-1.jsonl", string.Join("\n", data.Records.Select(record => JsonSerializer.Serialize(record.Json))));
+            "client-1.jsonl",
+            string.Join("\n", data.Records.Select(record => JsonSerializer.Serialize(record.Json))));
         Assert.Equal(
             data.Records
                 .Select(record => $"{record.Example.Question}|{record.Example.Output}|{string.Join(',', record.Example.Alternatives)}"),
@@ -96,27 +109,17 @@ public sealed class DataFileTests : IDisposable
             [":4: \"completion\" is missing", ":5: a line must be an object"] },
         { "torn.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n{\"prompt\": \"a\", ", [":3: "] },
         { "trailing.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"}\n]\n]", [":4: "] },
-        {
-            "m.jsonl",
-            "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n"
-                + "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n"
-                + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\n"
-                + "{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"user\"}]}\n"
-                + "{\"messages\": 1}\n{\"messages\": [1]}\n{\"messages\": []}",
-            [":2: the last message must be the assistant's", ":3: message 1 must be the user's, it is the assistant's",
-             ":4: message 1: \"role\" is tool", ":5: message 1: \"content\" is missing",
+        { "m.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n"
+            + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"user\"}]}\n{\"messages\": 1}\n{\"messages\": [1]}\n{\"messages\": []}",
+            [":2: the last message must be the assistant's", ":3: message 1 must be the user's, it is the assistant's", ":4: message 1: \"role\" is tool", ":5: message 1: \"content\" is missing",
              ":6: \"messages\" must be a list", ":7: message 1 must be an object", ":8: the last message must be the assistant's"] },
-        {
-            "n.json",
-            "{\"Definition\": [\"d\"], \"Instances\": [\n{\"input\": \"a\", \"output\": [\"b\"]},\n"
-                + "{\"input\": \"a\", \"output\": []},\n{\"output\": [\"b\"]}, 7]}",
-            [":1: Instances[1]: \"output\" must be a string or a list", ":1: Instances[2]: \"input\" is missing",
-             ":1: Instances[3]: an instance must be an object"] },
+        { "n.json", "{\"Definition\": [\"d\"], \"Instances\": [\n{\"input\": \"a\", \"output\": [\"b\"]},\n{\"input\": \"a\", \"output\": []},\n{\"output\": [\"b\"]}, 7]}",
+            [":1: Instances[1]: \"output\" must be a string or a list", ":1: Instances[2]: \"input\" is missing", ":1: Instances[3]: an instance must be an object"] },
         { "nd.json", "{\"Definition\": 3,\n \"Instances\": []}", [":1: \"Definition\" must be a string or a list"] },
         {
             "u.jsonl",
-            "{\"question\": \"a\", \"answer\": \"b\"}",
-            [":1: the fields question, answer are of no known form", "alpaca (instruction, output)", "messages or conversations"] },
+            "{\"title\": \"a\", \"body\": \"b\"}",
+            [":1: the fields title, body are of no known form", "alpaca (instruction, output)", "messages or conversations", "--fields"] },
         { "p.parquet", "this is no Parquet file", [": not a readable Parquet file"] },
         { "e.json", "[]", [": there is no example in it"] },
     };
@@ -136,7 +139,8 @@ public sealed class DataFileTests : IDisposable
     public void Ten_broken_lines_are_enough()
     {
         var path = _folder.Write(
-            "data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n" + string.Concat(Enumerable.Repeat("nonsense\n", 50)));
+            "data.jsonl",
+            "{\"prompt\": \"a\", \"completion\": \"b\"}\n" + string.Concat(Enumerable.Repeat("nonsense\n", 50)));
         Assert.Equal(10, Assert.Throws<InvalidDataException>(() => DataFile.Read(path)).Message.Split(Environment.NewLine).Length);
     }
 
@@ -146,11 +150,12 @@ public sealed class DataFileTests : IDisposable
         var path = _folder.Write(
             "data.jsonl",
             """{"instruction": "a", "output": "b", "response": "c", "prompt": "d", "completion": "e"}""");
-        Assert.Equal(DataFormat.Alpaca, DataFile.Read(path).Format);
-        Assert.Equal("c", DataFile.Load(path, DataFormat.Dolly)[0].Output);
-        Assert.Equal("e", DataFile.Load(path, DataFormat.Completion)[0].Output);
+        Assert.Equal("alpaca", DataFile.Read(path).Format.Name);
+        Assert.Equal("c", DataFile.Load(path, new DataFormat("dolly"))[0].Output);
+        Assert.Equal("e", DataFile.Load(path, new DataFormat("completion"))[0].Output);
         Assert.Contains(
-            "\"messages\" is missing", Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Messages)).Message,
+            "\"messages\" is missing",
+            Assert.Throws<InvalidDataException>(() => DataFile.Load(path, new DataFormat("messages"))).Message,
             StringComparison.Ordinal);
     }
 
@@ -159,25 +164,33 @@ public sealed class DataFileTests : IDisposable
     {
         var path = Path.Combine(_folder.Path, "data.parquet");
         ParquetSchema schema = new(
-            new DataField<string>("instruction"), new DataField<string>("context"), new DataField<string>("response"),
+            new DataField<string>("instruction"),
+            new DataField<string>("context"),
+            new DataField<string>("response"),
             new DataField<int>("number"));
         await using (var file = File.Create(path))
             await ParquetSerializer.SerializeUntypedAsync(
                 [
                     new Dictionary<string, object?> {
-                        ["instruction"] = "Who?", ["context"] = "Ann ist dá.", ["response"] = "Ann", ["number"] = 1 }!,
+                        ["instruction"] = "Who?",
+                        ["context"] = "Ann ist dá.",
+                        ["response"] = "Ann",
+                        ["number"] = 1 }!,
                     new Dictionary<string, object?> {
-                        ["instruction"] = "Greet", ["context"] = null, ["response"] = "hello", ["number"] = 2 }!,
+                        ["instruction"] = "Greet",
+                        ["context"] = null,
+                        ["response"] = "hello",
+                        ["number"] = 2 }!,
                 ],
                 schema, file, cancellationToken: TestContext.Current.CancellationToken);
         var data = DataFile.Read(path);
-        Assert.Equal(DataFormat.Dolly, data.Format);
+        Assert.Equal("dolly", data.Format.Name);
         Assert.Equal(
             [new InstructionExample("Who?", "Ann ist dá.", "Ann"), new InstructionExample("Greet", null, "hello")],
             data.Records.Select(record => record.Example));
         Assert.Equal([1, 2], data.Records.Select(record => record.Json.GetProperty("number").GetInt32()));
 
-        var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Alpaca)).Message;
+        var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path, new DataFormat("alpaca"))).Message;
         Assert.Contains($"{path}: row 1: \"output\" is missing", message, StringComparison.Ordinal);
         Assert.Contains($"{path}: row 2: \"output\" is missing", message, StringComparison.Ordinal);
     }
@@ -191,8 +204,10 @@ public sealed class DataFileTests : IDisposable
                 messages = [new MessageRow { role = "user", content = "Hi" }, new MessageRow { role = "assistant", content = "Hello" }] }],
             chats, cancellationToken: TestContext.Current.CancellationToken);
         await ParquetSerializer.SerializeAsync(
-            [new TaskRow { definition = "Negate.", inputs = "yes", targets = ["no", "nope"] },
-             new TaskRow { definition = "Negate.", inputs = "up", targets = ["down"] }],
+            [new TaskRow { definition = "Negate.", inputs = "yes", targets = ["no", "nope"] }, new TaskRow {
+                definition = "Negate.",
+                inputs = "up",
+                targets = ["down"] }],
             tasks, cancellationToken: TestContext.Current.CancellationToken);
 
         Assert.Equal(new ChatTurn("Hi", "Hello"), Assert.Single(Assert.IsType<ChatExample>(DataFile.Load(chats)[0]).Turns));
@@ -206,7 +221,8 @@ public sealed class DataFileTests : IDisposable
     {
         var path = Path.Combine(_folder.Path, "data.parquet");
         await ParquetSerializer.SerializeAsync(
-            [new TaskRow { definition = "d", inputs = "i", targets = ["t"] }], path,
+            [new TaskRow { definition = "d", inputs = "i", targets = ["t"] }],
+            path,
             cancellationToken: TestContext.Current.CancellationToken);
         var whole = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
         for (var length = 0; length < whole.Length; length += 17)

@@ -1,3 +1,4 @@
+#pragma warning disable RCS0056 // records are lines, as in the files that people have
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.Tests;
 using FedKSeed.Tokenization;
@@ -25,10 +26,7 @@ public class InstructionDataTests
     public void Broken_lines_are_reported_together_with_file_number_and_reason()
     {
         using TemporaryFolder folder = new();
-        var path = folder.Write(
-            "data.jsonl",
-            "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 1, \"output\": \"b\"}\n"
-                + "nonsense\n{\"instruction\": \"a\"}\n[1]\n");
+        var path = folder.Write("data.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 1, \"output\": \"b\"}\nnonsense\n{\"instruction\": \"a\"}\n[1]\n");
         var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path)).Message;
         Assert.Contains($"{path}:2: \"instruction\" must be a string", message, StringComparison.Ordinal);
         Assert.Contains($"{path}:3: ", message, StringComparison.Ordinal);
@@ -50,7 +48,8 @@ public class InstructionDataTests
         Assert.Equal("{input}|x {instruction}>", Short.Prompt(new("{input}", "x {instruction}", "")));
         Assert.Equal("do>", Short.Prompt(new("do", "", "")));
         Assert.EndsWith(
-            "### Instruction:\ndo\n\n### Input:\nx\n\n### Response:", PromptTemplate.Alpaca.Prompt(new("do", "x", "")),
+            "### Instruction:\ndo\n\n### Input:\nx\n\n### Response:",
+            PromptTemplate.Alpaca.Prompt(new("do", "x", "")),
             StringComparison.Ordinal);
     }
 
@@ -60,8 +59,7 @@ public class InstructionDataTests
         using TemporaryFolder folder = new();
         Assert.Equal(
             Short,
-            PromptTemplate.Load(
-                folder.Write("good.json", """{"withInput": "{instruction}|{input}>", "withoutInput": "{instruction}>"}""")));
+            PromptTemplate.Load(folder.Write("good.json", """{"withInput": "{instruction}|{input}>", "withoutInput": "{instruction}>"}""")));
         var message = Assert.Throws<InvalidDataException>(
             () => PromptTemplate.Load(folder.Write("bad.json", """{"withInput": "{instruction}", "withoutInput": "?"}"""))).Message;
         Assert.Contains("withInput must hold {input}", message, StringComparison.Ordinal);
@@ -85,11 +83,13 @@ public class InstructionDataTests
     [Fact]
     public void What_is_too_long_is_cut_counted_and_dropped_if_no_answer_is_left()
     {
-        ExampleEncoder encoder = new(Tokenizer, Short, 8);
+        ExampleEncoder encoder = new(Tokenizer, Short, 8) { WhenTooLong = LongExamples.CutEnd };
         var encoded = encoder.Encode([
-            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"),
-            new InstructionExample("xxxxxxxxxxxx", null, "b")]);
-        Assert.Equal((2, 2, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped));
+            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"), new InstructionExample(
+                "xxxxxxxxxxxx",
+                null,
+                "b")]);
+        Assert.Equal((2, 2, 1, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped, encoded.AnswerCut));
         Assert.Equal(8, encoded.Sequences[1].Ids.Length);
     }
 

@@ -1,12 +1,14 @@
 using System.Text.Json.Nodes;
 using FedKSeed.Checkpoints;
+using FedKSeed.LanguageModels.Weights;
+using FedKSeed.Perturbation;
 using FedKSeed.Tests;
 
 namespace FedKSeed.LanguageModels.Tests;
 
 public class ModelFolderTests
 {
-    private static readonly ReferenceModel Reference = new("llama-gqa-untied");
+    private static readonly ReferenceModel Reference = new("llama-gqa-untied"), Tied = new("llama3-rope-tied");
 
     [Fact]
     public void A_folder_without_config_says_so()
@@ -56,8 +58,45 @@ public class ModelFolderTests
         });
         AssertRefused<InvalidDataException>(deeper,
             "model.layers.2.self_attn.q_proj.weight is missing",
-            "lm_head.weight is not used",
+            "lm_head.weight: config.json ties the output layer to the embedding, but this tensor differs from model.embed_tokens.weight",
             "model.layers.0.mlp.down_proj.weight has the shape [64, 160] instead of [64, 128]");
+    }
+
+    [Fact]
+    public void A_tied_model_that_stores_its_head_too_is_the_model_that_does_not()
+    {
+        using var folder = WithHead(tensor => tensor);
+        using CausalLanguageModel stored = CausalLanguageModel.Load(folder.Path), plain = Tied.Load();
+        CausalLanguageModel.Check(Tied.Folder);
+        Assert.Equal(plain.Checkpoint.Weights.Count + 1, stored.Checkpoint.Weights.Count);
+        Assert.Equal(0, stored.Checkpoint[TiedHead.HeadName].Ordinal);
+        using ModelWeights a = stored.BaseWeights(), b = plain.BaseWeights();
+        Assert.Equal(plain.Loss(b, Tied.Batch), stored.Loss(a, Tied.Batch));
+
+        // The version of a tuned model: what is written is what was computed with, and loads as the base does.
+        using TemporaryFolder rebuilt = new();
+        Rebuilder version = new(Tied.Pool, [.. Enumerable.Range(0, Tied.Pool.SeedCount).Select(seed => seed % 201 - 100)], 18);
+        RebuiltCheckpoint.Write(stored.Checkpoint, version, rebuilt.Path, cancellation: TestContext.Current.CancellationToken);
+        RebuiltCheckpoint.CopyCompanions(folder.Path, rebuilt.Path);
+        using var tuned = CausalLanguageModel.Load(rebuilt.Path);
+        using ModelWeights written = tuned.BaseWeights(), computed = stored.Rebuild(version);
+        Assert.Equal(stored.Loss(computed, Tied.Batch), tuned.Loss(written, Tied.Batch), 1e-6);
+        Assert.NotEqual(stored.Loss(a, Tied.Batch), tuned.Loss(written, Tied.Batch), 1e-6);
+        var (head, embedding) = (tuned.Checkpoint[TiedHead.HeadName], tuned.Checkpoint["model.embed_tokens.weight"]);
+        Assert.Equal(embedding.ToArray(), head.ToArray());
+        Assert.NotEqual(plain.Checkpoint["model.embed_tokens.weight"].ToArray(), head.ToArray());
+    }
+
+    [Fact]
+    public void A_tied_model_whose_stored_head_is_another_matrix_is_refused_wherever_it_is_opened()
+    {
+        using var folder = WithHead(bytes => [(byte)(bytes[0] ^ 1), .. bytes[1..]]);
+        AssertRefused<InvalidDataException>(folder, "lm_head.weight", "set tie_word_embeddings to false", "take the tensor out");
+        using var checkpoint = Checkpoint.Open(folder.Path);
+        using TemporaryFolder target = new();
+        Rebuilder version = new(Tied.Pool, new int[Tied.Pool.SeedCount], 0);
+        Assert.Throws<CheckpointException>(() => RebuiltCheckpoint.Write(
+            checkpoint, version, target.Path, cancellation: TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -100,6 +139,23 @@ public class ModelFolderTests
         Assert.Contains(
             "the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319", error.Message,
             StringComparison.Ordinal);
+    }
+
+    /// <summary>The tied reference model with its embedding stored as the head too, as Qwen3-0.6B's is.</summary>
+    private static TemporaryFolder WithHead(Func<byte[], byte[]> change)
+    {
+        TemporaryFolder folder = new();
+        folder.CopyFrom(Tied.Folder);
+        using (var source = Checkpoint.Open(Tied.Folder))
+        {
+            var tensors = source.Tensors.ToDictionary(
+                tensor => tensor.Name,
+                tensor => new TensorContent(tensor.Name, tensor.Type, tensor.Shape, tensor.Bytes(0, (int)tensor.ByteCount).ToArray()));
+            var embedding = tensors["model.embed_tokens.weight"];
+            var head = embedding with { Name = TiedHead.HeadName, Bytes = change(embedding.Bytes.ToArray()) };
+            CheckpointWriter.Write(Path.Combine(folder.Path, Checkpoint.SingleFile), [.. tensors.Values, head]);
+        }
+        return folder;
     }
 
     private static TemporaryFolder Changed(Action<JsonObject> change)

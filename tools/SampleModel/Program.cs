@@ -31,6 +31,7 @@ model.SetAction(arguments =>
 {
     set_num_threads(arguments.GetRequiredValue(threads));
     var folder = Directory.CreateDirectory(Path.Combine(arguments.GetRequiredValue(samples), "model")).FullName;
+    Prompt.WriteTemplate(Path.Combine(folder, "prompt_template.json"));
     var tokenizer = SampleTokenizer.Train(
         PretrainingTasks.Lines(new Random(arguments.GetRequiredValue(seed))).Take(TokenizerLines), VocabularySize);
     var shape = new LlamaShape(tokenizer.Encoding.Vocabulary.Count);

@@ -25,6 +25,8 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
             await RunStore.ReconcileAsync(plan, folder, isResumed, connection, cancel);
             plan.Write(folder.Plan);
             resumable();
+            foreach (var line in screen.During("Reading the data", progress => RunData.Notes(plan, progress, cancel)))
+                screen.Line(line);
             before = screen.During("Scoring the base model", progress => HeldOutScoring.Score(plan.Model, plan, progress, cancel));
             metrics = await FederateAsync(plan, place, cancel);
         }
@@ -32,6 +34,7 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         using var source = Checkpoint.Open(plan.Model);
         screen.During($"Rebuilding version {closed.Version} from the log", _ =>
             ReplayedVersion.Read(folder.Log, closed.Version).Write(source, folder.Model, plan.Threads, null, cancel));
+        plan.ModelPrompt().Write(folder.Model);
         var after = screen.During("Scoring the tuned model", progress => HeldOutScoring.Score(folder.Model, plan, progress, cancel));
         var summary = RunSummary.Of(
             metrics, before, after, source.Weights.Sum(tensor => tensor.ByteCount), time.GetElapsedTime(started), folder.Path);

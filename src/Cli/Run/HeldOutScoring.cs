@@ -18,9 +18,9 @@ internal static class HeldOutScoring
         torch.set_num_threads(plan.Threads);
         using var model = CausalLanguageModel.Load(folder, plan.ComputeType);
         using var weights = model.BaseWeights();
-        var template = plan.Prompt is { } file ? PromptTemplate.Load(file) : PromptTemplate.Alpaca;
-        var encoder = model.Encoder(template, plan.MaximumTokens, plan.ChatForm);
-        var evaluator = new Evaluator(model, encoder, DataFile.Load(plan.HeldOut, plan.Format), plan.MaximumNewTokens);
+        var prompt = ModelPrompt.Of(folder, plan.Prompt, plan.ChatForm);
+        var encoder = model.Encoder(prompt.Template, plan.MaximumTokens, prompt.Chat) with { WhenTooLong = plan.LongExamples };
+        var evaluator = new Evaluator(model, encoder, DataFile.Load(plan.HeldOut, plan.Reading()), plan.MaximumNewTokens);
         var evaluation = evaluator.Evaluate(weights, progress, cancel);
         return new HeldOutScore(
             evaluation.Answers.Count, double.IsFinite(evaluation.Loss) ? evaluation.Loss : null, evaluation.ExactMatch, evaluation.RougeL,

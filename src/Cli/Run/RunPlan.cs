@@ -8,6 +8,7 @@ using FedKSeed.Federation;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Tokenization;
 
@@ -24,11 +25,14 @@ public sealed record RunPlan
     /// <summary>Folder with a data file for each client, client-*, and one that is held out, held-out.</summary>
     public string Data { get; init; } = Path.Combine(SamplesFolder, "data");
 
-    /// <summary>Prompt template; null for Alpaca's.</summary>
-    public string? Prompt { get; init; } = DefaultPrompt;
+    /// <summary>Prompt template; null for the model's own, else Alpaca's.</summary>
+    public string? Prompt { get; init; }
 
     /// <summary>Form of the data files; null to tell from each file.</summary>
     public DataFormat? Format { get; init; }
+
+    /// <summary>What the data calls a form's fields, as --fields says it; null where they have their own names.</summary>
+    public string? Fields { get; init; }
 
     /// <summary>How conversations are written; null for the model's own form.</summary>
     public ChatForm? ChatForm { get; init; }
@@ -36,8 +40,11 @@ public sealed record RunPlan
     /// <summary>Held-out examples that a version on the way is scored on; 0 for all. Before and after, all are used.</summary>
     public int EvaluationLimit { get; init; } = 128;
 
-    /// <summary>Longest example, in tokens; what is longer is cut.</summary>
+    /// <summary>Longest example, in tokens.</summary>
     public int MaximumTokens { get; init; } = 512;
+
+    /// <summary>What becomes of longer ones. The default is what plans mean that do not say it; a new run's says it.</summary>
+    public LongExamples LongExamples { get; init; } = LongExamples.CutEnd;
 
     /// <summary>Longest answer, in tokens.</summary>
     public int MaximumNewTokens { get; init; } = 64;
@@ -54,15 +61,23 @@ public sealed record RunPlan
     /// <summary>A Redis to use instead of the embedded one.</summary>
     public string? Redis { get; init; }
 
-    public FederationSettings Federation { get; init; } = new() { Keep = KeptVersion.Best };
+    public FederationSettings Federation { get; init; } = new();
+
+    /// <summary>What a run has that nothing is said of.</summary>
+    public static RunPlan New => new()
+    {
+        LongExamples = LongExamples.CutInput,
+        Federation = new() { Keep = KeptVersion.Best },
+    };
 
     /// <summary>What a model folder needs beside its weights.</summary>
     private static readonly string[] ModelFiles = ["config.json", "tokenizer.json"];
 
+    /// <summary>Small files of a model folder that Git LFS may hold.</summary>
+    private static readonly string[] SmallFiles = [.. ModelFiles, "tokenizer.model", "tokenizer_config.json"];
+
     private static string SamplesFolder =>
         Environment.GetEnvironmentVariable("FEDKSEED_SAMPLES") is { Length: > 0 } folder ? folder : "samples";
-
-    private static string? DefaultPrompt => Path.Combine(SamplesFolder, "prompt.json") is var path && File.Exists(path) ? path : null;
 
     private static JsonSerializerOptions Json { get; } = new(JsonSerializerDefaults.Web)
     {
@@ -73,18 +88,19 @@ public sealed record RunPlan
     };
 
     [JsonIgnore]
-    public string HeldOut => DataFile.Extensions.Select(extension => Path.Combine(Data, "held-out" + extension)).FirstOrDefault(File.Exists)
-        ?? Path.Combine(Data, "held-out.jsonl");
+    public string HeldOut => DataFolder.Of(Data).HeldOut;
 
     /// <summary>Data file of each client, by the client's name: that of the file.</summary>
-    public IReadOnlyDictionary<string, string> ClientFiles() =>
-        new SortedDictionary<string, string>(
-            AllClientFiles().GroupBy(ClientName).ToDictionary(files => files.Key, files => files.First()), StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, string> ClientFiles() => new SortedDictionary<string, string>(
+        DataFolder.Of(Data).Clients.ToDictionary(client => client.Key, client => client.Value[0]), StringComparer.Ordinal);
 
-    private IEnumerable<string> AllClientFiles() =>
-        DataFile.Extensions.SelectMany(extension => Directory.EnumerateFiles(Data, "client-*" + extension));
+    /// <summary>How the data files are read.</summary>
+    /// <exception cref="InvalidDataException">The names of fields make no sense.</exception>
+    public DataReading Reading() => new() { Format = Format, Fields = FieldNames.Parse(Fields) };
 
-    private static string ClientName(string path) => Path.GetFileNameWithoutExtension(path);
+    /// <summary>How the base model is asked.</summary>
+    /// <exception cref="InvalidDataException">The prompt template is none.</exception>
+    public ModelPrompt ModelPrompt() => InstructionData.ModelPrompt.Of(Model, Prompt, ChatForm);
 
     public static RunPlan Read(string path)
     {
@@ -141,21 +157,28 @@ public sealed record RunPlan
         var faults = (Federation with { BaseModelDigest = new string('0', 64) }).Faults().Select(RunOptionNames.InWordsOfOptions).ToList();
         Require(EvaluationLimit is >= 0, "--evaluation-limit must be 0, for all examples, or more.");
         Require(DeviceSetting.TryParse(Device, out _), $"--device must be auto, cpu or cuda:N, not '{Device}'.");
+        Require(MaximumTokens is >= 8 and <= 1_000_000, "--max-tokens must be between 8 and 1000000.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
         faults.AddRange(ModelFaults(Model));
         if (Prompt is not null)
             faults.AddRange(UsageException.FaultsOf("--prompt", Prompt, path => PromptTemplate.Load(path)));
+        else
+            faults.AddRange(UsageException.FaultsOf("--model", Model, model => InstructionData.ModelPrompt.Of(model)));
         if (!Directory.Exists(Data))
             return [.. faults, $"--data: there is no folder '{Path.GetFullPath(Data)}'."];
-        var clients = ClientFiles();
-        Require(clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*.jsonl, .json or .parquet.");
-        faults.AddRange(AllClientFiles().GroupBy(ClientName).Where(files => files.Skip(1).Any())
-            .Select(files => $"--data: {files.Key} has several files: {string.Join(", ", files.Select(Path.GetFileName))}."));
+        var folder = DataFolder.Of(Data);
+        Require(folder.Clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*{string.Join(", ", DataFile.Extensions)}.");
+        faults.AddRange(folder.Clients.Where(client => client.Value.Count > 1)
+            .Select(client => $"--data: {client.Key} has several files: {string.Join(", ", client.Value.Select(Path.GetFileName))}."));
+        faults.AddRange(UsageException.FaultsOf("--fields", Fields ?? "", _ => Reading()));
+        if (faults.Exists(fault => fault.StartsWith("--fields", StringComparison.Ordinal)))
+            return faults;
         var hasConversations = false;
-        foreach (var file in clients.Values.Append(HeldOut))
+        foreach (var file in folder.Clients.Values.Select(files => files[0]).Append(folder.HeldOut))
             faults.AddRange(UsageException.FaultsOf(
-                "--data", file, path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
-        if (hasConversations && ChatForm is null && File.Exists(Path.Combine(Model, "tokenizer.json")))
+                "--data", file, path => hasConversations |= DataFile.Load(path, Reading()).Any(example => example is ChatExample)));
+        var isModelSound = !faults.Exists(fault => fault.StartsWith("--model", StringComparison.Ordinal));
+        if (hasConversations && ChatForm is null && isModelSound && File.Exists(Path.Combine(Model, "tokenizer.json")))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
                 ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
                 $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files "
@@ -176,9 +199,10 @@ public sealed record RunPlan
             return [$"--model: there is no folder '{Path.GetFullPath(model)}'."];
         var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(model, file)))
             .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.");
-        return missing.Concat(UsageException.FaultsOf("--model", model, folder =>
-        {
-            using var checkpoint = Checkpoint.Open(folder);
-        }));
+        var pointers = SmallFiles.Select(file => Path.Combine(model, file)).Where(file => File.Exists(file) && GitLfsPointer.Is(file))
+            .Select(file => $"--model: {file}: {GitLfsPointer.Problem}");
+        var weights = UsageException.FaultsOf("--model", model, folder => Checkpoint.Open(folder).Dispose());
+        string[] faults = [.. missing, .. pointers, .. weights];
+        return faults.Length > 0 ? faults : UsageException.FaultsOf("--model", model, CausalLanguageModel.Check);
     }
 }

@@ -37,6 +37,8 @@ internal static class ServiceConfiguration
             ["Worker:PromptFile"] = plan.Prompt,
             ["Worker:ChatForm"] = Text(plan.ChatForm),
             ["Worker:Format"] = Text(plan.Format),
+            ["Worker:Fields"] = plan.Fields,
+            ["Worker:LongExamples"] = Text(plan.LongExamples),
             ["Worker:Device"] = plan.Device,
             ["Worker:ComputeType"] = plan.ComputeType.Name(),
             ["Worker:Parallelism"] = Text(parallelism),

@@ -35,13 +35,36 @@ internal static class CommonOptions
 
     public static Option<FileInfo?> Template(string name, string alias)
     {
-        var option = new Option<FileInfo?>(name) { Description = "Prompt template. [default: Alpaca's]", HelpName = "FILE" };
+        var option = new Option<FileInfo?>(name)
+        {
+            Description = "Prompt template. [default: the model's own, else Alpaca's]",
+            HelpName = "FILE",
+        };
         option.Aliases.Add(alias);
         return option;
     }
 
     public static Option<DataFormat?> Format() =>
         Word("--format", DataFormats.All, "Form of the data. [default: told from its first records]", DataFormats.Parse);
+
+    public static Option<string?> Fields() => new("--fields")
+    {
+        Description = "What the data calls a form's fields: instruction=title,output=body.",
+        HelpName = "NAME=NAME,…",
+    };
+
+    /// <summary>What becomes of examples that are too long.</summary>
+    public static IReadOnlyDictionary<string, LongExamples> LongWays { get; } = new Dictionary<string, LongExamples>(StringComparer.Ordinal)
+    {
+        ["cut-input"] = LongExamples.CutInput,
+        ["cut-end"] = LongExamples.CutEnd,
+        ["drop"] = LongExamples.Drop,
+    };
+
+    public static LongExamples? LongWay(string name) => LongWays.TryGetValue(name, out var way) ? way : null;
+
+    public static Option<LongExamples?> Long() => Word(
+        "--long", [.. LongWays.Keys], "What becomes of longer examples. [default: cut-input, so that answers stay whole]", LongWay);
 
     public static Option<ChatForm?> ChatForm(string otherwise) =>
         Word("--chat-form", ChatForms.All, $"How conversations are written. [default: {otherwise}]", ChatForms.Parse);

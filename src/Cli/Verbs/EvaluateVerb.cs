@@ -26,16 +26,18 @@ internal sealed class EvaluateVerb : IVerb
         var model = CommonOptions.Model();
         var data = new Option<FileInfo>("--data")
         {
-            Description = "Examples: JSON lines, JSON or Parquet.",
+            Description = "Examples: JSON lines, JSON, CSV, TSV or Parquet.",
             HelpName = "FILE",
             Required = true
         };
         var prompt = CommonOptions.Template("--prompt", "--template");
         var format = CommonOptions.Format();
+        var fields = CommonOptions.Fields();
         var chatForm = CommonOptions.ChatForm("the model's own");
+        var longWay = CommonOptions.Long();
         var limit = CommonOptions.Number("--limit", "Examples to score, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
         var maxTokens = CommonOptions.Number(
-            "--max-tokens", $"Longer examples are cut off here. [default: {DefaultMaxTokens}]", 8, 1_000_000);
+            "--max-tokens", $"Longest example. [default: {DefaultMaxTokens}]", 8, 1_000_000);
         var maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 100_000);
         var threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
         var dataType = CommonOptions.DataType();
@@ -43,13 +45,14 @@ internal sealed class EvaluateVerb : IVerb
         var json = CommonOptions.Json();
         var verb = new Command("evaluate", "Score a model on a data file: loss, perplexity, exact match, ROUGE-L.")
         {
-            model, data, prompt, format, chatForm, limit, maxTokens, maxNewTokens, dataType, device, threads, json,
+            model, data, prompt, format, fields, chatForm, limit, maxTokens, longWay, maxNewTokens, dataType, device, threads, json,
         };
         verb.SetAction((parsed, cancel) =>
         {
             var request = new Request(
                 parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(prompt), parsed.GetValue(format),
-                parsed.GetValue(chatForm), parsed.GetValue(limit) ?? 0, parsed.GetValue(maxTokens) ?? DefaultMaxTokens,
+                parsed.GetValue(fields), parsed.GetValue(chatForm), parsed.GetValue(limit) ?? 0,
+                parsed.GetValue(maxTokens) ?? DefaultMaxTokens, parsed.GetValue(longWay) ?? LongExamples.CutInput,
                 parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(dataType) ?? ComputeType.F32,
                 parsed.GetValue(device) ?? DeviceSetting.Auto, parsed.GetValue(threads) ?? Environment.ProcessorCount);
             var isJson = parsed.GetValue(json);
@@ -65,8 +68,8 @@ internal sealed class EvaluateVerb : IVerb
     }
 
     private sealed record Request(
-        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens,
-        int MaxNewTokens, ComputeType DataType, DeviceSetting Device, int Threads);
+        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, string? Fields, ChatForm? ChatForm,
+        int Limit, int MaxTokens, LongExamples Long, int MaxNewTokens, ComputeType DataType, DeviceSetting Device, int Threads);
 
     /// <param name="Loss">Nats a token; null when not finite.</param>
     /// <param name="Truncated">Examples that were cut for the loss.</param>
@@ -81,10 +84,14 @@ internal sealed class EvaluateVerb : IVerb
     {
         var faults = RunPlan.ModelFaults(request.Model.FullName).ToList();
         DataFile? data = null;
-        var template = PromptTemplate.Alpaca;
-        faults.AddRange(UsageException.FaultsOf("--data", request.Data.FullName, path => data = DataFile.Read(path, request.Format)));
-        if (request.Prompt is { } file)
-            faults.AddRange(UsageException.FaultsOf("--prompt", file.FullName, path => template = PromptTemplate.Load(path)));
+        ModelPrompt? prompt = null;
+        DataReading reading = new() { Format = request.Format };
+        faults.AddRange(UsageException.FaultsOf(
+            "--fields", request.Fields ?? "", _ => reading = reading with { Fields = FieldNames.Parse(request.Fields) }));
+        faults.AddRange(UsageException.FaultsOf("--data", request.Data.FullName, path => data = DataFile.Read(path, reading)));
+        faults.AddRange(UsageException.FaultsOf(
+            request.Prompt is null ? "--model" : "--prompt", request.Model.FullName,
+            folder => prompt = ModelPrompt.Of(folder, request.Prompt?.FullName, request.ChatForm)));
         if (faults.Count > 0)
             throw new UsageException(faults);
 
@@ -93,9 +100,11 @@ internal sealed class EvaluateVerb : IVerb
         var time = TimeProvider.System;
         using var model = CausalLanguageModel.Load(request.Model.FullName, request.DataType, device);
         using var weights = model.BaseWeights();
-        var encoder = model.Encoder(template, request.MaxTokens, request.ChatForm);
+        var encoder = model.Encoder(prompt!.Template, request.MaxTokens, prompt.Chat) with { WhenTooLong = request.Long };
         var examples = EvenlySpaced.Of([.. data!.Records.Select(record => record.Example)], request.Limit);
-        var evaluator = new Evaluator(model, encoder, examples, request.MaxNewTokens);
+        var evaluator = EvaluatorOf(model, encoder, examples, request);
+        if (RunData.Note(request.Data.Name, evaluator.Encoded, encoder.MaxLength) is { } note)
+            screen.Line(note);
         var started = time.GetTimestamp();
         var evaluation = screen.During(
             $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})",
@@ -104,6 +113,19 @@ internal sealed class EvaluateVerb : IVerb
             request.Model.FullName, DataFormats.Name(data.Format), examples.Count, Finite(evaluation.Loss), Finite(evaluation.Perplexity),
             evaluation.ExactMatch, evaluation.RougeL, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped, evaluator.Unasked,
             time.GetElapsedTime(started).TotalSeconds);
+    }
+
+    private static Evaluator EvaluatorOf(
+        CausalLanguageModel model, ExampleEncoder encoder, IReadOnlyList<Example> examples, Request request)
+    {
+        try
+        {
+            return new Evaluator(model, encoder, examples, request.MaxNewTokens);
+        }
+        catch (NoExampleFitsException)
+        {
+            throw new UsageException([$"--data: {request.Data.FullName}: {RunData.NoAnswer(encoder.MaxLength)}"]);
+        }
     }
 
     private static double? Finite(double value) => double.IsFinite(value) ? value : null;

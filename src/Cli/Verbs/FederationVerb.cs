@@ -88,7 +88,7 @@ internal abstract class FederationVerb(string name, string description) : IVerb
     private RunPlan Start(ParseResult parsed) =>
         Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan)
         : parsed.GetResult(_config) is { Tokens.Count: 1 } ? RunPlan.Read(parsed.GetValue(_config)!.FullName)
-        : new RunPlan();
+        : RunPlan.New;
 
     private async Task<int> ExecuteAsync(ParseResult parsed, VerbContext context, CancellationToken cancel)
     {

@@ -39,6 +39,7 @@ internal sealed class GenerateVerb : IVerb
         HelpName = "FILE"
     };
     private readonly Option<DataFormat?> _format = CommonOptions.Format();
+    private readonly Option<string?> _fields = CommonOptions.Fields();
     private readonly Option<int?> _limit = CommonOptions.Number(
         "--limit", "Examples of the file, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
     private readonly Option<FileInfo?> _template = CommonOptions.Template("--template", "--prompt");
@@ -73,7 +74,7 @@ internal sealed class GenerateVerb : IVerb
         var verb = new Command(
             "generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
-            _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm,
+            _model, _promptText, _instruction, _input, _data, _format, _fields, _limit, _template, _chatForm,
             _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _device, _threads,
         };
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context.Input, cancel));
@@ -83,13 +84,17 @@ internal sealed class GenerateVerb : IVerb
     private async Task<int> ExecuteAsync(ParseResult parsed, TextReader input, CancellationToken cancel)
     {
         var faults = Faults(parsed).Concat(RunPlan.ModelFaults(parsed.GetRequiredValue(_model).FullName)).ToList();
-        var template = PromptTemplate.Alpaca;
+        ModelPrompt? prompt = null;
         IReadOnlyList<Example> data = [];
-        if (parsed.GetValue(_template) is { } file)
-            faults.AddRange(UsageException.FaultsOf("--template", file.FullName, path => template = PromptTemplate.Load(path)));
+        var file = parsed.GetValue(_template)?.FullName;
+        faults.AddRange(UsageException.FaultsOf(
+            file is null ? "--model" : "--template", parsed.GetRequiredValue(_model).FullName,
+            model => prompt = ModelPrompt.Of(model, file, parsed.GetValue(_chatForm))));
+        DataReading reading = new() { Format = parsed.GetValue(_format) };
+        faults.AddRange(UsageException.FaultsOf(
+            "--fields", "", _ => reading = reading with { Fields = FieldNames.Parse(parsed.GetValue(_fields)) }));
         if (parsed.GetValue(_data) is { } examples)
-            faults.AddRange(
-                UsageException.FaultsOf("--data", examples.FullName, path => data = DataFile.Load(path, parsed.GetValue(_format))));
+            faults.AddRange(UsageException.FaultsOf("--data", examples.FullName, path => data = DataFile.Load(path, reading)));
         if (faults.Count > 0)
             throw new UsageException(faults);
 
@@ -98,7 +103,7 @@ internal sealed class GenerateVerb : IVerb
         var folder = parsed.GetRequiredValue(_model).FullName;
         using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32, device);
         using var weights = model.BaseWeights();
-        var encoder = model.Encoder(template, model.MaxLength, parsed.GetValue(_chatForm));
+        var encoder = model.Encoder(prompt!.Template, model.MaxLength, prompt.Chat);
         var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);
         if (data.Count > 0)
             writer.Answer(EvenlySpaced.Of(data, parsed.GetValue(_limit) ?? 0), cancel);
@@ -119,7 +124,7 @@ internal sealed class GenerateVerb : IVerb
             yield return $"{string.Join(" and ", given)} exclude each other.";
         if (IsGiven(_input) && !IsGiven(_instruction))
             yield return "--input goes with --instruction.";
-        foreach (var option in new Option[] { _format, _limit }.Where(option => IsGiven(option) && !IsGiven(_data)))
+        foreach (var option in new Option[] { _format, _fields, _limit }.Where(option => IsGiven(option) && !IsGiven(_data)))
             yield return $"{option.Name} goes with --data.";
         if (parsed.GetValue(_raw) && given.Length > 0)
             yield return $"--raw is about lines of standard input, and {given[0]} is given.";

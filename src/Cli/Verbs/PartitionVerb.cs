@@ -17,6 +17,11 @@ internal sealed class PartitionVerb : IVerb
     // More columns than these do not fit a screen.
     private const int MaxShownKinds = 10;
 
+    // Bytes that wait to be written: files are opened seldom, and never all at once.
+    private const long MaxWaitingBytes = 1 << 24;
+
+    private const string WrittenExtension = ".jsonl", NaturalInstructions = "natural-instructions";
+
     private static readonly string[] WrittenNames = ["client-*", "held-out"];
 
     private static readonly Dictionary<string, PartitionBy> Ways = new(StringComparer.Ordinal)
@@ -32,7 +37,7 @@ internal sealed class PartitionVerb : IVerb
     {
         var data = new Option<string[]>("--data")
         {
-            Description = "Data files, or a folder of them: JSON lines, JSON or Parquet.",
+            Description = "Data files, or a folder of them: JSON lines, JSON, CSV, TSV or Parquet.",
             HelpName = "FILE",
             Required = true,
             AllowMultipleArgumentsPerToken = true,
@@ -58,26 +63,28 @@ internal sealed class PartitionVerb : IVerb
         var heldOut = CommonOptions.Number("--held-out", "Share of the records that no client gets. [default: 0]", 0.0, 0.99);
         var seed = CommonOptions.Number("--seed", "The same seed gives the same files. [default: 0]", 0UL, ulong.MaxValue);
         var format = CommonOptions.Format();
+        var fields = CommonOptions.Fields();
         var force = new Option<bool>("--force")
         {
             Description = "Write into a folder that is not empty; client and held-out files in it are replaced."
         };
         var json = CommonOptions.Json();
         var verb = new Command("partition", "Share a data set out to clients.") {
-            data, clients, target, by, alpha, field, heldOut, seed, format, force, json };
+            data, clients, target, by, alpha, field, heldOut, seed, format, fields, force, json };
         verb.SetAction((parsed, cancel) =>
         {
             var request = new Request(
                 parsed.GetRequiredValue(data), parsed.GetValue(clients), parsed.GetRequiredValue(target).FullName,
                 parsed.GetValue(by) ?? PartitionBy.Dirichlet, parsed.GetValue(alpha), parsed.GetValue(field), parsed.GetValue(heldOut) ?? 0,
-                parsed.GetValue(seed) ?? 0, parsed.GetValue(format), parsed.GetValue(force));
+                parsed.GetValue(seed) ?? 0, parsed.GetValue(format), parsed.GetValue(fields), parsed.GetValue(force));
             var isJson = parsed.GetValue(json);
-            var (parts, kinds) = Execute(request, parsed.InvocationConfiguration.Error, cancel);
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose));
+            var (parts, kinds) = Execute(request, screen, parsed.InvocationConfiguration.Error, cancel);
             if (isJson)
                 parsed.InvocationConfiguration.Output.WriteLine(
                     JsonSerializer.Serialize(new { folder = request.Target, parts }, CommonOptions.JsonFormat));
             else
-                Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose)).Show(Table(parts, kinds));
+                screen.Show(Table(parts, kinds));
             return Task.FromResult(ExitCode.Done);
         });
         return verb;
@@ -85,10 +92,7 @@ internal sealed class PartitionVerb : IVerb
 
     private sealed record Request(
         string[] Data, int? Clients, string Target, PartitionBy By, double? Alpha, string? Field, double HeldOut, ulong Seed,
-        DataFormat? Format, bool Force);
-
-    /// <summary>A record and what counts as its kind: the value of the field, or its file.</summary>
-    private sealed record Item(JsonElement Json, string Kind);
+        DataFormat? Format, string? Fields, bool Force);
 
     /// <summary>What a client, or the held-out file, holds.</summary>
     /// <param name="File">Name of the file; null where there is nothing to write.</param>
@@ -96,33 +100,62 @@ internal sealed class PartitionVerb : IVerb
     private sealed record Part(string Name, string? File, int Examples, IReadOnlyDictionary<string, int> Kinds);
 
     private static (IReadOnlyList<Part> Parts, IReadOnlyList<string> Kinds) Execute(
-        Request request, TextWriter errors, CancellationToken cancel)
+        Request request, Screen screen, TextWriter errors, CancellationToken cancel)
     {
         var faults = Faults(request).ToList();
         var files = Files(request.Data);
         if (files.Length == 0)
             faults.Add("--data: there is no data file.");
-        var items = new List<Item>();
+        if (NotTaken(request.Data) is { Length: > 0 } others)
+            errors.WriteLine($"fedkseed: not taken, since no data file is named so: {string.Join(", ", others)}.");
+        DataReading reading = new() { Format = request.Format };
+        faults.AddRange(UsageException.FaultsOf(
+            "--fields", "", _ => reading = reading with { Fields = FieldNames.Parse(request.Fields) }));
+        // Everything is read twice, to know the kinds and to write the records: what is in memory is a number for each record.
+        var total = 2.0 * files.Sum(file => new FileInfo(file).Length);
+        return screen.During($"Sharing out {(files.Length == 1 ? files[0] : $"{files.Length} files")}", progress =>
+        {
+            long done = 0;
+            reading = reading with { BytesRead = count => progress.Report((done += count) / total) };
+            var kinds = Kinds(files, request, reading, faults, cancel);
+            var names = kinds.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
+            if (request.By == PartitionBy.File && request.Clients > files.Length)
+                faults.Add($"--clients: there are only {files.Length} files for {request.Clients} clients.");
+            if (faults.Count > 0)
+                throw new UsageException(faults);
+            var partition = new Partition(
+                request.By, request.Clients ?? names.Length, request.Alpha ?? DefaultAlpha, request.HeldOut, request.Seed);
+            var owners = partition.Owners(kinds);
+            Write(request.Target, files, reading, owners, partition, cancel);
+            var parts = Parts(kinds, owners, partition);
+            if (parts.Where(part => part.File is null).Select(part => part.Name).ToArray() is { Length: > 0 } empty)
+                errors.WriteLine(
+                    $"fedkseed: nothing is left for {string.Join(", ", empty)}: no file is written. "
+                        + "A larger --alpha, fewer --clients or another --seed may help.");
+            return (parts, (IReadOnlyList<string>)names);
+        });
+    }
+
+    /// <summary>The kind of each record of all files: the value of the field, or its file. A name is in memory once.</summary>
+    private static List<string> Kinds(
+        string[] files, Request request, DataReading reading, List<string> faults, CancellationToken cancel)
+    {
+        List<string> kinds = [];
+        Dictionary<string, string> names = new(StringComparer.Ordinal);
         foreach (var file in files)
         {
-            cancel.ThrowIfCancellationRequested();
-            faults.AddRange(UsageException.FaultsOf("--data", file, path => items.AddRange(Items(path, request))));
+            faults.AddRange(UsageException.FaultsOf("--data", file, path =>
+            {
+                foreach (var kind in KindsOf(path, request, reading))
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    if (!names.TryGetValue(kind, out var known))
+                        names[kind] = known = kind;
+                    kinds.Add(known);
+                }
+            }));
         }
-        var kinds = items.Select(item => item.Kind).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
-        if (request.By == PartitionBy.File && request.Clients > files.Length)
-            faults.Add($"--clients: there are only {files.Length} files for {request.Clients} clients.");
-        if (faults.Count > 0)
-            throw new UsageException(faults);
-
-        var partition = new Partition(
-            request.By, request.Clients ?? kinds.Length, request.Alpha ?? DefaultAlpha, request.HeldOut, request.Seed);
-        var owners = partition.Owners([.. items.Select(item => item.Kind)]);
-        var parts = Write(request.Target, items, owners, partition, cancel);
-        if (parts.Where(part => part.File is null).Select(part => part.Name).ToArray() is { Length: > 0 } empty)
-            errors.WriteLine(
-                $"fedkseed: nothing is left for {string.Join(", ", empty)}: no file is written. "
-                    + "A larger --alpha, fewer --clients or another --seed may help.");
-        return (parts, kinds);
+        return kinds;
     }
 
     private static IEnumerable<string> Faults(Request request)
@@ -147,21 +180,39 @@ internal sealed class PartitionVerb : IVerb
     /// <summary>Full paths; the data files of a folder in the order of their names.</summary>
     private static string[] Files(string[] paths) =>
         [.. paths.SelectMany(path => Directory.Exists(path)
-            ? DataFile.Extensions.SelectMany(extension => Directory.EnumerateFiles(path, "*" + extension)).Order(StringComparer.Ordinal)
+            ? Directory.EnumerateFiles(path).Where(DataFile.IsNamedSo).Order(StringComparer.Ordinal)
             : File.Exists(path) ? [path] : Enumerable.Empty<string>()).Select(Path.GetFullPath).Distinct()];
 
-    private static IEnumerable<Item> Items(string path, Request request)
+    /// <summary>What lies in a folder of data and is not read.</summary>
+    private static string[] NotTaken(string[] paths) =>
+        [.. paths.Where(Directory.Exists).SelectMany(Directory.EnumerateFileSystemEntries)
+            .Where(entry => Directory.Exists(entry) || !DataFile.IsNamedSo(entry))
+            .Select(entry => entry + (Directory.Exists(entry) ? "/" : "")).Order(StringComparer.Ordinal)];
+
+    private static IEnumerable<string> KindsOf(string path, Request request, DataReading reading)
     {
-        var data = DataFile.Read(path, request.Format);
-        if (request.By != PartitionBy.Dirichlet)
-            return data.Records.Select(record => new Item(record.Json, Path.GetFileName(path)));
-        var field = request.Field ?? (data.Format == DataFormat.NaturalInstructions ? "task_name" : "category");
-        var lacking = data.Records.Count(record => ValueOf(record.Json, field) is null);
-        return lacking == 0
-            ? data.Records.Select(record => new Item(record.Json, ValueOf(record.Json, field)!))
-            : throw new InvalidDataException(
-                $"{path}: {lacking} of {data.Records.Count} records have no text or number in \"{field}\"; the first has the fields "
-                    + $"{string.Join(", ", data.Records[0].Json.EnumerateObject().Select(each => each.Name))}. --field names another.");
+        var (format, records) = DataFile.Stream(path, reading);
+        var field = request.Field ?? (format.Name == NaturalInstructions ? "task_name" : "category");
+        int count = 0, lacking = 0;
+        JsonElement first = default;
+        foreach (var record in records)
+        {
+            if (request.By != PartitionBy.Dirichlet)
+            {
+                yield return Path.GetFileName(path);
+                continue;
+            }
+            if (count++ == 0)
+                first = record.Json;
+            if (ValueOf(record.Json, field) is { } kind)
+                yield return kind;
+            else
+                lacking++;
+        }
+        if (lacking > 0)
+            throw new InvalidDataException(
+                $"{path}: {lacking} of {count} records have no text or number in \"{field}\"; the first has the fields "
+                    + $"{string.Join(", ", first.EnumerateObject().Select(each => each.Name))}. --field names another.");
     }
 
     private static string? ValueOf(JsonElement record, string field) =>
@@ -170,36 +221,62 @@ internal sealed class PartitionVerb : IVerb
         : value.ValueKind is JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False ? value.GetRawText()
         : null;
 
-    private static List<Part> Write(string folder, List<Item> items, int[] owners, Partition partition, CancellationToken cancel)
+    /// <summary>Records to the files of their owners, in their order.</summary>
+    private static void Write(
+        string folder, string[] files, DataReading reading, int[] owners, Partition partition, CancellationToken cancel)
     {
         Directory.CreateDirectory(folder);
         // What an earlier partition left would be taken for clients of this one.
         foreach (var old in WrittenNames.SelectMany(
-            name => DataFile.Extensions.SelectMany(extension => Directory.EnumerateFiles(folder, name + extension))))
+            name => DataFile.Extensions.SelectMany(extension => Directory.EnumerateFiles(folder, name + extension))).ToArray())
             File.Delete(old);
-        var digits = partition.Clients.ToString(CultureInfo.InvariantCulture).Length;
-        var byOwner = items.Zip(owners).ToLookup(pair => pair.Second, pair => pair.First);
-        var parts = new List<Part>();
-        for (var client = 0; client < partition.Clients; client++)
+        Dictionary<int, MemoryStream> waiting = [];
+        long bytes = 0;
+        foreach (var (owner, record) in owners.Zip(files.SelectMany(file => DataFile.Stream(file, reading).Records)))
         {
             cancel.ThrowIfCancellationRequested();
-            parts.Add(
-                Write(folder, "client-" + (client + 1).ToString(CultureInfo.InvariantCulture).PadLeft(digits, '0'), [.. byOwner[client]]));
+            if (owner == Partition.LeftOut)
+                continue;
+            if (!waiting.TryGetValue(owner, out var buffer))
+                waiting[owner] = buffer = new MemoryStream();
+            var before = buffer.Length;
+            JsonSerializer.Serialize(buffer, reading.Fields.Renamed(record.Json), CommonOptions.JsonFormat);
+            buffer.WriteByte((byte)'\n');
+            if ((bytes += buffer.Length - before) < MaxWaitingBytes)
+                continue;
+            Append();
+            bytes = 0;
         }
-        if (partition.HeldOut > 0)
-            parts.Add(Write(folder, "held-out", [.. byOwner[Partition.Nobody]]));
-        return parts;
+        Append();
+
+        void Append()
+        {
+            foreach (var (owner, buffer) in waiting)
+            {
+                using FileStream file = new(Path.Combine(folder, NameOf(owner, partition) + WrittenExtension), FileMode.Append);
+                buffer.WriteTo(file);
+            }
+            waiting.Clear();
+        }
     }
 
-    private static Part Write(string folder, string name, Item[] items)
+    private static string NameOf(int owner, Partition partition)
     {
-        var file = items.Length == 0 ? null : name + ".jsonl";
-        if (file is not null)
-            File.WriteAllText(
-                Path.Combine(folder, file),
-                string.Concat(items.Select(item => JsonSerializer.Serialize(item.Json, CommonOptions.JsonFormat) + "\n")));
-        return new Part(
-            name, file, items.Length, items.CountBy(item => item.Kind).OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary());
+        var digits = partition.Clients.ToString(CultureInfo.InvariantCulture).Length;
+        return owner == Partition.Nobody ? "held-out" : "client-" + (owner + 1).ToString(CultureInfo.InvariantCulture).PadLeft(digits, '0');
+    }
+
+    private static List<Part> Parts(IReadOnlyList<string> kinds, int[] owners, Partition partition)
+    {
+        var byOwner = kinds.Zip(owners).ToLookup(pair => pair.Second, pair => pair.First);
+        var all = Enumerable.Range(0, partition.Clients).Concat(partition.HeldOut > 0 ? [Partition.Nobody] : []);
+        return [.. all.Select(owner =>
+        {
+            var counts = byOwner[owner].CountBy(kind => kind).OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary();
+            var name = NameOf(owner, partition);
+            var examples = counts.Values.Sum();
+            return new Part(name, examples == 0 ? null : name + WrittenExtension, examples, counts);
+        })];
     }
 
     private static Table Table(IReadOnlyList<Part> parts, IReadOnlyList<string> kinds)

@@ -61,6 +61,8 @@ internal sealed class ReplayVerb : IVerb
             faults.Add($"--log: there is no file '{request.Log.FullName}'.");
         if (!request.Base.Exists)
             faults.Add($"--base: there is no folder '{request.Base.FullName}'.");
+        else
+            faults.AddRange(UsageException.FaultsOf("--base", request.Base.FullName, folder => Checkpoint.Open(folder).Dispose()));
         if (RealPath.Of(request.Target.FullName) == RealPath.Of(request.Base.FullName))
             faults.Add("--to is the base model's folder, which must not be overwritten.");
         else if (Link(request.Target.FullName) is { } link)

@@ -21,7 +21,7 @@ internal sealed class RunOptions
 
     private const string Federation = "Federation", Steps = "Steps of a client", Rounds = "Rounds", End = "End of the federation";
 
-    private static readonly RunPlan Defaults = new();
+    private static readonly RunPlan Defaults = RunPlan.New;
 
 
     private readonly List<Option> _all = [];
@@ -43,9 +43,7 @@ internal sealed class RunOptions
             "Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: the sample's]",
             (plan, value) => plan with { Data = value });
         Text(
-            "--prompt",
-            "FILE",
-            $"Prompt template. [default: {(Defaults.Prompt is null ? "Alpaca's" : "the sample's")}]",
+            "--prompt", "FILE", "Prompt template. [default: the model's own, else Alpaca's]",
             (plan, value) => plan with { Prompt = value });
         Word(
             "--dtype", [.. Enum.GetValues<ComputeType>().Select(type => type.Name())],
@@ -55,6 +53,23 @@ internal sealed class RunOptions
         Word(
             "--format", DataFormats.All, "Form of the data. [default: told from each file]", DataFormats.Parse,
             (plan, value) => plan with { Format = value });
+        Text(
+            "--fields",
+            "NAME=NAME,…",
+            "What the data calls a form's fields: instruction=title,output=body.",
+            (plan, value) => plan with { Fields = value });
+        Parsed<int>(
+            "--max-tokens",
+            "N",
+            "a whole number",
+            $"Longest example. [default: {Defaults.MaximumTokens}]",
+            (plan, value) => plan with { MaximumTokens = value });
+        Word(
+            "--long",
+            [.. CommonOptions.LongWays.Keys],
+            "What becomes of longer ones. [default: cut-input, so that answers stay whole]",
+            CommonOptions.LongWay,
+            (plan, value) => plan with { LongExamples = value });
         Word(
             "--chat-form", ChatForms.All, "How conversations are written. [default: the model's own]", ChatForms.Parse,
             (plan, value) => plan with { ChatForm = value });
@@ -197,7 +212,7 @@ internal sealed class RunOptions
 
     private void Word<T>(
         string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change)
-        where T : struct, Enum =>
+        where T : struct =>
         Option(name, string.Join('|', words), string.Join(" or ", words), description, parse, change);
 
     private void Choice<T>(string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : struct, Enum

@@ -1,63 +1,67 @@
+using System.ComponentModel;
+using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace FedKSeed.InstructionData.Forms;
 
-/// <summary>The forms that instruction data comes in: which fields a record has.</summary>
-public enum DataFormat
+/// <summary>The name of a form of data, such as <c>alpaca</c>: what options and settings hold.</summary>
+[TypeConverter(typeof(DataFormatTypeConverter))]
+[JsonConverter(typeof(DataFormatJsonConverter))]
+public readonly record struct DataFormat(string Name)
 {
-    /// <summary>instruction, output and, optionally, input.</summary>
-    Alpaca,
-
-    /// <summary>instruction, response and, optionally, context.</summary>
-    Dolly,
-
-    /// <summary>prompt, completion.</summary>
-    Completion,
-
-    /// <summary>messages of role and content, or conversations of from and value.</summary>
-    Messages,
-
-    /// <summary>
-    /// A task file (Definition, Instances of input and output), or its instances one by one: definition, inputs, targets.
-    /// </summary>
-    NaturalInstructions,
+    public override string ToString() => Name;
 }
 
-/// <summary>Names of the forms, and how to tell them apart.</summary>
+/// <summary>Names of the forms that are read without being told more.</summary>
 public static class DataFormats
 {
-    private static readonly Form[] Forms =
-    [
-        new("alpaca", DataFormat.Alpaca, [["instruction", "output"]]),
-        new("dolly", DataFormat.Dolly, [["instruction", "response"]]),
-        new("completion", DataFormat.Completion, [["prompt", "completion"]]),
-        new("messages", DataFormat.Messages, [["messages"], ["conversations"]]),
-        new("natural-instructions", DataFormat.NaturalInstructions, [["definition", "inputs", "targets"]]),
-    ];
-
     /// <summary>What to write on a command line.</summary>
-    public static IReadOnlyList<string> All { get; } = [.. Forms.Select(form => form.Name)];
+    public static IReadOnlyList<string> All { get; } = [.. DataForms.Standard.All.Select(form => form.Name)];
 
-    public static DataFormat? Parse(string name) => Array.Find(Forms, form => form.Name == name)?.Format;
-
-    public static string Name(DataFormat format) => Array.Find(Forms, form => form.Format == format)!.Name;
-
-    /// <summary>The form that most of the records have, the first of them in a tie; null where none has any.</summary>
-    internal static DataFormat? Detect(IEnumerable<JsonElement> records)
+    /// <summary>A name as it is written today, or as it was (NaturalInstructions); null where it is none.</summary>
+    public static DataFormat? Parse(string name)
     {
-        JsonElement[] objects = [.. records.Where(record => record.ValueKind == JsonValueKind.Object)];
-        (Form Form, int Count) best = Forms
-            .Select(
-                form => (form, objects.Count(
-                    record => form.Fields.Any(fields => fields.All(field => record.TryGetProperty(field, out _))))))
-            .MaxBy(pair => pair.Item2);
-        return best.Count > 0 ? best.Form.Format : null;
+        ArgumentNullException.ThrowIfNull(name);
+        var plain = name.Replace("-", "", StringComparison.Ordinal);
+        return All.FirstOrDefault(
+            known => known.Replace("-", "", StringComparison.Ordinal).Equals(plain, StringComparison.OrdinalIgnoreCase)) is { } found
+            ? new DataFormat(found)
+            : null;
     }
 
-    /// <summary>For a message: every form with the fields it needs.</summary>
-    internal static string Describe() =>
-        string.Join(
-            "; ", Forms.Select(form => $"{form.Name} ({string.Join(" or ", form.Fields.Select(fields => string.Join(", ", fields)))})"));
+    public static string Name(DataFormat format) => format.Name;
 
-    private sealed record Form(string Name, DataFormat Format, string[][] Fields);
+    internal static DataFormat Required(string? text) => text is not null && Parse(text) is { } format
+        ? format
+        : throw new FormatException($"'{text}' is no form of data; there are {string.Join(", ", All)}.");
+}
+
+internal sealed class DataFormatTypeConverter : TypeConverter
+{
+    public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
+
+    public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value) =>
+        DataFormats.Required(value as string);
+}
+
+internal sealed class DataFormatJsonConverter : JsonConverter<DataFormat>
+{
+    public override DataFormat Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        try
+        {
+            return DataFormats.Required(reader.GetString());
+        }
+        catch (FormatException e)
+        {
+            throw new JsonException(e.Message, e);
+        }
+    }
+
+    public override void Write(Utf8JsonWriter writer, DataFormat value, JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteStringValue(value.Name);
+    }
 }

@@ -86,7 +86,7 @@ internal readonly record struct Rotation(Tensor Cos, Tensor Sin)
 internal sealed class RotaryEmbedding
 {
     private readonly RotaryConfig _config;
-    private readonly Rotation _table;
+    private readonly Lazy<Rotation> _table;
     private readonly Dictionary<(ModelDevice, ScalarType), Rotation> _copies = [];
 
     /// <param name="config">What turns how quickly.</param>
@@ -95,23 +95,29 @@ internal sealed class RotaryEmbedding
     {
         _config = config;
         var rows = config.IsDynamic ? Math.Min(positions, config.TrainedLength) : positions;
-        using var scope = NewDisposeScope();
-        var table = Table(config.Frequencies(rows), 0, rows);
-        _table = new Rotation(table.Cos.DetachFromDisposeScope(), table.Sin.DetachFromDisposeScope());
+        // When it is first asked for: a folder is checked without torch.
+        _table = new Lazy<Rotation>(() =>
+        {
+            using var scope = NewDisposeScope();
+            var table = Table(config.Frequencies(rows), 0, rows);
+            return new Rotation(table.Cos.DetachFromDisposeScope(), table.Sin.DetachFromDisposeScope());
+        });
     }
+
+    private Rotation Positions => _table.Value;
 
     /// <summary>
     /// Rotations of the positions from <paramref name="start"/> on, in a type; good until the caller's dispose scope ends.
     /// </summary>
     public Rotation At(long start, long length, ScalarType type, ModelDevice device)
     {
-        if (device.Torch.type != DeviceType.CPU && start + length <= _table.Cos.shape[0])
+        if (device.Torch.type != DeviceType.CPU && start + length <= Positions.Cos.shape[0])
             return OnDevice(start + length, type, device).Rows(start, length);
         // Beyond the trained length a dynamic scaling is another table for every length: as in the reference, what a
         // cache holds keeps the rotation it had.
-        var float32 = start + length > _table.Cos.shape[0]
+        var float32 = start + length > Positions.Cos.shape[0]
             ? Table(_config.Frequencies(start + length), start, length)
-            : _table.Rows(start, length);
+            : Positions.Rows(start, length);
         return float32.To(type, device.Torch);
     }
 
@@ -123,8 +129,8 @@ internal sealed class RotaryEmbedding
             if (_copies.TryGetValue((device, type), out var copy) && copy.Cos.shape[0] >= rows)
                 return copy;
             using var scope = NewDisposeScope();
-            var kept = Math.Min((long)BitOperations.RoundUpToPowerOf2((ulong)rows), _table.Cos.shape[0]);
-            copy = _table.Rows(0, kept).To(type, device.Torch);
+            var kept = Math.Min((long)BitOperations.RoundUpToPowerOf2((ulong)rows), Positions.Cos.shape[0]);
+            copy = Positions.Rows(0, kept).To(type, device.Torch);
             copy.Cos.DetachFromDisposeScope();
             copy.Sin.DetachFromDisposeScope();
             return _copies[(device, type)] = copy;

@@ -26,6 +26,9 @@ public sealed record EvaluationResult(double Loss, double ExactMatch, double Rou
     public double Perplexity => Math.Exp(Loss);
 }
 
+/// <summary>Nothing of the data can be scored.</summary>
+public sealed class NoExampleFitsException(string message) : FormatException(message);
+
 /// <summary>Scores versions of one model on a fixed set of examples. Immutable, so usable from several threads.</summary>
 public sealed class Evaluator
 {
@@ -51,7 +54,8 @@ public sealed class Evaluator
     /// <param name="examples">Held-out examples.</param>
     /// <param name="maxNewTokens">Longest answer, in tokens.</param>
     /// <exception cref="ArgumentException">The tokenizer is not the model's.</exception>
-    /// <exception cref="InvalidDataException">No example fits, or the model cannot take such examples.</exception>
+    /// <exception cref="NoExampleFitsException">No example has an answer within the longest sequence.</exception>
+    /// <exception cref="InvalidDataException">No prompt leaves room for an answer, or the model cannot take such examples.</exception>
     public Evaluator(CausalLanguageModel model, ExampleEncoder encoder, IReadOnlyList<Example> examples, int maxNewTokens)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -63,7 +67,7 @@ public sealed class Evaluator
         (_model, _encoder, _examples, _maxNewTokens) = (model, encoder, examples, maxNewTokens);
         Encoded = encoder.Encode(examples);
         if (Encoded.Sequences.Count == 0)
-            throw new InvalidDataException($"No example has an answer within {encoder.MaxLength} tokens.");
+            throw new NoExampleFitsException($"No example has an answer within {encoder.MaxLength} tokens.");
         _prompts = [.. examples.Select(encoder.Prompt)];
         var longestPrompt = model.MaxLength - maxNewTokens;
         int[] asked = [.. Enumerable.Range(0, examples.Count).Where(i => _prompts[i].Length <= longestPrompt)];

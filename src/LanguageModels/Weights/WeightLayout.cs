@@ -80,6 +80,16 @@ internal sealed class WeightLayout(string prefix, Regex? ignored = null)
         string NameOf(ParameterPart part) =>
             isBodyAlone && part.Name.StartsWith(prefix, StringComparison.Ordinal) ? part.Name[prefix.Length..] : part.Name;
         _tensors = [.. _parameters.Select(parameter => BindParameter(parameter, checkpoint, NameOf, used, faults))];
+        try
+        {
+            if (TiedHead.Of(checkpoint) is { } tied)
+                used.Add(tied.Head.Name);
+        }
+        catch (CheckpointException different)
+        {
+            used.Add(TiedHead.HeadName);
+            faults.Add(different.Message);
+        }
         var unused = checkpoint.Weights.Where(tensor => !used.Contains(tensor.Name) && ignored?.IsMatch(tensor.Name) != true);
         faults.AddRange(unused.Select(tensor => $"{tensor.Name} is not used by this architecture"));
         if (faults.Count > 0)

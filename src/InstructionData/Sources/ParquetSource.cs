@@ -2,14 +2,15 @@ using System.Collections;
 using System.Text.Json;
 using Parquet.Serialization;
 
-namespace FedKSeed.InstructionData.Forms;
+namespace FedKSeed.InstructionData.Sources;
 
 /// <summary>Rows of a Parquet file as records; a column is a field, and a null is a field that is absent.</summary>
 internal static class ParquetSource
 {
-    public static IEnumerable<RawRecord> Read(string path)
+    public static IEnumerable<RawRecord> Read(string path, Action<long>? read)
     {
         var table = Table(path);
+        read?.Invoke(new FileInfo(path).Length);
         return table.Data.Select((row, i) => new RawRecord($"{path}: row {i + 1}", JsonSerializer.SerializeToElement(Plain(row))));
     }
 

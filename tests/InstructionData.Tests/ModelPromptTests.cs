@@ -1,0 +1,44 @@
+#pragma warning disable RCS0056 // records are lines, as in the files that people have
+using FedKSeed.Tests;
+
+namespace FedKSeed.InstructionData.Tests;
+
+public sealed class ModelPromptTests : IDisposable
+{
+    private static readonly PromptTemplate Own = new("{instruction} : {input} =\n", "{instruction} =\n");
+
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void A_prompt_is_read_back_from_the_model_that_it_was_put_beside()
+    {
+        Assert.Equal(new ModelPrompt(PromptTemplate.Alpaca, null), ModelPrompt.Of(_folder.Path));
+        foreach (var prompt in new[] { new ModelPrompt(Own, null), new ModelPrompt(Own, ChatForm.Llama3) })
+        {
+            prompt.Write(_folder.Path);
+            Assert.Equal(prompt, ModelPrompt.Of(_folder.Path));
+        }
+        // It is a template like any other, for --prompt.
+        Assert.Equal(Own, PromptTemplate.Load(Path.Combine(_folder.Path, ModelPrompt.FileName)));
+    }
+
+    [Fact]
+    public void What_is_named_goes_before_what_lies_there()
+    {
+        new ModelPrompt(Own, ChatForm.Llama3).Write(_folder.Path);
+        var named = _folder.Write("named.json", """{"withInput": "{instruction}|{input}", "withoutInput": "{instruction}"}""");
+        Assert.Equal(new ModelPrompt(new("{instruction}|{input}", "{instruction}"), ChatForm.ChatMl), ModelPrompt.Of(_folder.Path, named, ChatForm.ChatMl));
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("""{"withInput": "{instruction}", "withoutInput": "{instruction}"}""")]
+    [InlineData("""{"withInput": "{instruction}{input}", "withoutInput": "{instruction}", "chatForm": "morse"}""")]
+    public void A_file_that_is_no_prompt_is_named(string text)
+    {
+        var path = _folder.Write(ModelPrompt.FileName, text);
+        Assert.StartsWith(path, Assert.Throws<InvalidDataException>(() => ModelPrompt.Of(_folder.Path)).Message, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
