@@ -31,7 +31,7 @@ public static class FedKSeedCommand
         [
             ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(
                 input ?? Console.In),
-            BenchVerb.Create(Verbose), DoctorVerb.Create(),
+            BenchVerb.Create(Verbose), DoctorVerb.Create(), DigestVerb.Create(),
         ];
         foreach (var verb in federations.Keys.Concat(others))
             root.Subcommands.Add(verb);

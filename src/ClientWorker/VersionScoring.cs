@@ -11,7 +11,7 @@ public sealed class VersionScoring
 {
     private readonly BaseModel _model;
     private readonly Evaluator _evaluator;
-    private (ModelVersion Version, EvaluationResult Evaluation)? _last;
+    private (string Version, EvaluationResult Evaluation)? _last;
 
     public VersionScoring(BaseModel model, IOptions<EvaluatorOptions> options, IOptions<WorkerOptions> worker)
     {
@@ -30,7 +30,8 @@ public sealed class VersionScoring
     public async Task<EvaluationResult> ScoreAsync(ModelVersion version, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(version);
-        if (_last is { } last && last.Version.Version == version.Version && last.Version.BaseModelDigest == version.BaseModelDigest)
+        var digest = IncomingMessages.Digest(version);
+        if (_last is { } last && last.Version == digest)
             return last.Evaluation;
         var evaluation = await Task.Run(
             () =>
@@ -39,7 +40,7 @@ public sealed class VersionScoring
                 return _evaluator.Evaluate(weights, cancellation: cancel);
             },
             cancel);
-        _last = (version, evaluation);
+        _last = (digest, evaluation);
         return evaluation;
     }
 }

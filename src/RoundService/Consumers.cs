@@ -6,12 +6,10 @@ using MassTransit;
 namespace FedKSeed.RoundService;
 
 /// <summary>Notes who is alive.</summary>
-public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeUp, FederationName federation) : IConsumer<ClientAnnounced>
+public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeUp) : IConsumer<ClientAnnounced>
 {
     public async Task Consume(ConsumeContext<ClientAnnounced> context)
     {
-        if (context.Message.Federation != federation.Value)
-            return;
         FederationName.RequireClient(context.Message.Client);
         await presence.HeardAsync(context.Message.Client);
         wakeUp.Now();
