@@ -21,6 +21,8 @@ internal sealed class BrokerLogin(IOptions<BusOptions> options, BrokerReach reac
         try
         {
             await using var connection = await factory.CreateConnectionAsync(cancellationToken);
+            // It lets anybody into a virtual host that it does not have, and closes the connection then.
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         }
         catch (Exception fault) when (Refusal(fault, factory) is { } refusal)
         {

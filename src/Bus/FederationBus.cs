@@ -43,13 +43,16 @@ public sealed class BusOptions
 public sealed partial record FederationName(string Value)
 {
     /// <summary>Whether it can be part of the names of queues and of keys: 1 to 63 lower-case letters, digits and hyphens.</summary>
-    public bool IsSound => ClientName().IsMatch(Value);
+    public bool IsSound => IsClient(Value);
+
+    /// <summary>Whether it can be a client's: as that of a federation.</summary>
+    public static bool IsClient(string client) => ClientName().IsMatch(client);
 
     /// <summary>Refuses a name that is no client's: it would be part of a queue's name and of keys.</summary>
     /// <exception cref="FormatException">It is not 1 to 63 lower-case letters, digits and hyphens.</exception>
     public static void RequireClient(string client)
     {
-        if (!ClientName().IsMatch(client))
+        if (!IsClient(client))
             throw new FormatException(
                 $"'{client[..Math.Min(client.Length, 80)]}' is no name of a client: 1 to 63 lower-case letters, digits and hyphens.");
     }

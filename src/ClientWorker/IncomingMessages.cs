@@ -39,6 +39,9 @@ internal static class IncomingMessages
         if (model.Version < 0 || model.Shift is < 0 or > MaximumShift)
             throw new FormatException($"version {model.Version} with shift {model.Shift} is none");
         RequireLength("accumulators", model.Quantised, model.SeedCount, model.QuantisedBits);
+        // Both are said in logs.
+        if (model.BaseModelDigest is not { Length: 64 } digest || !digest.All(char.IsAsciiHexDigitLower) || model.Scheme.Length > 64)
+            throw new FormatException("its base model's digest is not 64 hexadecimal digits, or its scheme has no name");
         _ = DirectionSchemes.Parse(model.Scheme);
     }
 

@@ -125,13 +125,16 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             body);
     }
 
-    public Task Put(string queue, string type, object message) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
+    /// <param name="answersTo">Where its envelope wants answers and faults to go.</param>
+    public Task Put(string queue, string type, object message, Uri? answersTo = null) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
         new
         {
             messageId = Guid.NewGuid(),
-            messageType = new[] {
-            $"urn:message:FedKSeed.Contracts:{type}" },
-            message
+            requestId = answersTo is null ? (Guid?)null : Guid.NewGuid(),
+            messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" },
+            faultAddress = answersTo,
+            responseAddress = answersTo,
+            message,
         }, JsonSerializerOptions.Web));
 
     /// <summary>Reason in the headers of the next message in the error queue of a queue, once there is one.</summary>
@@ -222,7 +225,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     {
         await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true);
         await channel.QueueDeclareAsync(
-            name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+            name, durable: true, exclusive: false, autoDelete: false, QueueBounds.OfAClientsQueue.ToDictionary());
         await channel.QueueBindAsync(name, name, "");
     }
 }

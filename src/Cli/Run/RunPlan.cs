@@ -1,12 +1,14 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using FedKSeed.Bus;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LogStore;
 using FedKSeed.Tokenization;
 
 namespace FedKSeed.Cli.Run;
@@ -96,7 +98,12 @@ public sealed record RunPlan
         }
     }
 
-    public void Write(string path) => File.WriteAllText(path, JsonSerializer.Serialize(this, Json) + "\n");
+    /// <summary>Without the password of a Redis; only its owner may read a file that says where one is.</summary>
+    public void Write(string path)
+    {
+        var plan = Redis is null ? this : this with { Redis = RedisPassword.Without(Redis) };
+        OwnersFile.Write(path, JsonSerializer.Serialize(plan, Json) + "\n", isPrivate: Redis is not null);
+    }
 
     /// <summary>
     /// The plan with what follows from its files: full paths, the base model's digest, and as many clients as a round's quorum asks for,
@@ -110,6 +117,7 @@ public sealed record RunPlan
             Model = Path.GetFullPath(Model),
             Data = Path.GetFullPath(Data),
             Prompt = Prompt is null ? null : Path.GetFullPath(Prompt),
+            Redis = Redis is null ? null : RedisPassword.With(Redis, Environment.GetEnvironmentVariable(RedisPassword.Variable)),
             Federation = Federation with
             {
                 BaseModelDigest = checkpoint.Digest(cancel),
@@ -132,6 +140,8 @@ public sealed record RunPlan
         if (!Directory.Exists(Data))
             return [.. faults, $"--data: there is no folder '{Path.GetFullPath(Data)}'."];
         var clients = ClientFiles();
+        faults.AddRange(clients.Where(client => !FederationName.IsClient(client.Key)).Select(client =>
+            $"--data: {Path.GetFileName(client.Value)} names its client '{client.Key}': it must be 1 to 63 lower-case letters, digits and hyphens."));
         Require(clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*.jsonl, .json or .parquet.");
         faults.AddRange(AllClientFiles().GroupBy(ClientName).Where(files => files.Skip(1).Any())
             .Select(files => $"--data: {files.Key} has several files: {string.Join(", ", files.Select(Path.GetFileName))}."));

@@ -33,7 +33,7 @@ public sealed record SettingSection(string Name, Type Options)
         foreach (var other in configuration.GetChildren().Where(child => child.GetChildren().Any()))
             if (!sections.Any(section => section.Name.Equals(other.Key, StringComparison.OrdinalIgnoreCase))
                 && Nearest(other.Key, sections.Select(section => section.Name)) is { } meant)
-                faults.Add($"There is no section {other.Key}; did you mean {meant}?");
+                faults.Add($"There is no section {other.Key}: did you mean {meant}?");
         return faults;
     }
 
@@ -51,9 +51,9 @@ public sealed record SettingSection(string Name, Type Options)
             {
                 var meant = Nearest(child.Key, properties.Select(property => property.Name));
                 if (meant is not null)
-                    faults.Add($"There is no setting {child.Path}; did you mean {given.Path}:{meant}?");
+                    faults.Add($"There is no setting {child.Path}: did you mean {given.Path}:{meant}?");
                 else if (!isShared)
-                    faults.Add($"There is no setting {child.Path}; there are {string.Join(", ", properties.Select(known => known.Name))}.");
+                    faults.Add($"There is no setting {child.Path}, only {string.Join(", ", properties.Select(known => known.Name))}.");
             }
             else if (ElementOf(property.PropertyType) is { IsPrimitive: false } element && element != typeof(string))
             {
