@@ -44,7 +44,8 @@ internal sealed class BrokerLogin(IOptions<BusOptions> options, BrokerReach reac
             $"does not let user '{factory.UserName}' in: its name or its password is wrong.",
         OperationInterruptedException { ShutdownReason.ReplyCode: NotAllowed or AccessRefused } =>
             $"has no virtual host '{factory.VirtualHost}' for user '{factory.UserName}'.",
-        AggregateException several => several.InnerExceptions.Select(inner => Refusal(inner, factory)).FirstOrDefault(text => text is not null),
+        AggregateException several =>
+            several.InnerExceptions.Select(inner => Refusal(inner, factory)).FirstOrDefault(text => text is not null),
         _ => Refusal(fault.InnerException, factory),
     };
 }

@@ -5,9 +5,9 @@ using MassTransit.Serialization;
 namespace FedKSeed.Bus;
 
 /// <summary>
-/// Reads envelopes and drops the addresses in them. The bus would publish answers and faults to whatever address a sender names, and declare
-/// what is missing there: a few messages with an address where nobody listens would stop a service for good. Nothing here asks and waits for
-/// an answer, so no envelope of ours has one.
+/// Reads envelopes and drops the addresses in them. The bus would publish answers and faults to whatever address a sender names, and
+/// declare what is missing there: a few messages with an address where nobody listens would stop a service for good. Nothing here asks and
+/// waits for an answer, so no envelope of ours has one.
 /// </summary>
 internal sealed class EnvelopesWithoutAddresses : ISerializerFactory, IMessageDeserializer
 {

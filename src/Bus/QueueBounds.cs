@@ -48,7 +48,7 @@ public static class QueueBounds
             rabbit.SetQueueArgument(argument, value!);
     }
 
-    /// <summary>A full queue refuses what is published instead of dropping its oldest: whoever publishes keeps it and tries again.</summary>
+    /// <summary>A full queue refuses what is published instead of dropping its oldest: its sender keeps it and tries again.</summary>
     public static void RefuseWhenFull(this IReceiveEndpointConfigurator endpoint)
     {
         if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)

@@ -1,9 +1,8 @@
+using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
-using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
 using FedKSeed.Perturbation;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli;
 
@@ -48,8 +47,7 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
     public void Write(Checkpoint source, string folder, int threads, IProgress<RebuildProgress>? progress, CancellationToken cancel)
     {
         var quantised = QuantisedAccumulators.Of(Accumulators.Span);
-        var pool = new SeedPool(Settings.PoolKey, Settings.SeedCount, DirectionSchemes.Parse(Settings.Scheme));
-        var rebuilder = new Rebuilder(pool, quantised.Values.Span, quantised.Shift);
+        var rebuilder = new Rebuilder(Settings.Directions, quantised.Values.Span, quantised.Shift);
         RebuiltCheckpoint.Write(source, rebuilder, folder, progress, threads, cancel);
         RebuiltCheckpoint.CopyCompanions(source.Folder, folder);
     }

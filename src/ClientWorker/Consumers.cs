@@ -20,13 +20,13 @@ public sealed partial class SeedsAssignedConsumer(
     {
         var assignment = context.Message;
         IncomingMessages.RequireSound(assignment);
-        if (!clients.Has(assignment.Client))
-            throw new FormatException($"this worker works for no client '{assignment.Client}'");
+        if (!clients.Has(assignment.Assignment.Client))
+            throw new FormatException($"this worker works for no client '{assignment.Assignment.Client}'");
         baseModel.Require(assignment.Model);
         metrics.Assigned(context.ReceiveContext.Body.Length ?? 0);
         if (finished.Find(assignment) is not { } report)
         {
-            var client = clients[assignment.Client];
+            var client = clients[assignment.Assignment.Client];
             var run = new AssignmentRun(assignment, client.Sequences.Count);
             var began = time.GetTimestamp();
             var shown = began;
@@ -43,7 +43,7 @@ public sealed partial class SeedsAssignedConsumer(
             finished.Keep(assignment, report);
             var seconds = time.GetElapsedTime(began).TotalSeconds;
             var (loss, skipped) = (run.MeanLoss, report.SkippedSteps.Count);
-            Done(assignment.Client, assignment.Round, assignment.Model.Version, run.Steps, skipped, loss, seconds);
+            Done(assignment.Assignment.Client, assignment.Assignment.Round, assignment.Model.Version, run.Steps, skipped, loss, seconds);
         }
         await context.PublishInTimeAsync(report, context.CancellationToken);
     }
@@ -64,9 +64,7 @@ public sealed partial class SeedsAssignedConsumer(
     private LocalProgress Progress(ConsumeContext<SeedsAssigned> context, AssignmentRun run) => new()
     {
         Federation = context.Message.Federation,
-        Round = context.Message.Round,
-        Client = context.Message.Client,
-        Turn = context.Message.Turn,
+        Assignment = context.Message.Assignment,
         Worker = options.Value.Name,
         Step = run.Steps,
         Steps = context.Message.Steps,
@@ -76,7 +74,7 @@ public sealed partial class SeedsAssignedConsumer(
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "{Client} did round {Round} from version {Version}: {Steps} steps, {Skipped} skipped, mean loss {Loss:F4}, {Seconds:F1} s")]
+        Message = "{Client} did round {Round} from version {Version}: {Steps} steps, {Skipped} skipped, loss {Loss:F4}, {Seconds:F1} s")]
     private partial void Done(string client, int round, int version, int steps, int skipped, double? loss, double seconds);
 }
 
@@ -107,9 +105,7 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
     public ScalarsReported Report() => new()
     {
         Federation = assignment.Federation,
-        Round = assignment.Round,
-        Client = assignment.Client,
-        Turn = assignment.Turn,
+        Assignment = assignment.Assignment,
         BaseVersion = assignment.Model.Version,
         Examples = examples,
         Scalars = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_scalars)).ToArray(),
@@ -122,7 +118,7 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 {
     public Task Consume(ConsumeContext<ReportRejected> context)
     {
-        Rejected(context.Message.Client, context.Message.Round, context.Message.Reason);
+        Rejected(context.Message.Assignment.Client, context.Message.Assignment.Round, context.Message.Reason);
         return Task.CompletedTask;
     }
 

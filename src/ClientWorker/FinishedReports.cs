@@ -13,8 +13,10 @@ public sealed class FinishedReports
     private readonly ConcurrentDictionary<string, (string Assignment, ScalarsReported Report)> _byClient = new(StringComparer.Ordinal);
 
     public ScalarsReported? Find(SeedsAssigned assignment) =>
-        _byClient.TryGetValue(assignment.Client, out var last) && last.Assignment == IncomingMessages.Digest(assignment) ? last.Report : null;
+        _byClient.TryGetValue(assignment.Assignment.Client, out var last) && last.Assignment == IncomingMessages.Digest(assignment)
+            ? last.Report
+            : null;
 
     public void Keep(SeedsAssigned assignment, ScalarsReported report) =>
-        _byClient[assignment.Client] = (IncomingMessages.Digest(assignment), report);
+        _byClient[assignment.Assignment.Client] = (IncomingMessages.Digest(assignment), report);
 }

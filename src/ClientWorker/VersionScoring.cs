@@ -11,7 +11,7 @@ public sealed class VersionScoring
 {
     private readonly BaseModel _model;
     private readonly Evaluator _evaluator;
-    private (string Version, EvaluationResult Evaluation)? _last;
+    private (ModelVersion Version, EvaluationResult Evaluation)? _last;
 
     public VersionScoring(BaseModel model, IOptions<EvaluatorOptions> options, IOptions<WorkerOptions> worker)
     {
@@ -21,17 +21,13 @@ public sealed class VersionScoring
         var examples = DataFile.Load(options.Value.Data!, worker.Value.Format);
         _model = model;
         _evaluator = new Evaluator(
-            model.Model,
-            model.Encoder,
-            EvenlySpaced.Of(examples, options.Value.Limit),
-            options.Value.MaximumNewTokens);
+            model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
     }
 
     public async Task<EvaluationResult> ScoreAsync(ModelVersion version, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(version);
-        var digest = IncomingMessages.Digest(version);
-        if (_last is { } last && last.Version == digest)
+        if (_last is { } last && last.Version == version)
             return last.Evaluation;
         var evaluation = await Task.Run(
             () =>
@@ -40,7 +36,7 @@ public sealed class VersionScoring
                 return _evaluator.Evaluate(weights, cancellation: cancel);
             },
             cancel);
-        _last = (digest, evaluation);
+        _last = (version, evaluation);
         return evaluation;
     }
 }

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.ComponentModel.DataAnnotations;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
@@ -60,7 +61,7 @@ public sealed class WorkerOptions
 
 public sealed class ClientOptions
 {
-    [Required, RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
+    [Required, RegularExpression(Names.Pattern, ErrorMessage = "{0} must be " + Names.Rule + ".")]
     public string Name { get; set; } = "";
 
     /// <summary>Instruction data: JSON lines, JSON or Parquet.</summary>
@@ -93,8 +94,8 @@ public sealed class FederationOptions
     public string Name { get; set; } = "federation";
 
     /// <summary>
-    /// SHA-256 of the base model's tensors, 64 hexadecimal digits: fedkseed digest MODEL prints it. A worker whose model has another one works
-    /// for nobody and says so at its start; without it, at each assignment.
+    /// SHA-256 of the base model's tensors, 64 hexadecimal digits: fedkseed digest MODEL prints it. A worker whose model has another one
+    /// works for nobody and says so at its start; without it, at each assignment.
     /// </summary>
     public string? BaseModelDigest { get; set; }
 }
@@ -102,7 +103,7 @@ public sealed class FederationOptions
 /// <summary>Section "Torch".</summary>
 public sealed class TorchOptions
 {
-    /// <summary>Folder of libtorch, of an installed PyTorch for example; else FEDKSEED_LIBTORCH, else libtorch beside the program.</summary>
+    /// <summary>Folder of libtorch, an installed PyTorch's for example; else FEDKSEED_LIBTORCH, else beside the program.</summary>
     public string? LibraryPath { get; set; }
 }
 

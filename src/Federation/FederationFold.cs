@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Collections.Immutable;
 using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Sampling;
@@ -51,15 +52,14 @@ public static class FederationFold
     {
         Require(state.Settings is null, "the federation is open already");
         Require(opened.Settings.Faults() is not { Count: > 0 } faults, string.Join(" ", opened.Settings.Faults()));
-        var seeds = opened.Settings.SeedCount;
+        var seeds = opened.Settings.Directions.SeedCount;
         return state with
         {
             Settings = opened.Settings,
             OpenedAt = time,
             Accumulators = new long[seeds],
             Importance = Importance.None(seeds),
-            // Without history the two ways of sampling are the same.
-            Distribution = SeedDistribution.Uniform(seeds),
+            Distribution = DistributionOf(opened.Settings, 0, Importance.None(seeds)),
             VersionSince = time,
         };
     }
@@ -71,10 +71,7 @@ public static class FederationFold
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
         return state with
         {
-            Round = new OpenRound(
-            started.Round,
-            started.Participants.ToImmutableSortedSet(StringComparer.Ordinal),
-            time),
+            Round = new OpenRound(started.Round, started.Participants.ToImmutableSortedSet(StringComparer.Ordinal), time),
             LastRound = started.Round
         };
     }
@@ -112,7 +109,7 @@ public static class FederationFold
         Require(state.Assignments.TryGetValue(key, out var assignment), $"there is no assignment {key}");
         Require(!assignment!.IsReported, $"assignment {key} was reported before");
         Require(report.BaseVersion == assignment.BaseVersion, $"assignment {key} is based on version {assignment.BaseVersion}");
-        Require(report.Examples is >= 1 and <= 100_000_000, "its number of examples is out of range");
+        Require(report.Examples is >= 1 and <= Limits.Examples, "its number of examples is out of range");
         Require(report.Seeds.Length == report.Scalars.Length, "it has not one seed for every scalar");
         Require(IsSubsequence(report.Seeds.Span, assignment.Seeds.Span), $"its seeds are not those of assignment {key}");
         foreach (var scalar in report.Scalars.Span)
@@ -143,7 +140,7 @@ public static class FederationFold
             Accumulators = accumulators,
             Importance = importance,
             Distribution = settings.Sampling == SeedSampling.Importance
-                ? SeedDistribution.ByImportance(importance)
+                ? DistributionOf(settings, committed.Version, importance)
                 : state.Distribution,
             Assignments = state.Assignments.RemoveRange(state.Assignments
                 .TakeWhile(item => committed.Version - item.Value.BaseVersion > settings.StalenessBound).Select(item => item.Key)),
@@ -152,6 +149,12 @@ public static class FederationFold
             LastCommitHadScalars = committed.Reports.Count == 0 || state.Uncommitted.Exists(item => item.Report.Scalars.Length > 0),
         };
     }
+
+    /// <summary>From which a version's seeds are drawn. Without history the ways of sampling are the same.</summary>
+    internal static SeedDistribution DistributionOf(FederationSettings settings, int version, Importance importance) =>
+        settings.Sampling == SeedSampling.Importance && version > 0
+            ? SeedDistribution.ByImportance(importance)
+            : SeedDistribution.Uniform(importance.Counts.Length);
 
     private static FederationState Evaluate(FederationState state, ModelEvaluatedEntry evaluated)
     {

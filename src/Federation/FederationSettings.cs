@@ -1,5 +1,5 @@
 using System.ComponentModel.DataAnnotations;
-using System.Text.Json.Serialization;
+using FedKSeed.Contracts;
 
 namespace FedKSeed.Federation;
 
@@ -27,35 +27,27 @@ public enum LearningRateSchedule
 public sealed record FederationSettings
 {
     /// <summary>Names the log, the queues and the keys of the federation.</summary>
-    [RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
+    [RegularExpression(Names.Pattern, ErrorMessage = "{0} must be " + Names.Rule + ".")]
     public string Name { get; init; } = "federation";
 
     /// <summary>SHA-256 of the base checkpoint's tensors, hexadecimal: what every rebuild starts from.</summary>
-    [RegularExpression("^[0-9a-f]{64}$", ErrorMessage = "{0} must be 64 hexadecimal digits, the SHA-256 of the base model's tensors.")]
+    [RegularExpression(@"\A[0-9a-f]{64}\z", ErrorMessage = "{0} must be 64 hexadecimal digits, the SHA-256 of the base model's tensors.")]
     public string BaseModelDigest { get; init; } = "";
 
-    /// <summary>How seeds become directions; see the specification's sections 2 and 3.</summary>
-    [AllowedValues("philox-rademacher/1", "philox-gaussian/1",
-        ErrorMessage = "{0} must be philox-rademacher/1 or philox-gaussian/1.")]
-    public string Scheme { get; init; } = "philox-rademacher/1";
-
-    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)]
-    public ulong PoolKey { get; init; } = 1;
-
-    /// <summary>K, the number of directions in the pool.</summary>
-    [Range(1, 65_536)]
-    public int SeedCount { get; init; } = 4096;
+    /// <summary>What the model moves along.</summary>
+    [Required]
+    public DirectionSpace Directions { get; init; } = new();
 
     public SeedSampling Sampling { get; init; } = SeedSampling.Uniform;
 
-    [Range(1, 1_000_000)]
+    [Range(1, Limits.Rounds)]
     public int Rounds { get; init; } = 60;
 
     /// <summary>τ, the zeroth-order steps of one assignment.</summary>
-    [Range(1, 4096)]
+    [Range(1, Limits.Steps)]
     public int StepsPerRound { get; init; } = 25;
 
-    [Range(1, 4096)]
+    [Range(1, Limits.BatchSize)]
     public int BatchSize { get; init; } = 16;
 
     /// <summary>ε, half the distance between the two points at which a step takes the loss.</summary>
@@ -163,10 +155,11 @@ public sealed record FederationSettings
     {
         var faults = new List<ValidationResult>();
         Validator.TryValidateObject(this, new ValidationContext(this), faults, validateAllProperties: true);
+        if (Directions is not null)
+            Validator.TryValidateObject(Directions, new ValidationContext(Directions), faults, validateAllProperties: true);
         var messages = faults.Select(fault => fault.ErrorMessage!).ToList();
-        // One contribution is η·g in units of 2^-40; 4096 of them must stay inside an int64.
-        if (LearningRate * MaximumScalar > 1024)
-            messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed 1024.");
+        if (LearningRate * MaximumScalar > Limits.Contribution)
+            messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed {Limits.Contribution}.");
         if (Synchronous && (Quorum < 1 || OverSelection > 1 || CommitEvery > 0))
             messages.Add(
                 $"{nameof(Quorum)} and {nameof(OverSelection)} must be 1 and {nameof(CommitEvery)} 0 when {nameof(Synchronous)} is set.");

@@ -31,7 +31,8 @@ public static class LogStoreRegistration
             return builder;
         builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations()
             .Validate(
-                redis => IsConfiguration(redis.Connection), "Redis:Connection must be like host:port,password=…,ssl=true: see StackExchange.Redis.")
+                redis => IsConfiguration(redis.Connection),
+                "Redis:Connection must be like host:port,password=…,ssl=true: see StackExchange.Redis.")
             .ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<IConnectionMultiplexer>(services =>

@@ -68,7 +68,7 @@ public static partial class ServiceProgram
     /// <summary>Why a part of a host ended before it was told to; null for one that did not.</summary>
     public static Exception? FaultOf(IHostedService part) => (part as BackgroundService)?.ExecuteTask?.Exception?.GetBaseException();
 
-    /// <summary>All that is wrong, before anything is made: a model that cannot be loaded would hide that a number is out of range.</summary>
+    /// <summary>All that is wrong, before anything is made: a model that cannot be loaded would hide a number out of range.</summary>
     private static void RequireSettings(IHost host, IReadOnlyList<SettingSection> sections)
     {
         List<string> faults = [.. SettingSection.Faults(host.Services.GetRequiredService<IConfiguration>(), sections)];

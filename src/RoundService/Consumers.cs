@@ -1,4 +1,3 @@
-using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.LogStore;
 using MassTransit;
@@ -10,7 +9,7 @@ public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeU
 {
     public async Task Consume(ConsumeContext<ClientAnnounced> context)
     {
-        FederationName.RequireClient(context.Message.Client);
+        Names.RequireClient(context.Message.Client);
         await presence.HeardAsync(context.Message.Client);
         wakeUp.Now();
     }

@@ -126,7 +126,7 @@ public sealed partial class RoundClock(
         return state.Closed is null;
     }
 
-    /// <summary>One line for what starts, closes or ends, however often it is decided again; what is waited for is for the curious.</summary>
+    /// <summary>One line for what starts, closes or ends, however often it is decided again; waiting is for the curious.</summary>
     private void Tell(RoundDecision decision, string said)
     {
         if (decision is RoundDecision.Wait or RoundDecision.Join)

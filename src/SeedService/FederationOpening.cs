@@ -66,7 +66,8 @@ public sealed partial class FederationOpening(
         state.Closed is null && state.Settings!.IsEvaluationDue(state.Version) && state.EvaluationOf(state.Version) is null;
 
     [LoggerMessage(
-        Level = LogLevel.Information, Message = "Federation {Federation} is closed: {Reason}, version {Version} is kept; it takes no more reports")]
+        Level = LogLevel.Information,
+        Message = "Federation {Federation} is closed: {Reason}, version {Version} is kept; it takes no more reports")]
     private partial void IsClosed(string federation, FederationEnd reason, int version);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Federation {Federation} is open at version {Version}, {Entries} entries")]

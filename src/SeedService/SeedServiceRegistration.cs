@@ -24,12 +24,16 @@ public static class SeedServiceRegistration
     ];
 
     /// <summary>SeedService: the federation of section "Federation", its book on the Redis of section "Redis".</summary>
-    public static IHostApplicationBuilder AddSeedService(this IHostApplicationBuilder builder)
+    /// <param name="settings">
+    /// The federation's, as they are, for services that share a process with whoever made them; null reads the section.
+    /// </param>
+    public static IHostApplicationBuilder AddSeedService(this IHostApplicationBuilder builder, FederationSettings? settings = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddFederationBook();
         builder.Services.AddOptions<FederationSettings>().ValidateOnStart();
-        builder.Services.AddSingleton<IOptionsFactory<FederationSettings>>(_ => new FederationSettingsFactory(builder.Configuration));
+        builder.Services
+            .AddSingleton<IOptionsFactory<FederationSettings>>(_ => new FederationSettingsFactory(builder.Configuration, settings));
         builder.Services.AddHostedService<FederationOpening>();
         builder.Services.AddMetrics();
         builder.Services.AddSingleton<SeedServiceMetrics>();
@@ -48,11 +52,13 @@ public static class SeedServiceRegistration
     }
 
     /// <summary>The settings are immutable, so they are bound whole; every fault is reported at once.</summary>
-    private sealed class FederationSettingsFactory(IConfiguration configuration) : IOptionsFactory<FederationSettings>
+    private sealed class FederationSettingsFactory(
+        IConfiguration configuration,
+        FederationSettings? given) : IOptionsFactory<FederationSettings>
     {
         public FederationSettings Create(string name)
         {
-            var settings = configuration.GetSection("Federation").Get<FederationSettings>() ?? new FederationSettings();
+            var settings = given ?? configuration.GetSection("Federation").Get<FederationSettings>() ?? new FederationSettings();
             var faults = settings.Faults().ToList();
             if (settings.BaseModelDigest.Length == 0)
                 faults.Add("Federation:BaseModelDigest is not set: fedkseed digest MODEL prints it.");

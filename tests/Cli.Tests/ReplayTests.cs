@@ -1,5 +1,5 @@
+using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
-using FedKSeed.Federation.Aggregation;
 using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Tests;
@@ -96,17 +96,15 @@ public sealed class ReplayTests : IDisposable
     private byte[] Expected(CheckpointTensor tensor, ReadOnlyMemory<long> accumulators)
     {
         var quantised = QuantisedAccumulators.Of(accumulators.Span);
-        var pool = new SeedPool(_sample.Settings.PoolKey, _sample.Settings.SeedCount, DirectionScheme.PhiloxRademacher);
+        var pool = _sample.Settings.Directions;
         var bytes = tensor.Bytes(0, (int)tensor.ByteCount).ToArray();
         for (var k = 0; k < bytes.Length / sizeof(float); k++)
         {
             var sum = 0;
-            for (var seed = 0; seed < pool.Count; seed++)
+            for (var seed = 0; seed < pool.SeedCount; seed++)
                 sum += quantised.Values.Span[seed] * (int)pool.Direction(seed, tensor.Ordinal!.Value).Value(k);
             var weight = MathF.FusedMultiplyAdd(
-                -MathF.ScaleB(1, quantised.Shift - 40),
-                sum,
-                BitConverter.ToSingle(bytes, k * sizeof(float)));
+                -MathF.ScaleB(1, quantised.Shift - 40), sum, BitConverter.ToSingle(bytes, k * sizeof(float)));
             BitConverter.TryWriteBytes(bytes.AsSpan(k * sizeof(float)), weight);
         }
         return bytes;

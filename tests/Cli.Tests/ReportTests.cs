@@ -74,7 +74,7 @@ public sealed partial class ReportTests : IDisposable
         var first = Metrics();
         first.Apply(Progress("client-1", 1.25));
         first.Apply(Progress("client-2", 1.75));
-        first.Apply(new ReportAccepted { Federation = "f", Round = 2, Client = "client-1", ReportBytes = 70 });
+        first.Apply(new ReportAccepted { Federation = "f", Assignment = new AssignmentKey(2, "client-1"), ReportBytes = 70 });
         var second = new RunMetrics();
         second.TakeOver([.. first.ToCsv(), "2026-01-01T00:00:00,4,torn"]);
         foreach (var entry in LogFile.Read(_sample.Log))
@@ -109,8 +109,7 @@ public sealed partial class ReportTests : IDisposable
     private static LocalProgress Progress(string client, double loss) => new()
     {
         Federation = "f",
-        Round = 2,
-        Client = client,
+        Assignment = new AssignmentKey(2, client),
         Worker = "w",
         Step = 5,
         Steps = 5,

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
@@ -18,7 +19,7 @@ internal sealed class SampleLog : IDisposable
         Settings = new FederationSettings
         {
             BaseModelDigest = checkpoint.Digest(),
-            SeedCount = 64,
+            Directions = new() { SeedCount = 64 },
             Rounds = rounds,
             StepsPerRound = 5,
             EvaluateEvery = 1,

@@ -8,8 +8,7 @@ internal static class Reports
     public static ScalarsReported On(SeedsAssigned assignment) => new()
     {
         Federation = assignment.Federation,
-        Round = assignment.Round,
-        Client = assignment.Client,
+        Assignment = assignment.Assignment,
         BaseVersion = assignment.Model.Version,
         Examples = 100,
         Scalars = new byte[assignment.Steps * sizeof(float)],

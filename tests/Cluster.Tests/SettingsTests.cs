@@ -15,7 +15,7 @@ public sealed class SettingsTests(Servers servers)
     [InlineData(
         SeedService,
         2,
-        "--Federation:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
+        "--Federation:Directions:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
         "SeedCount",
         "Epsilon",
         "Name",
@@ -67,7 +67,8 @@ public sealed class SettingsTests(Servers servers)
         string credentials, string virtualHost, string reason)
     {
         var (exitCode, output, said) = await RunAsync(
-            RoundService, "--Bus:Transport=RabbitMq", $"--Bus:Broker=amqp://{credentials}@127.0.0.1:{servers.Broker.Node.Port}{virtualHost}",
+            RoundService, "--Bus:Transport=RabbitMq",
+            $"--Bus:Broker=amqp://{credentials}@127.0.0.1:{servers.Broker.Node.Port}{virtualHost}",
             $"--Redis:Connection={servers.Redis.Connection}");
 
         Assert.Equal(2, exitCode);
@@ -111,7 +112,9 @@ public sealed class SettingsTests(Servers servers)
     }
 
     [Theory]
-    [InlineData(SeedService, "Federation:SeedCount", "Whole number, 1 to 65536. Default 4096.", "K, the number of directions in the pool.")]
+    [InlineData(
+        SeedService, "Federation:Directions:SeedCount", "Whole number, 1 to 65536. Default 4096.",
+        "K, the number of directions in the pool.")]
     [InlineData(RoundService, "RoundService:Tick", "Default 00:00:00.5000000.", "How often the clock looks at")]
     [InlineData(Worker, "Worker:Clients:0:Name", "1 to 63 lower-case letters, digits and hyphens", "Assignments worked off at once")]
     public async Task Help_prints_every_setting_with_range_default_and_words(string program, params string[] lines)

@@ -26,14 +26,15 @@ public sealed class StrangersTests(Servers servers)
 
         Assert.False(await service.Exists("a-stranger-s-0"));
         var committed = await service.Tap<RoundCommitted>();
-        await service.Publish(new RoundClosed { Federation = "addressed", Round = sound.Round, Reason = "Deadline" });
+        await service.Publish(new RoundClosed { Federation = "addressed", Round = sound.Assignment.Round, Reason = "Deadline" });
         Assert.Equal(1, (await service.Next<RoundCommitted>(committed)).Version);
     }
 
     [Fact]
     public async Task Every_queue_is_bounded_and_what_could_not_be_worked_off_expires()
     {
-        await using var service = await SeedServiceOnBroker.StartAsync(servers, "bounded", ("Federation:BaseModelDigest", WorkerOnBroker.Digest));
+        await using var service = await SeedServiceOnBroker.StartAsync(
+            servers, "bounded", ("Federation:BaseModelDigest", WorkerOnBroker.Digest));
         await using var worker = await WorkerOnBroker.StartAsync(servers, "bounded");
         await worker.UntilReadyAsync();
         await service.Put("fedkseed-bounded-round-closed", "not json"u8.ToArray());

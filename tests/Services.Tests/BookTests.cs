@@ -1,6 +1,8 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FedKSeed.Services.Tests;
 
@@ -10,7 +12,7 @@ public class BookTests(RedisServer redis)
     {
         Name = "book",
         BaseModelDigest = new string('a', 64),
-        SeedCount = 64,
+        Directions = new() { SeedCount = 64 },
         StepsPerRound = 4,
         Rounds = 50,
         EvaluateEvery = 0,
@@ -78,15 +80,14 @@ public class BookTests(RedisServer redis)
         var database = redis.Client.GetDatabase();
         var line = (await database.ListGetByIndexAsync("fedkseed:{flips}:log", 2)).ToString();
         await database.ListSetByIndexAsync(
-            "fedkseed:{flips}:log",
-            2,
-            line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
+            "fedkseed:{flips}:log", 2, line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
         using var reader = Book("flips");
         var fault = await Assert.ThrowsAsync<InvalidEntryException>(() => reader.RefreshAsync(TestContext.Current.CancellationToken));
         Assert.Equal(2, fault.Sequence);
     }
 
-    private FederationBook Book(string federation) => new(new RedisFederationLog(redis.Client, federation), TimeProvider.System);
+    private FederationBook Book(string federation) => new(
+        new RedisFederationLog(redis.Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
 
     private static async Task RunRounds(FederationBook book)
     {

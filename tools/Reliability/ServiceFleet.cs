@@ -36,7 +36,7 @@ public sealed record FleetPlan
     /// <summary>Rounds of a fraction of a second; a round whose clients are dead or silent ends after two seconds.</summary>
     public static FederationSettings TinyFederation { get; } = new()
     {
-        SeedCount = 256,
+        Directions = new() { SeedCount = 256 },
         StepsPerRound = 3,
         BatchSize = 2,
         LearningRate = 1e-5,
@@ -165,8 +165,8 @@ public sealed class ServiceFleet : IAsyncDisposable
             ["RoundService:Tick"] = "00:00:00.100",
             ["Worker:Heartbeat"] = "00:00:01",
         };
-        foreach (var property in federation.GetType().GetProperties().Where(property => property.CanWrite))
-            shared[$"Federation:{property.Name}"] = Text(property.GetValue(federation));
+        foreach (var (path, value) in SettingsJson.Configuration(federation, "Federation"))
+            shared[path] = value;
         return shared;
     }
 

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation;
@@ -17,7 +18,7 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     private const int RebuiltElements = 1 << 18;
     private const int ScalarElements = 1 << 14, ScalarRebuilt = 1 << 5;
 
-    private readonly SeedPool _pool = new(0x9E37_79B9_7F4A_7C15, seeds, DirectionScheme.PhiloxRademacher);
+    private readonly DirectionSpace _pool = new() { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = seeds };
     private readonly AlignedFloats _weights = new(Elements), _plus = new(Elements), _minus = new(Elements);
 
     public string Path => KernelPaths.Best.ToString();

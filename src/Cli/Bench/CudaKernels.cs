@@ -1,7 +1,7 @@
+using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
-using FedKSeed.Perturbation.Directions;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Bench;
@@ -45,7 +45,7 @@ internal sealed class CudaKernels : IMeasuredKernels
 
     public int BytesPerPerturbedWeight => sizeof(ushort);
 
-    private SeedPool Pool => new(0x9E37_79B9_7F4A_7C15, _seeds, DirectionScheme.PhiloxRademacher);
+    private DirectionSpace Pool => new() { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = _seeds };
 
     public double Copy(IProgress<double> progress) => 2.0 * Elements * sizeof(ushort) / Seconds(() => _target.copy_(_source), progress);
 
@@ -54,13 +54,7 @@ internal sealed class CudaKernels : IMeasuredKernels
         using var rebuilder = new DeviceRebuilder(_device, new Rebuilder(Pool, IMeasuredKernels.Quantised(_seeds), 10));
         return Seconds(
             () => rebuilder.Rebuild(
-                Tensor,
-                0,
-                Elements,
-                TensorType.BF16,
-                _weights.Address,
-                TensorType.BF16,
-                _perturbed.Address), progress) / Elements;
+                Tensor, 0, Elements, TensorType.BF16, _weights.Address, TensorType.BF16, _perturbed.Address), progress) / Elements;
     }
 
     public double BothSigns(IProgress<double> progress) =>

@@ -1,10 +1,10 @@
+using FedKSeed.Contracts;
 using System.Diagnostics;
 using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
 using FedKSeed.LanguageModels;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cpu;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Bench;
 
@@ -15,8 +15,8 @@ namespace FedKSeed.Cli.Bench;
 /// <param name="PairsPerSecond">Element × seed pairs.</param>
 /// <param name="PeakMemoryBytes">Most that was resident of this process, all of .NET included.</param>
 public sealed record WholeRebuildReport(
-    string Machine, string Path, int Threads, double? LoadAverage, string Shape, long Weights, int Seeds, double Seconds, double PairsPerSecond,
-    long PeakMemoryBytes);
+    string Machine, string Path, int Threads, double? LoadAverage, string Shape, long Weights, int Seeds, double Seconds,
+    double PairsPerSecond, long PeakMemoryBytes);
 
 /// <summary>Rebuilds a checkpoint of a shape as <c>fedkseed replay</c> does: read, computed and written in chunks.</summary>
 internal static class WholeRebuild
@@ -35,7 +35,7 @@ internal static class WholeRebuild
             var (from, to) = (folder.CreateSubdirectory("base").FullName, folder.CreateSubdirectory("rebuilt").FullName);
             SyntheticModel.WriteCheckpoint(shape, from);
             var rebuilder = new Rebuilder(
-                new SeedPool(0x9E37_79B9_7F4A_7C15, seeds, DirectionScheme.PhiloxRademacher), IMeasuredKernels.Quantised(seeds), Shift);
+                new DirectionSpace { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = seeds }, IMeasuredKernels.Quantised(seeds), Shift);
             using var checkpoint = Checkpoint.Open(from);
             var began = Stopwatch.GetTimestamp();
             screen.During(

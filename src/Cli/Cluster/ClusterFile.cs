@@ -15,8 +15,11 @@ internal sealed record ClusterFile(string Redis, RabbitMqNode Broker, Uri RoundS
     public static string In(string folder) => Path.Combine(folder, "cluster.json");
 
     /// <summary>For its owner alone, without the password of its Redis.</summary>
-    public void Write(string folder) => OwnersFile.Write(
-        In(folder), JsonSerializer.Serialize(this with { Redis = RedisPassword.Without(Redis) }, JsonSerializerOptions.Web), isPrivate: true);
+    public void Write(string folder)
+    {
+        var shown = this with { Redis = RedisPassword.Without(Redis) };
+        OwnersFile.Write(In(folder), JsonSerializer.Serialize(shown, JsonSerializerOptions.Web), isPrivate: true);
+    }
 
     /// <exception cref="FailureException">No cluster runs there.</exception>
     public static ClusterFile Read(string folder) =>

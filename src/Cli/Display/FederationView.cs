@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using FedKSeed.Contracts;
-using FedKSeed.Federation;
 
 namespace FedKSeed.Cli.Display;
 
@@ -82,10 +81,12 @@ public sealed record FederationView
     {
         ClientAnnounced announced => With(announced.Client, now, client => client),
         RoundStarted started => Start(started, now),
-        LocalProgress progress => With(progress.Client, now, client => Train(client, progress)),
+        LocalProgress progress => With(progress.Assignment.Client, now, client => Train(client, progress)),
         ReportAccepted accepted => Accept(accepted, now),
-        ReportRejected rejected => With(rejected.Client, now, client =>
-            client.Round > rejected.Round ? client : client with { Activity = ClientActivity.Rejected, Round = rejected.Round }),
+        ReportRejected rejected => With(rejected.Assignment.Client, now, client =>
+            client.Round > rejected.Assignment.Round ?
+                client :
+                client with { Activity = ClientActivity.Rejected, Round = rejected.Assignment.Round }),
         RoundCommitted committed => Commit(committed, now),
         ModelEvaluated evaluated => Evaluate(evaluated),
         FederationClosed closed => this with { Closed = closed.Reason },
@@ -150,7 +151,7 @@ public sealed record FederationView
 
     private static ClientView Train(ClientView client, LocalProgress progress)
     {
-        var order = (progress.Round, progress.Turn).CompareTo((client.Round, client.Turn));
+        var order = (progress.Assignment.Round, progress.Assignment.Turn).CompareTo((client.Round, client.Turn));
         if (order < 0 || (order == 0 && progress.Step < client.Step))
             return client;
         // The first message of an assignment counts its bytes.
@@ -163,17 +164,17 @@ public sealed record FederationView
             Step = progress.Step,
             Steps = progress.Steps,
             Loss = progress.Loss ?? client.Loss,
-            Round = progress.Round,
-            Turn = progress.Turn,
+            Round = progress.Assignment.Round,
+            Turn = progress.Assignment.Turn,
             BytesDown = client.BytesDown + (isNew ? progress.AssignmentBytes : 0),
         };
     }
 
     private FederationView Accept(ReportAccepted accepted, DateTimeOffset now)
     {
-        var key = new AssignmentKey(accepted.Round, accepted.Client, accepted.Turn);
+        var key = new AssignmentKey(accepted.Assignment.Round, accepted.Assignment.Client, accepted.Assignment.Turn);
         var view = key.Round < Round ? this : this with { Reports = Reports.Add(key) };
-        return view.With(accepted.Client, now, client => Accept(client, key, accepted.ReportBytes, Reports.Contains(key)));
+        return view.With(accepted.Assignment.Client, now, client => Accept(client, key, accepted.ReportBytes, Reports.Contains(key)));
     }
 
     private static ClientView Accept(ClientView client, AssignmentKey key, long bytes, bool isKnown)

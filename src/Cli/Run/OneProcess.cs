@@ -76,7 +76,7 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
             bus.AddRecordingConsumers();
             bus.AddConsumer<FaultConsumer>();
         });
-        builder.AddSeedService();
+        builder.AddSeedService(plan.Federation);
         builder.AddRoundService();
         builder.AddClientWorker();
         return builder.Build();

@@ -52,18 +52,19 @@ public sealed class RunMetrics
 
     public void Apply(LocalProgress progress)
     {
-        var assignments = AssignmentsOf(progress.Round);
-        var known = assignments.GetValueOrDefault((progress.Client, progress.Turn));
-        assignments[(progress.Client, progress.Turn)] = (progress.Loss ?? known.Loss, progress.AssignmentBytes, known.Up);
-        Refresh(progress.Round);
+        var assignments = AssignmentsOf(progress.Assignment.Round);
+        var known = assignments.GetValueOrDefault((progress.Assignment.Client, progress.Assignment.Turn));
+        assignments[(progress.Assignment.Client, progress.Assignment.Turn)] = (progress.Loss ?? known.Loss, progress.AssignmentBytes,
+        known.Up);
+        Refresh(progress.Assignment.Round);
     }
 
     public void Apply(ReportAccepted accepted)
     {
-        var assignments = AssignmentsOf(accepted.Round);
-        var (loss, down, _) = assignments.GetValueOrDefault((accepted.Client, accepted.Turn));
-        assignments[(accepted.Client, accepted.Turn)] = (loss, down, accepted.ReportBytes);
-        Refresh(accepted.Round);
+        var assignments = AssignmentsOf(accepted.Assignment.Round);
+        var (loss, down, _) = assignments.GetValueOrDefault((accepted.Assignment.Client, accepted.Assignment.Turn));
+        assignments[(accepted.Assignment.Client, accepted.Assignment.Turn)] = (loss, down, accepted.ReportBytes);
+        Refresh(accepted.Assignment.Round);
     }
 
     public IEnumerable<string> ToCsv()

@@ -1,5 +1,7 @@
+using FedKSeed.Federation.Log;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using FedKSeed.Bus;
 using FedKSeed.Checkpoints;
@@ -90,7 +92,10 @@ public sealed record RunPlan
     {
         try
         {
-            return JsonSerializer.Deserialize<RunPlan>(File.ReadAllBytes(path), Json) ?? throw new JsonException("it is null.");
+            var json = JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new JsonException("it is no object.");
+            if (json["federation"] is JsonObject settings)
+                LogProtocol.UpgradeSettings(settings);
+            return json.Deserialize<RunPlan>(Json) ?? throw new JsonException("it is null.");
         }
         catch (JsonException fault)
         {
@@ -140,21 +145,20 @@ public sealed record RunPlan
         if (!Directory.Exists(Data))
             return [.. faults, $"--data: there is no folder '{Path.GetFullPath(Data)}'."];
         var clients = ClientFiles();
-        faults.AddRange(clients.Where(client => !FederationName.IsClient(client.Key)).Select(client =>
-            $"--data: {Path.GetFileName(client.Value)} names its client '{client.Key}': it must be 1 to 63 lower-case letters, digits and hyphens."));
+        faults.AddRange(clients.Where(client => !Names.IsSound(client.Key)).Select(client =>
+            $"--data: {Path.GetFileName(client.Value)} names its client '{client.Key}': it must be {Names.Rule}."));
         Require(clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*.jsonl, .json or .parquet.");
         faults.AddRange(AllClientFiles().GroupBy(ClientName).Where(files => files.Skip(1).Any())
             .Select(files => $"--data: {files.Key} has several files: {string.Join(", ", files.Select(Path.GetFileName))}."));
         var hasConversations = false;
         foreach (var file in clients.Values.Append(HeldOut))
             faults.AddRange(UsageException.FaultsOf(
-                "--data",
-                file,
-                path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
+                "--data", file, path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
         if (hasConversations && ChatForm is null && File.Exists(Path.Combine(Model, "tokenizer.json")))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
                 ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
-                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files name no known form.")));
+                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files "
+                    + "name no known form.")));
         return faults;
 
         void Require(bool condition, string otherwise)

@@ -11,7 +11,10 @@ internal static class DigestVerb
     {
         var model = new Argument<DirectoryInfo>("MODEL") { Description = "Base model, a Hugging Face folder." };
         var json = CommonOptions.Json();
-        var verb = new Command("digest", "Print the SHA-256 of a model's tensors: Federation__BaseModelDigest of its services.") { model, json };
+        var verb = new Command("digest", "Print the SHA-256 of a model's tensors: Federation__BaseModelDigest of its services.")
+        {
+            model, json,
+        };
         verb.SetAction((parsed, cancel) =>
         {
             var digest = Of(parsed.GetRequiredValue(model), cancel);

@@ -41,6 +41,10 @@ public sealed record SettingSection(string Name, Type Options)
     internal static Type? ElementOf(Type type) =>
         type != typeof(string) && typeof(IEnumerable).IsAssignableFrom(type) && type.GenericTypeArguments is [var element] ? element : null;
 
+    /// <summary>Whether a value of it is a section of settings of its own.</summary>
+    internal static bool IsRecord(Type type) =>
+        type.IsClass && type.Namespace?.StartsWith(nameof(FedKSeed), StringComparison.Ordinal) == true;
+
     private static void Unknown(IConfigurationSection given, Type options, bool isShared, List<string> faults)
     {
         foreach (var child in given.GetChildren())
@@ -55,7 +59,11 @@ public sealed record SettingSection(string Name, Type Options)
                 else if (!isShared)
                     faults.Add($"There is no setting {child.Path}, only {string.Join(", ", properties.Select(known => known.Name))}.");
             }
-            else if (ElementOf(property.PropertyType) is { IsPrimitive: false } element && element != typeof(string))
+            else if (IsRecord(property.PropertyType))
+            {
+                Unknown(child, property.PropertyType, isShared, faults);
+            }
+            else if (ElementOf(property.PropertyType) is { } element && IsRecord(element))
             {
                 foreach (var item in child.GetChildren())
                     Unknown(item, element, isShared, faults);

@@ -8,8 +8,8 @@ using System.Xml.Linq;
 namespace FedKSeed.Operations.Settings;
 
 /// <summary>
-/// What a service can be told, from the records that it is read into: names, ranges and defaults, and the words of their documentation, which
-/// the build puts beside the program.
+/// What a service can be told, from the records that it is read into: names, ranges and defaults, and the words of their documentation,
+/// which the build puts beside the program.
 /// </summary>
 public static partial class SettingsHelp
 {
@@ -36,7 +36,12 @@ public static partial class SettingsHelp
         foreach (var property in options.GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Where(property => property.CanWrite && (read is null || read.Contains(property.Name))))
         {
-            if (SettingSection.ElementOf(property.PropertyType) is { IsPrimitive: false } element && element != typeof(string))
+            if (SettingSection.IsRecord(property.PropertyType))
+            {
+                Describe(help, $"{path}:{property.Name}", property.PropertyType, null);
+                continue;
+            }
+            if (SettingSection.ElementOf(property.PropertyType) is { } element && SettingSection.IsRecord(element))
             {
                 Describe(help, $"{path}:{property.Name}:0", element, null);
                 continue;

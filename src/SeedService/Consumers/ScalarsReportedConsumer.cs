@@ -17,7 +17,7 @@ public sealed partial class ScalarsReportedConsumer(
     {
         var message = context.Message;
         // It goes into logs and answers.
-        FederationName.RequireClient(message.Client);
+        Names.RequireClient(message.Assignment.Client);
         var verdict = await JudgeAsync(message, context.CancellationToken);
         if (verdict is ReportVerdict.Refuse refused)
             await RefuseAsync(context, refused.Reason);
@@ -43,15 +43,13 @@ public sealed partial class ScalarsReportedConsumer(
         var bytes = context.ReceiveContext.Body.Length ?? 0;
         metrics.Accepted(bytes);
         if (isRepeat)
-            Repeated(message.Client, message.Round);
+            Repeated(message.Assignment);
         else
-            Accepted(message.Client, message.Round, message.Scalars.Length / sizeof(float), message.SkippedSteps.Count, message.Examples);
+            Accepted(message.Assignment, message.Scalars.Length / sizeof(float), message.SkippedSteps.Count, message.Examples);
         var accepted = new ReportAccepted
         {
             Federation = message.Federation,
-            Round = message.Round,
-            Client = message.Client,
-            Turn = message.Turn,
+            Assignment = message.Assignment,
             ReportBytes = bytes,
         };
         await context.PublishInTimeAsync(accepted, context.CancellationToken);
@@ -61,30 +59,29 @@ public sealed partial class ScalarsReportedConsumer(
     {
         var message = context.Message;
         metrics.Rejected();
-        Refused(message.Client, message.Round, reason);
+        Refused(message.Assignment, reason);
         var rejected = new ReportRejected
         {
             Federation = message.Federation,
-            Round = message.Round,
-            Client = message.Client,
-            Turn = message.Turn,
+            Assignment = message.Assignment,
             Reason = reason,
         };
         await context.PublishInTimeAsync(rejected, context.CancellationToken);
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
-        if (state.HasAssigned(message.Client))
-            await context.TrySendToClientAsync(federation, message.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
+        if (state.HasAssigned(message.Assignment.Client))
+            await context.TrySendToClientAsync(
+                federation, message.Assignment.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
     }
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "Report of {Client} for round {Round} accepted: {Scalars} scalars, {Skipped} skipped steps, {Examples} examples")]
-    private partial void Accepted(string client, int round, int scalars, int skipped, int examples);
+        Message = "Report {Assignment} accepted: {Scalars} scalars, {Skipped} skipped steps, {Examples} examples")]
+    private partial void Accepted(AssignmentKey assignment, int scalars, int skipped, int examples);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Report of {Client} for round {Round} came again")]
-    private partial void Repeated(string client, int round);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Report {Assignment} came again")]
+    private partial void Repeated(AssignmentKey assignment);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Report of {Client} for round {Round} refused: {Reason}")]
-    private partial void Refused(string client, int round, string reason);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Report {Assignment} refused: {Reason}")]
+    private partial void Refused(AssignmentKey assignment, string reason);
 }
