@@ -1,11 +1,11 @@
-using FedKSeed.Federation.Log;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using FedKSeed.Bus;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
