@@ -57,14 +57,28 @@ public sealed record FederationState
     /// <summary>When the present version came to be.</summary>
     public DateTimeOffset VersionSince { get; init; }
 
-    public EvaluationHistory Evaluations { get; init; } = EvaluationHistory.None;
+    /// <summary>Evaluations by version.</summary>
+    public ImmutableSortedDictionary<int, ModelEvaluatedEntry> Evaluations { get; init; } =
+        ImmutableSortedDictionary<int, ModelEvaluatedEntry>.Empty;
+
+    /// <summary>The first evaluation in the log: what a divergence is measured by.</summary>
+    public ModelEvaluatedEntry? FirstEvaluation { get; init; }
+
+    /// <summary>The last evaluation in the log.</summary>
+    public ModelEvaluatedEntry? LatestEvaluation { get; init; }
+
+    /// <summary>The evaluation with the least finite loss, the earlier in the log of equals.</summary>
+    public ModelEvaluatedEntry? BestEvaluation { get; init; }
+
+    /// <summary>The first evaluation in the log whose loss reached the target, if the federation has one.</summary>
+    public ModelEvaluatedEntry? TargetReachedBy { get; init; }
 
     public FederationClosedEntry? Closed { get; init; }
 
     /// <summary>Rounds close after a number of reports, and free clients join the open one.</summary>
     public bool IsContinuous => Settings is { CommitEvery: > 0 };
 
-    public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.Of(version);
+    public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.GetValueOrDefault(version);
 
     /// <summary>Whether a client has, or had a short while ago, an assignment; found without looking at those of others.</summary>
     public bool HasAssigned(string client)
@@ -76,7 +90,10 @@ public sealed record FederationState
     }
 
     /// <summary>The evaluated version with the least held-out loss; the base model when none was evaluated.</summary>
-    public int BestVersion => Evaluations.Best?.Version ?? 0;
+    public int BestVersion => BestEvaluation?.Version ?? 0;
+
+    /// <summary>The version that the settings keep when nothing went wrong.</summary>
+    public int KeptVersion => Settings is { Keep: Federation.KeptVersion.Best } && BestEvaluation is { } best ? best.Version : Version;
 
     public bool HasDiverged
     {
@@ -84,10 +101,8 @@ public sealed record FederationState
         {
             if (!LastCommitHadScalars)
                 return true;
-            if (Evaluations.All.IsEmpty)
-                return false;
-            var (first, last) = (Evaluations.All[0], Evaluations.All[^1]);
-            return last.Loss is not { } loss || loss > first.Loss * Settings!.DivergenceFactor;
+            return FirstEvaluation is { } first && LatestEvaluation is { } latest
+                && (latest.Loss is not { } loss || loss > first.Loss * Settings!.DivergenceFactor);
         }
     }
 }

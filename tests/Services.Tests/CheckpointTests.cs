@@ -2,6 +2,7 @@ using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Sampling;
 using FedKSeed.LogStore;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -65,7 +66,7 @@ public class CheckpointTests(RedisServer redis)
     public async Task A_checkpoint_holds_every_kind_of_thing_that_a_state_holds()
     {
         var state = await WriteAsync("kinds");
-        Assert.True(state is { Round: not null, LastCommit: not null, Assignments.IsEmpty: false, Evaluations.Best: not null });
+        Assert.True(state is { Round: not null, LastCommit: not null, Assignments.IsEmpty: false, BestEvaluation: not null });
         var uncommitted = FederationFold.Fold(
             state, EventLog.Write(state.Head, state.VersionSince, [ReportEntry(state, "client-000")]).Entries);
         Assert.Single(uncommitted.Uncommitted);
@@ -84,7 +85,7 @@ public class CheckpointTests(RedisServer redis)
             Directions = new DirectionSpace { SeedCount = 64 },
             StepsPerRound = 4,
             Rounds = 50,
-            Sampling = SeedSampling.Importance,
+            Sampling = SamplingRule.Importance,
             EvaluateEvery = 1,
         };
         var cancel = TestContext.Current.CancellationToken;

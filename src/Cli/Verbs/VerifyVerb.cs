@@ -31,7 +31,7 @@ public sealed record LogSummary(
             throw new FailureException("The log holds no entry.");
         return new LogSummary(
             settings.Name, settings.BaseModelDigest, state.Head.Length, state.LastRound, state.Version, reports, clients.Count,
-            state.Evaluations.All.Count, Accumulators.Digest(state.Accumulators.Span), state.Closed?.Reason.ToString());
+            state.Evaluations.Count, Accumulators.Digest(state.Accumulators.Span), state.Closed?.Reason.ToString());
     }
 }
 

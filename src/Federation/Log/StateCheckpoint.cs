@@ -54,7 +54,8 @@ public static class StateCheckpoint
         state.Accumulators, state.Importance.Counts, state.Importance.Amplitudes,
         [.. state.Assignments.Values.Select(ContentOf)],
         state.Uncommitted.ConvertAll(item => new UncommittedContent(item.Report, ContentOf(item.Assignment))),
-        state.LastCommit, state.LastCommitHadScalars, state.VersionSince, state.Evaluations.All, state.Closed);
+        state.LastCommit, state.LastCommitHadScalars, state.VersionSince, [.. state.Evaluations.Values],
+        state.FirstEvaluation, state.LatestEvaluation, state.BestEvaluation, state.TargetReachedBy, state.Closed);
 
     private static FederationState StateOf(Header header, Content content)
     {
@@ -71,13 +72,17 @@ public static class StateCheckpoint
                 : null,
             Accumulators = content.Accumulators,
             Importance = importance,
-            Distribution = FederationFold.DistributionOf(content.Settings, content.Version, importance),
+            Distribution = content.Settings.Sampling.Distribution(importance),
             Assignments = content.Assignments.Select(AssignmentOf).ToImmutableSortedDictionary(assignment => assignment.Key, item => item),
             Uncommitted = [.. content.Uncommitted.Select(item => (item.Report, AssignmentOf(item.Assignment)))],
             LastCommit = content.LastCommit,
             LastCommitHadScalars = content.LastCommitHadScalars,
             VersionSince = content.VersionSince,
-            Evaluations = content.Evaluations.Aggregate(EvaluationHistory.None, (history, evaluated) => history.Add(evaluated)),
+            Evaluations = content.Evaluations.ToImmutableSortedDictionary(evaluated => evaluated.Version, evaluated => evaluated),
+            FirstEvaluation = content.FirstEvaluation,
+            LatestEvaluation = content.LatestEvaluation,
+            BestEvaluation = content.BestEvaluation,
+            TargetReachedBy = content.TargetReachedBy,
             Closed = content.Closed,
         };
     }
@@ -119,6 +124,10 @@ public static class StateCheckpoint
         bool LastCommitHadScalars,
         DateTimeOffset VersionSince,
         IReadOnlyList<ModelEvaluatedEntry> Evaluations,
+        ModelEvaluatedEntry? FirstEvaluation,
+        ModelEvaluatedEntry? LatestEvaluation,
+        ModelEvaluatedEntry? BestEvaluation,
+        ModelEvaluatedEntry? TargetReachedBy,
         FederationClosedEntry? Closed);
 
     private sealed record OpenRoundContent(int Number, IReadOnlyList<string> Participants, DateTimeOffset StartedAt);

@@ -111,9 +111,8 @@ public static class RoundPolicy
     {
         if (state.HasDiverged)
             return new RoundDecision.End(FederationEnd.Diverged, state.BestVersion);
-        if (settings.TargetLoss > 0 && state.Evaluations.Best?.Loss <= settings.TargetLoss)
-            return new RoundDecision.End(
-                FederationEnd.TargetReached, state.Evaluations.All.First(evaluation => evaluation.Loss <= settings.TargetLoss).Version);
+        if (settings.TargetLoss > 0 && state.TargetReachedBy is { } reached)
+            return new RoundDecision.End(FederationEnd.TargetReached, reached.Version);
 
         var awaitsEvaluation = settings.IsEvaluationDue(state.Version) && state.EvaluationOf(state.Version) is null
             && now < state.VersionSince + EvaluationPatience;
@@ -121,7 +120,7 @@ public static class RoundPolicy
         {
             return awaitsEvaluation
                 ? new RoundDecision.Wait("the evaluation of the last version")
-                : new RoundDecision.End(end, state.Version);
+                : new RoundDecision.End(end, state.KeptVersion);
         }
         if (settings.Synchronous && awaitsEvaluation)
             return new RoundDecision.Wait($"the evaluation of version {state.Version}");

@@ -43,7 +43,7 @@ public sealed record SettingSection(string Name, Type Options)
 
     /// <summary>Whether a value of it is a section of settings of its own.</summary>
     internal static bool IsRecord(Type type) =>
-        type.IsClass && type.Namespace?.StartsWith(nameof(FedKSeed), StringComparison.Ordinal) == true;
+        type is { IsClass: true, IsAbstract: false } && type.Namespace?.StartsWith(nameof(FedKSeed), StringComparison.Ordinal) == true;
 
     private static void Unknown(IConfigurationSection given, Type options, bool isShared, List<string> faults)
     {
