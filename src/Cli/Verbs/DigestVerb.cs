@@ -5,9 +5,11 @@ using FedKSeed.Checkpoints;
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed digest: what a federation's services must be told of its base model.</summary>
-internal static class DigestVerb
+internal sealed class DigestVerb : IVerb
 {
-    public static Command Create()
+    public int Place => 85;
+
+    public Command Create(VerbContext context)
     {
         var model = new Argument<DirectoryInfo>("MODEL") { Description = "Base model, a Hugging Face folder." };
         var json = CommonOptions.Json();
