@@ -5,7 +5,6 @@ using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.Bus;
 
@@ -20,10 +19,14 @@ public enum BusTransport
 /// <summary>Section "Bus".</summary>
 public sealed class BusOptions
 {
+    /// <summary>What a process of a service needs, whose bus cannot be within the process.</summary>
+    public const string OtherwiseSay = "a service needs Bus:Transport, RabbitMq, and Bus:Broker, amqp://user:password@host:5672/.";
+
+    /// <summary>How messages travel: within one process, or by a RabbitMQ that several share.</summary>
     public BusTransport Transport { get; set; } = BusTransport.InMemory;
 
     /// <summary>Address of the broker: amqp://user:password@host:5672/virtual-host, or amqps.</summary>
-    [Required]
+    [Required, DataType(DataType.Password)]
     public Uri Broker { get; set; } = new("amqp://guest:guest@localhost:5672/");
 
     /// <summary>
@@ -77,11 +80,17 @@ public static class FederationBus
             host.StopTimeout = TimeSpan.FromSeconds(5);
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        if (options.Transport == BusTransport.RabbitMq)
+        {
+            builder.Services.AddSingleton<BrokerReach>();
+            // Before the bus's own, which waits for the broker for ever.
+            builder.Services.AddHostedService<BrokerLogin>();
+        }
         builder.Services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();
             bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter($"fedkseed-{federation.Value}-", includeNamespace: false));
-            bus.AddConfigureEndpointsCallback((_, _, endpoint) => UseConventions(endpoint));
+            bus.AddConfigureEndpointsCallback((context, _, endpoint) => UseConventions(endpoint, context));
             consumers(bus);
             if (options.Transport == BusTransport.RabbitMq)
                 bus.UsingRabbitMq((context, transport) => UseRabbitMq(context, transport, options));
@@ -96,14 +105,21 @@ public static class FederationBus
     }
 
     /// <summary>
-    /// Policy of every receive endpoint: a short retry for what passes by itself, then the error queue. Quorum queues keep a confirmed
-    /// message through the loss of a broker node.
+    /// Policy of every receive endpoint of a service: messages of other federations are dropped, and what
+    /// <see cref="UseConventions(IReceiveEndpointConfigurator)"/> says.
     /// </summary>
+    public static void UseConventions(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        UseConventions(endpoint);
+        endpoint.UseConsumeFilter(typeof(FederationFilter<>), context);
+    }
+
+    /// <summary>A bounded quorum queue, and a short retry for what passes by itself, then the error queue.</summary>
     public static void UseConventions(IReceiveEndpointConfigurator endpoint)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
-            rabbit.SetQuorumQueue();
+            QueueBounds.Apply(rabbit);
         endpoint.UseMessageRetry(retry =>
         {
             retry.Exponential(4, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(400));
@@ -143,18 +159,18 @@ public static class FederationBus
 
     private static void UseRabbitMq(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, BusOptions options)
     {
-        var reach = new BrokerReach(
-            context.GetRequiredService<ILogger<BrokerReach>>(), context.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
         transport.Host(options.Broker, host =>
         {
             host.Heartbeat(options.Heartbeat);
-            host.OnRefreshConnectionFactory = reach.WaitAsync;
+            host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerReach>().WaitAsync;
         });
         ReconnectPolicy.Apply(transport);
         // Messages that a process holds and has not worked off; more wait in the queue, where others can take them.
         transport.PrefetchCount = 16;
         UseCompactJson(transport);
         transport.SendTopology.DeadLetterQueueNameFormatter = new ErrorQueue();
+        transport.SendTopology.ConfigureErrorSettings = QueueBounds.ApplyToErrors;
+        transport.SendTopology.ConfigureDeadLetterSettings = QueueBounds.ApplyToErrors;
         // Without this a message that no queue is bound for is confirmed by the broker and lost.
         transport.ConfigurePublish(publish => publish.UseExecute(message =>
         {
@@ -186,7 +202,9 @@ public static class FederationBus
             or PublishContext<ClientAnnounced> or PublishContext<ScalarsReported> or PublishContext<ModelEvaluated>;
 
     /// <summary>How messages are written and read.</summary>
-    public static void UseCompactJson(IBusFactoryConfigurator transport) =>
+    public static void UseCompactJson(IBusFactoryConfigurator transport)
+    {
+        ArgumentNullException.ThrowIfNull(transport);
         transport.ConfigureJsonSerializerOptions(json =>
         {
             json.WriteIndented = false;
@@ -195,4 +213,6 @@ public static class FederationBus
             json.RespectRequiredConstructorParameters = true;
             return json;
         });
+        transport.AddDeserializer(new EnvelopesWithoutAddresses(), isDefault: true);
+    }
 }

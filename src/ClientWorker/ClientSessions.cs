@@ -17,31 +17,22 @@ public sealed partial class ClientSessions(
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (baseModel.Wrong.IsCancellationRequested)
+        if (baseModel.IsWrong)
             return;
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, baseModel.Wrong);
-        var queues = new List<HostReceiveEndpointHandle>();
-        try
+        foreach (var client in clients.All)
         {
-            foreach (var client in clients.All)
-            {
-                queues.Add(endpoints.ConnectReceiveEndpoint(federation.QueueOf(client.Name), ConfigureQueue));
-                await queues[^1].Ready.WaitAsync(either.Token);
-                Ready(client.Name, client.Sequences.Count);
-            }
-            health.Ready();
-            await AnnounceAsync(either.Token);
+            var queue = endpoints.ConnectReceiveEndpoint(federation.QueueOf(client.Name), ConfigureQueue);
+            await queue.Ready.WaitAsync(stoppingToken);
+            Ready(client.Name, client.Sequences.Count);
         }
-        catch (OperationCanceledException) when (baseModel.Wrong.IsCancellationRequested && !stoppingToken.IsCancellationRequested)
-        {
-            // Workers with the right model, if the clients have others, get what comes from now on.
-            await Task.WhenAll(queues.Select(queue => queue.StopAsync(stoppingToken)));
-        }
+        health.Ready();
+        await AnnounceAsync(stoppingToken);
     }
 
     private async Task AnnounceAsync(CancellationToken cancel)
     {
         using var heartbeat = new PeriodicTimer(options.Value.Heartbeat, time);
+        var isAway = false;
         do
         {
             try
@@ -49,10 +40,15 @@ public sealed partial class ClientSessions(
                 foreach (var client in clients.All)
                     // While RoundService is away, its queue holds no more than three of each client.
                     await bus.PublishInTimeAsync(Announcement(client), 3 * options.Value.Heartbeat, cancel);
+                if (isAway)
+                    Back();
+                isAway = false;
             }
             catch (Exception fault) when (FederationBus.IsBusAway(fault))
             {
-                Away(fault.Message);
+                if (!isAway)
+                    Away(fault.Message);
+                isAway = true;
             }
         }
         while (await heartbeat.WaitForNextTickAsync(cancel));
@@ -60,7 +56,8 @@ public sealed partial class ClientSessions(
 
     private static void ConfigureQueue(IBusRegistrationContext context, IReceiveEndpointConfigurator endpoint)
     {
-        FederationBus.UseConventions(endpoint);
+        FederationBus.UseConventions(endpoint, context);
+        endpoint.HoldAsAClientsQueue();
         endpoint.WaitWhileAway(FederationBus.IsBusAway);
         // Only what is sent to this client: its queue is bound to no published message.
         endpoint.ConfigureConsumeTopology = false;
@@ -81,6 +78,9 @@ public sealed partial class ClientSessions(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The clients are announced again later: {Reason}")]
     private partial void Away(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The clients are announced again")]
+    private partial void Back();
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Client} is ready with {Examples} examples")]
     private partial void Ready(string client, int examples);

@@ -1,24 +1,34 @@
 using FedKSeed.Bus;
 using FedKSeed.Operations;
+using FedKSeed.Operations.Settings;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;
 
 public static class ClientWorkerRegistration
 {
+    /// <summary>What the process can be told.</summary>
+    public static IReadOnlyList<SettingSection> Settings { get; } =
+    [
+        new("Bus", typeof(BusOptions)) { OtherwiseSay = BusOptions.OtherwiseSay },
+        new("Federation", typeof(FederationOptions)) { IsShared = true },
+        new("Worker", typeof(WorkerOptions)),
+        new("Evaluator", typeof(EvaluatorOptions)),
+        new("Torch", typeof(TorchOptions)),
+        new("Health", typeof(HealthOptions)),
+    ];
+
     /// <summary>ClientWorker: the clients of section "Worker", and the evaluator of section "Evaluator" if it names data.</summary>
     public static IHostApplicationBuilder AddClientWorker(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        builder.Services.AddOptions<WorkerOptions>().BindConfiguration("Worker").ValidateDataAnnotations()
-            .Validate(
-                worker => worker.Clients.Select(client => client.Name).Distinct().Count() == worker.Clients.Count,
-                "Worker:Clients must have different names.")
-            .ValidateOnStart();
+        builder.Services.AddOptions<WorkerOptions>().BindConfiguration("Worker").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<WorkerOptions>, ClientsValidation>();
         builder.Services.AddOptions<EvaluatorOptions>().BindConfiguration("Evaluator").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddMetrics();

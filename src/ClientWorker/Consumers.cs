@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using FedKSeed.Bus;
 using FedKSeed.Contracts;
@@ -10,9 +9,9 @@ using Microsoft.Extensions.Options;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>Works off an assignment of one of this process's clients and reports its scalars.</summary>
-public sealed class SeedsAssignedConsumer(
+public sealed partial class SeedsAssignedConsumer(
     LocalTraining training, LocalClients clients, FederationBase baseModel, FinishedReports finished, WorkerMetrics metrics,
-    IOptions<WorkerOptions> options, TimeProvider time)
+    IOptions<WorkerOptions> options, TimeProvider time, ILogger<SeedsAssignedConsumer> log)
     : IConsumer<SeedsAssigned>
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(500);
@@ -20,14 +19,17 @@ public sealed class SeedsAssignedConsumer(
     public async Task Consume(ConsumeContext<SeedsAssigned> context)
     {
         var assignment = context.Message;
+        IncomingMessages.RequireSound(assignment);
+        if (!clients.Has(assignment.Assignment.Client))
+            throw new FormatException($"this worker works for no client '{assignment.Assignment.Client}'");
         baseModel.Require(assignment.Model);
-        RequireSound(assignment);
         metrics.Assigned(context.ReceiveContext.Body.Length ?? 0);
         if (finished.Find(assignment) is not { } report)
         {
             var client = clients[assignment.Assignment.Client];
             var run = new AssignmentRun(assignment, client.Sequences.Count);
-            var shown = time.GetTimestamp();
+            var began = time.GetTimestamp();
+            var shown = began;
             await TellProgressAsync(context, run);
             await foreach (var step in training.RunAsync(assignment, client, context.CancellationToken))
             {
@@ -38,22 +40,12 @@ public sealed class SeedsAssignedConsumer(
                 await TellProgressAsync(context, run);
             }
             report = run.Report();
-            finished.Keep(report);
+            finished.Keep(assignment, report);
+            var seconds = time.GetElapsedTime(began).TotalSeconds;
+            var (loss, skipped) = (run.MeanLoss, report.SkippedSteps.Count);
+            Done(assignment.Assignment.Client, assignment.Assignment.Round, assignment.Model.Version, run.Steps, skipped, loss, seconds);
         }
         await context.PublishInTimeAsync(report, context.CancellationToken);
-    }
-
-    /// <summary>Bounds of what a federation's settings allow: an assignment beyond them would exhaust this process.</summary>
-    private void RequireSound(SeedsAssigned assignment)
-    {
-        if (clients.All.All(client => client.Name != assignment.Assignment.Client))
-            throw new FormatException($"this worker works for no client '{assignment.Assignment.Client}'");
-        if (assignment.Steps is < 1 or > Limits.Steps || assignment.BatchSize is < 1 or > Limits.BatchSize
-            || assignment.Model.Directions.SeedCount is < 1 or > Limits.Seeds
-            || !double.IsFinite(assignment.LearningRate) || !float.IsFinite(assignment.Epsilon))
-            throw new FormatException(
-                $"{assignment.Steps} steps of {assignment.BatchSize} examples over "
-                    + $"{assignment.Model.Directions.SeedCount} seeds are no assignment");
     }
 
     /// <summary>For those who look on: an assignment does not fail because nobody hears of it.</summary>
@@ -79,6 +71,11 @@ public sealed class SeedsAssignedConsumer(
         Loss = run.MeanLoss,
         AssignmentBytes = context.ReceiveContext.Body.Length ?? 0,
     };
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Client} did round {Round} from version {Version}: {Steps} steps, {Skipped} skipped, loss {Loss:F4}, {Seconds:F1} s")]
+    private partial void Done(string client, int round, int version, int steps, int skipped, double? loss, double seconds);
 }
 
 /// <summary>The scalars of an assignment so far.</summary>
@@ -116,20 +113,6 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
     };
 }
 
-/// <summary>The last report of each client: a repeated assignment is answered with it instead of being worked off again.</summary>
-public sealed class FinishedReports
-{
-    private readonly ConcurrentDictionary<string, ScalarsReported> _byClient = new(StringComparer.Ordinal);
-
-    public ScalarsReported? Find(SeedsAssigned assignment) =>
-        _byClient.TryGetValue(assignment.Assignment.Client, out var report)
-            && report.Assignment == assignment.Assignment && report.Federation == assignment.Federation
-            ? report
-            : null;
-
-    public void Keep(ScalarsReported report) => _byClient[report.Assignment.Client] = report;
-}
-
 /// <summary>Tells the operator of a client that its report did not count.</summary>
 public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsumer> log) : IConsumer<ReportRejected>
 {
@@ -144,14 +127,14 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 }
 
 /// <summary>Scores a version on the held-out data, each version once.</summary>
-public sealed class EvaluationRequestedConsumer(
-    VersionScoring scoring, FederationBase baseModel, FederationName federation) : IConsumer<EvaluationRequested>
+public sealed partial class EvaluationRequestedConsumer(
+    VersionScoring scoring, FederationBase baseModel, ILogger<EvaluationRequestedConsumer> log)
+    : IConsumer<EvaluationRequested>
 {
     public async Task Consume(ConsumeContext<EvaluationRequested> context)
     {
         var request = context.Message;
-        if (request.Federation != federation.Value)
-            return;
+        IncomingMessages.RequireSound(request.Model);
         baseModel.Require(request.Model);
         var evaluation = await scoring.ScoreAsync(request.Model, context.CancellationToken);
         var evaluated = new ModelEvaluated
@@ -164,7 +147,13 @@ public sealed class EvaluationRequestedConsumer(
             RougeL = evaluation.RougeL,
         };
         await context.PublishInTimeAsync(evaluated, context.CancellationToken);
+        Scored(request.Model.Version, evaluated.Loss, evaluated.ExactMatch, evaluated.RougeL);
     }
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Scored version {Version}: loss {Loss:F4}, exact match {ExactMatch:P1}, ROUGE-L {RougeL:F3}")]
+    private partial void Scored(int version, double? loss, double exactMatch, double rougeL);
 }
 
 /// <summary>One evaluation at a time; others wait in the queue.</summary>

@@ -9,54 +9,52 @@ namespace FedKSeed.ClientWorker;
 public sealed class WrongBaseModelException(string message) : FormatException(message);
 
 /// <summary>
-/// Whether this worker has the federation's base model. It knows the federation's digest from "Federation:BaseModelDigest", if that is set,
-/// and from every assignment. One that has another model says so once and withdraws. Safe to use from any thread.
+/// Whether this worker has the federation's base model. What it was told at its start, "Federation:BaseModelDigest", decides whether it
+/// works at all. A message of another model is refused, and nothing follows from it: anybody could have sent it. Safe to use from any
+/// thread.
 /// </summary>
-public sealed partial class FederationBase : IDisposable
+public sealed partial class FederationBase
 {
     private readonly BaseModel _model;
     private readonly ILogger<FederationBase> _log;
-    private readonly CancellationTokenSource _wrong = new();
-    private int _said;
+    private string? _refused;
 
     public FederationBase(BaseModel model, IConfiguration configuration, ILogger<FederationBase> log)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(configuration);
         (_model, _log) = (model, log);
-        if (configuration["Federation:BaseModelDigest"] is { Length: > 0 } digest)
-            IsRight(digest);
+        if (configuration["Federation:BaseModelDigest"] is not { Length: > 0 } digest || digest == model.Digest)
+            return;
+        IsWrong = true;
+        WrongModel(model.Model.Checkpoint.Folder, model.Digest, digest);
     }
 
-    /// <summary>Cancelled when the federation turns out to have another base model.</summary>
-    public CancellationToken Wrong => _wrong.Token;
+    /// <summary>The federation has another base model, its operator says.</summary>
+    public bool IsWrong { get; }
 
     /// <exception cref="WrongBaseModelException">The version is of another base model.</exception>
     public void Require(ModelVersion version)
     {
         ArgumentNullException.ThrowIfNull(version);
-        if (!IsRight(version.BaseModelDigest))
-            throw new WrongBaseModelException(
-                $"The federation's base model has digest {version.BaseModelDigest}, this worker's has {_model.Digest}.");
-    }
-
-    public void Dispose() => _wrong.Dispose();
-
-    private bool IsRight(string digest)
-    {
-        if (digest == _model.Digest)
-            return true;
-        if (Interlocked.Exchange(ref _said, 1) == 0)
-        {
-            WrongModel(_model.Model.Checkpoint.Folder, _model.Digest, digest);
-            _wrong.Cancel();
-        }
-        return false;
+        if (version.BaseModelDigest == _model.Digest)
+            return;
+        var digest = version.BaseModelDigest[..Math.Min(version.BaseModelDigest.Length, _model.Digest.Length)];
+        // A log line for each digest that comes, not for each message.
+        if (Interlocked.Exchange(ref _refused, digest) != digest)
+            Refused(digest, _model.Digest);
+        throw new WrongBaseModelException($"It is of a base model with digest {digest}, this worker's has {_model.Digest}.");
     }
 
     [LoggerMessage(Level = LogLevel.Critical,
         Message = "The base model in {Folder} has digest {Digest}, the federation's has {Federation}: this worker works for none "
             + "of its clients. Set Worker:ModelFolder to the federation's base model and start it again")]
     private partial void WrongModel(string folder, string digest, string federation);
+
+    [LoggerMessage(Level = LogLevel.Error,
+        Message = "Refused a message of a base model with digest {Digest}; this worker's has {Own}. If the federation's is the other one, "
+            + "set Worker:ModelFolder to it, and Federation:BaseModelDigest so that it is checked at the start")]
+    private partial void Refused(string digest, string own);
 }
 
 /// <summary>Ready when the queues of all clients are open.</summary>
@@ -69,6 +67,6 @@ public sealed class ClientsHealthCheck(FederationBase federation) : IHealthCheck
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(
-            federation.Wrong.IsCancellationRequested ? HealthCheckResult.Unhealthy("the federation has another base model")
+            federation.IsWrong ? HealthCheckResult.Unhealthy("the federation has another base model")
             : _areReady ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("the queues of the clients are not open yet"));
 }

@@ -43,6 +43,8 @@ public sealed partial class LocalClients
 
     public IReadOnlyCollection<LocalClient> All => _byName.Values;
 
+    public bool Has(string name) => _byName.ContainsKey(name);
+
     public LocalClient this[string name] => _byName[name];
 
     [LoggerMessage(Level = LogLevel.Warning,

@@ -5,9 +5,9 @@ using Microsoft.Extensions.Hosting;
 
 // Steps of torch block the threads that they run on, and messages must go on meanwhile.
 ThreadPool.SetMinThreads(Environment.ProcessorCount + 16, Environment.ProcessorCount + 16);
-return await ServiceProgram.RunAsync(() =>
+return await ServiceProgram.RunAsync(args, ClientWorkerRegistration.Settings, settings =>
 {
-    var builder = Host.CreateApplicationBuilder(args);
+    var builder = Host.CreateApplicationBuilder(settings);
     builder.AddHealthEndpoint();
     builder.AddReadiness();
     builder.AddTelemetry("fedkseed-client-worker");

@@ -27,7 +27,7 @@ public sealed class VersionScoring
     public async Task<EvaluationResult> ScoreAsync(ModelVersion version, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(version);
-        if (_last is { } last && last.Version.Version == version.Version && last.Version.BaseModelDigest == version.BaseModelDigest)
+        if (_last is { } last && last.Version == version)
             return last.Evaluation;
         var evaluation = await Task.Run(
             () =>

@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
+using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;
 
@@ -79,6 +80,44 @@ public sealed class ClientOptions
     /// <summary>Instruction data: JSON lines, JSON, CSV, TSV or Parquet.</summary>
     [Required]
     public string Data { get; set; } = "";
+}
+
+/// <summary>Each client is checked like the options that it stands in, and named by its place.</summary>
+internal sealed class ClientsValidation : IValidateOptions<WorkerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, WorkerOptions options)
+    {
+        var faults = new List<string>();
+        foreach (var (client, at) in options.Clients.Select((client, at) => (client, at)))
+        {
+            var found = new List<ValidationResult>();
+            Validator.TryValidateObject(client, new ValidationContext(client), found, validateAllProperties: true);
+            faults.AddRange(found.Select(fault => $"Worker:Clients:{at}: {fault.ErrorMessage}"));
+        }
+        faults.AddRange(options.Clients.GroupBy(client => client.Name).Where(same => same.Key.Length > 0 && same.Count() > 1)
+            .Select(same => $"Worker:Clients: {same.Count()} of them are called '{same.Key}'."));
+        return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
+    }
+}
+
+/// <summary>Section "Federation", as far as a worker needs it.</summary>
+public sealed class FederationOptions
+{
+    /// <summary>Name of the federation: the same for every process of it.</summary>
+    public string Name { get; set; } = "federation";
+
+    /// <summary>
+    /// SHA-256 of the base model's tensors, 64 hexadecimal digits: fedkseed digest MODEL prints it. A worker whose model has another one
+    /// works for nobody and says so at its start; without it, at each assignment.
+    /// </summary>
+    public string? BaseModelDigest { get; set; }
+}
+
+/// <summary>Section "Torch".</summary>
+public sealed class TorchOptions
+{
+    /// <summary>Folder of libtorch, an installed PyTorch's for example; else FEDKSEED_LIBTORCH, else beside the program.</summary>
+    public string? LibraryPath { get; set; }
 }
 
 /// <summary>Section "Evaluator". A process evaluates when <see cref="Data"/> is set.</summary>

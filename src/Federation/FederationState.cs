@@ -80,6 +80,15 @@ public sealed record FederationState
 
     public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.GetValueOrDefault(version);
 
+    /// <summary>Whether a client has, or had a short while ago, an assignment; found without looking at those of others.</summary>
+    public bool HasAssigned(string client)
+    {
+        for (var round = LastRound; round > 0 && round >= LastRound - (Settings?.StalenessBound ?? 0) - 1; round--)
+            if (Assignments.ContainsKey(new AssignmentKey(round, client)))
+                return true;
+        return false;
+    }
+
     /// <summary>The evaluated version with the least held-out loss; the base model when none was evaluated.</summary>
     public int BestVersion => BestEvaluation?.Version ?? 0;
 

@@ -1,15 +1,20 @@
 using System.Collections.Concurrent;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
+using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.LogStore;
 
 /// <summary>
-/// The fold of a federation's log, kept in memory and brought up to date by reading what was appended since. The log is the truth;
-/// losing this object loses nothing. Safe to call from any thread.
+/// The fold of a federation's log, kept in memory and brought up to date by reading what was appended since. It begins at the checkpoint
+/// beside the log, if there is one that fits, and whoever appends writes one now and then. The log is the truth; losing this object, or the
+/// checkpoint, loses nothing. Safe to call from any thread.
 /// </summary>
-public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : IDisposable
+public sealed partial class FederationBook(RedisFederationLog log, TimeProvider time, ILogger<FederationBook> logger) : IDisposable
 {
+    /// <summary>Entries between two checkpoints: half a second of folding.</summary>
+    public const int CheckpointEvery = 5000;
+
     // A writer loses to another one at most once per entry that the other one appends; this many losses in a row mean a fault.
     private const int MaximumAttempts = 100;
 
@@ -20,6 +25,8 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
     private readonly SemaphoreSlim _oneHoldAtATime = new(1);
     private readonly ConcurrentQueue<WaitingReport> _waiting = new();
     private FederationState _state = new();
+    private bool _hasBegun;
+    private long _checkpointAt;
 
     public RedisFederationLog Log => log;
 
@@ -29,7 +36,9 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
         await _oneAtATime.WaitAsync(cancel);
         try
         {
-            foreach (var line in await log.ReadAsync(_state.Head.Length, cancel))
+            if (!_hasBegun)
+                await BeginAsync(cancel);
+            await foreach (var line in log.ReadAsync(_state.Head.Length, cancel))
                 _state = FederationFold.Apply(_state, EventLog.Read(_state.Head, line));
             return _state;
         }
@@ -139,6 +148,43 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
         return after;
     }
 
+    /// <summary>The state to fold from: the checkpoint's, when the log's hash at its entry is the checkpoint's own.</summary>
+    private async Task BeginAsync(CancellationToken cancel)
+    {
+        if (await log.ReadCheckpointAsync(cancel) is { } text)
+        {
+            try
+            {
+                var state = StateCheckpoint.Read(text);
+                if (await log.ReadHashAsync(state.Head.Length - 1, cancel) != state.Head.Hash)
+                    throw new InvalidCheckpointException($"the log has another entry {state.Head.Length - 1}");
+                (_state, _checkpointAt) = (state, state.Head.Length);
+            }
+            catch (InvalidCheckpointException fault)
+            {
+                Ignored(log.Federation, fault.Message);
+            }
+        }
+        _hasBegun = true;
+    }
+
+    /// <summary>A checkpoint that cannot be written now is written later: nothing depends on it.</summary>
+    private async Task WriteCheckpointAsync(FederationState state, CancellationToken cancel)
+    {
+        var before = Interlocked.Read(ref _checkpointAt);
+        if (state.Head.Length < before + CheckpointEvery
+            || Interlocked.CompareExchange(ref _checkpointAt, state.Head.Length, before) != before)
+            return;
+        try
+        {
+            await log.WriteCheckpointAsync(StateCheckpoint.Write(state), cancel);
+        }
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault))
+        {
+            Interlocked.Exchange(ref _checkpointAt, before);
+        }
+    }
+
     /// <summary>What this process appended it need not read back.</summary>
     private async Task KeepAsync(FederationState after, CancellationToken cancel)
     {
@@ -152,9 +198,17 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
     {
         for (var attempts = 0; attempts < MaximumAttempts; attempts++)
             if (await attempt(await RefreshAsync(cancel)) is { } done)
+            {
+                await WriteCheckpointAsync(done, cancel);
                 return done;
+            }
         throw new InvalidOperationException($"Federation '{log.Federation}' was written by others {MaximumAttempts} times in a row.");
     }
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "The checkpoint beside the log of {Federation} is ignored, and the log read from its beginning: {Reason}")]
+    private partial void Ignored(string federation, string reason);
 
     private sealed class WaitingReport(ClientReport report)
     {

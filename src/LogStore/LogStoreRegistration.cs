@@ -13,7 +13,7 @@ namespace FedKSeed.LogStore;
 public sealed class RedisOptions
 {
     /// <summary>StackExchange.Redis configuration: host:port,password=…,ssl=true.</summary>
-    [Required]
+    [Required, DataType(DataType.Password)]
     public string Connection { get; set; } = "localhost:6379";
 }
 
@@ -29,7 +29,11 @@ public static class LogStoreRegistration
         // Services that share a process share the book.
         if (builder.Services.Any(service => service.ServiceType == typeof(FederationBook)))
             return builder;
-        builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations()
+            .Validate(
+                redis => IsConfiguration(redis.Connection),
+                "Redis:Connection must be like host:port,password=…,ssl=true: see StackExchange.Redis.")
+            .ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<IConnectionMultiplexer>(services =>
         {
@@ -44,6 +48,19 @@ public static class LogStoreRegistration
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
         return builder;
+    }
+
+    /// <summary>Whether the client library can read it; its own words might repeat a password.</summary>
+    private static bool IsConfiguration(string connection)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(connection).EndPoints.Count > 0;
+        }
+        catch (Exception fault) when (fault is ArgumentException or FormatException)
+        {
+            return false;
+        }
     }
 
     private static string Name(IHostApplicationBuilder builder) =>

@@ -1,4 +1,5 @@
 using FedKSeed.Contracts;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
@@ -15,9 +16,10 @@ namespace FedKSeed.LogStore;
 /// fedkseed:{name}:in-hand     hash    round/client[/turn] → an accepted report that the next commit moves into the log
 /// fedkseed:{name}:importance  zset    seed index → mean |projected gradient|: ZREVRANGE 0 9 WITHSCORES shows what matters most
 /// fedkseed:{name}:snapshot    hash    version, round, entries, shift, quantised (int32, little-endian): for people and dashboards
+/// fedkseed:{name}:checkpoint  string  the fold's state at some entry, so that a service starts soon; may be deleted at any time
 /// </code>
-/// Every write is one MULTI whose condition is the length of the log, so any number of writers may try and one wins. Nothing here
-/// interprets an entry, and nothing is cached; <see cref="FederationBook"/> does both. Safe to call from any thread.
+/// Every write but the checkpoint's is one MULTI whose condition is the length of the log, so any number of writers may try and one wins.
+/// What may be written is not decided here, and nothing is kept: <see cref="FederationBook"/> does both. Safe to call from any thread.
 /// </summary>
 public sealed class RedisFederationLog(IConnectionMultiplexer redis, string federation)
 {
@@ -34,19 +36,48 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         })
         .Build();
 
+    // Entries of one reply: as many as are about so large, judged by those before them.
+    private const int FirstPage = 256, MaximumPage = 8192, PageBytes = 4 << 20;
+
     private readonly RedisKey _log = $"fedkseed:{{{federation}}}:log";
     private readonly RedisKey _inHand = $"fedkseed:{{{federation}}}:in-hand";
     private readonly RedisKey _importance = $"fedkseed:{{{federation}}}:importance";
+    private readonly RedisKey _checkpoint = $"fedkseed:{{{federation}}}:checkpoint";
     private readonly RedisKey _snapshot = $"fedkseed:{{{federation}}}:snapshot";
 
     public string Federation { get; } = federation;
 
-    /// <summary>Lines of the log from a position to its present end.</summary>
-    public async Task<IReadOnlyList<string>> ReadAsync(long from, CancellationToken cancel)
+    /// <summary>
+    /// Lines of the log from a position to its present end, a few megabytes at a time: while Redis sends a whole log it answers nobody,
+    /// and for longer than its clients wait.
+    /// </summary>
+    public async IAsyncEnumerable<string> ReadAsync(long from, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var lines = await ReadAsync(() => Database.ListRangeAsync(_log, from), cancel);
-        return Array.ConvertAll(lines, line => line.ToString());
+        for (long page = FirstPage, at = from; ;)
+        {
+            var (first, last) = (at, at + page - 1);
+            var lines = await ReadAsync(() => Database.ListRangeAsync(_log, first, last), cancel);
+            foreach (var line in lines)
+                yield return line.ToString();
+            if (lines.Length < page)
+                break;
+            at += page;
+            page = Math.Clamp(page * PageBytes / Math.Max(1, lines.Sum(line => line.Length())), 1, MaximumPage);
+        }
     }
+
+    /// <summary>The hash at the end of one line of the log; null when the log is shorter.</summary>
+    public async Task<string?> ReadHashAsync(long sequence, CancellationToken cancel) =>
+        await ReadAsync(() => Database.ListGetByIndexAsync(_log, sequence), cancel) is { IsNull: false } line
+            ? EventLog.HashOf(line.ToString())
+            : null;
+
+    /// <summary>What <see cref="WriteCheckpointAsync"/> wrote last; null when there is nothing.</summary>
+    public async Task<string?> ReadCheckpointAsync(CancellationToken cancel) =>
+        await ReadAsync(() => Database.StringGetAsync(_checkpoint), cancel);
+
+    public Task WriteCheckpointAsync(string checkpoint, CancellationToken cancel) =>
+        ReadAsync(() => Database.StringSetAsync(_checkpoint, checkpoint), cancel);
 
     /// <summary>Reports that were accepted and are not in the log yet, by assignment.</summary>
     public async Task<IReadOnlyDictionary<AssignmentKey, ScalarsReportedEntry>> ReadInHandAsync(CancellationToken cancel)

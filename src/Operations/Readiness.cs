@@ -44,6 +44,7 @@ public sealed partial class Readiness : IHealthCheckPublisher
     [LoggerMessage(Level = LogLevel.Warning, Message = "Not ready, {Check}: {Reason}")]
     private partial void Away(string check, string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Ready again: {Check}")]
+    // A log that shows warnings only shows the end of a trouble too.
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Ready again: {Check}")]
     private partial void Back(string check);
 }

@@ -1,4 +1,3 @@
-using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.LogStore;
 using MassTransit;
@@ -6,12 +5,10 @@ using MassTransit;
 namespace FedKSeed.RoundService;
 
 /// <summary>Notes who is alive.</summary>
-public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeUp, FederationName federation) : IConsumer<ClientAnnounced>
+public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeUp) : IConsumer<ClientAnnounced>
 {
     public async Task Consume(ConsumeContext<ClientAnnounced> context)
     {
-        if (context.Message.Federation != federation.Value)
-            return;
         Names.RequireClient(context.Message.Client);
         await presence.HeardAsync(context.Message.Client);
         wakeUp.Now();

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
@@ -26,6 +27,9 @@ public sealed partial class RoundClock(
     ILogger<RoundClock> log) : BackgroundService
 {
     private Announcement _last = Announcement.None;
+    private string _told = "";
+    private bool _isAway;
+    private ImmutableHashSet<string>? _here;
     private readonly DateTimeOffset _started = time.GetUtcNow();
     private Inheritance? _inherited;
     private bool _hasClock;
@@ -41,7 +45,7 @@ public sealed partial class RoundClock(
         }
         catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || fault is ObjectDisposedException)
         {
-            Away(fault.Message); // the lease lapses by itself
+            LeftTheClock(fault.Message); // the lease lapses by itself
         }
     }
 
@@ -63,13 +67,19 @@ public sealed partial class RoundClock(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, timeout.Token);
         try
         {
-            return !await TakeClockAsync(either.Token) || await TickAsync(either.Token);
+            var goesOn = !await TakeClockAsync(either.Token) || await TickAsync(either.Token);
+            if (_isAway)
+                Back();
+            _isAway = false;
+            return goesOn;
         }
         catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault)
             || (fault is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             _last = Announcement.None;
-            Away(fault.Message);
+            if (!_isAway)
+                Away(fault.Message);
+            _isAway = true;
             return true;
         }
     }
@@ -86,7 +96,9 @@ public sealed partial class RoundClock(
             var round = (await book.RefreshAsync(cancel)).Round;
             _inherited = round is null ? null : new Inheritance(round.Number, [.. round.Participants]);
             _last = Announcement.None;
-            Took(federation.Value);
+            // Who was there before is the other instance's to tell.
+            _here = [.. await presence.AliveAsync(options.Value.ClientTimeout)];
+            Took(federation.Value, _here.Count);
         }
         return _hasClock;
     }
@@ -99,9 +111,9 @@ public sealed partial class RoundClock(
         var alive = await presence.AliveAsync(options.Value.ClientTimeout);
         var now = time.GetUtcNow();
         var decision = RoundPolicy.Decide(state, inHand, alive, now);
+        TellOfClients(alive);
         var said = Describe(decision);
-        if (said != _last.Said)
-            Decided(said);
+        Tell(decision, said);
         if (said != _last.Said || state.Head.Length != _last.Length || now >= _last.At + options.Value.RepeatAfter)
         {
             await PublishAsync(decision, cancel);
@@ -109,7 +121,35 @@ public sealed partial class RoundClock(
         }
         if (_inherited is not null)
             _inherited = await AssignAgainAsync(_inherited, state, cancel);
+        if (state.Closed is { } closed)
+            Closed(federation.Value, closed.Reason, closed.Version);
         return state.Closed is null;
+    }
+
+    /// <summary>One line for what starts, closes or ends, however often it is decided again; waiting is for the curious.</summary>
+    private void Tell(RoundDecision decision, string said)
+    {
+        if (decision is RoundDecision.Wait or RoundDecision.Join)
+        {
+            if (said != _last.Said)
+                Considered(said);
+        }
+        else if (said != _told)
+        {
+            Decided(said);
+            _told = said;
+        }
+    }
+
+    private void TellOfClients(IReadOnlyList<string> alive)
+    {
+        var now = alive.ToImmutableHashSet(StringComparer.Ordinal);
+        var before = _here ?? [];
+        foreach (var client in now.Except(before))
+            Came(client, now.Count);
+        foreach (var client in before.Except(now))
+            Went(client, options.Value.ClientTimeout.TotalSeconds, now.Count);
+        _here = now;
     }
 
     /// <summary>
@@ -180,12 +220,34 @@ public sealed partial class RoundClock(
         public static Announcement None { get; } = new("", -1, DateTimeOffset.MinValue);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "This instance has the clock of federation {Federation}")]
-    private partial void Took(string federation);
+    [LoggerMessage(
+        Level = LogLevel.Information, Message = "This instance has the clock of federation {Federation}; {Clients} clients are here")]
+    private partial void Took(string federation, int clients);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The clock waits for its store or broker: {Reason}")]
     private partial void Away(string reason);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Clock: {Decision}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The clock was not given back: {Reason}")]
+    private partial void LeftTheClock(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The clock goes on: its store and its broker are there")]
+    private partial void Back();
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Client} came: {Here} clients are here")]
+    private partial void Came(string client, int here);
+
+    [LoggerMessage(
+        Level = LogLevel.Information, Message = "{Client} went, unheard of for {Seconds} s: {Here} clients are here")]
+    private partial void Went(string client, double seconds, int here);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Clock: {Decision}")]
     private partial void Decided(string decision);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Clock: {Decision}")]
+    private partial void Considered(string decision);
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Federation {Federation} is closed: {Reason}, version {Version} is kept; there is nothing more to decide")]
+    private partial void Closed(string federation, FederationEnd reason, int version);
 }

@@ -1,6 +1,8 @@
 using FedKSeed.Bus;
+using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
+using FedKSeed.Operations.Settings;
 using MassTransit;
 using Microsoft.Extensions.Options;
 
@@ -8,6 +10,15 @@ namespace FedKSeed.RoundService;
 
 public static class RoundServiceRegistration
 {
+    /// <summary>What the process can be told.</summary>
+    public static IReadOnlyList<SettingSection> Settings { get; } =
+    [
+        new("Bus", typeof(BusOptions)) { OtherwiseSay = BusOptions.OtherwiseSay },
+        new("Redis", typeof(RedisOptions)),
+        new("Federation", typeof(FederationSettings)) { Read = [nameof(FederationSettings.Name)] },
+        new("RoundService", typeof(RoundServiceOptions)),
+    ];
+
     /// <summary>RoundService: the clock of the federation that "Federation:Name" names.</summary>
     public static IHostApplicationBuilder AddRoundService(this IHostApplicationBuilder builder)
     {

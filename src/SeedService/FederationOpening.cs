@@ -1,6 +1,7 @@
 using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 using MassTransit;
 using Microsoft.Extensions.Hosting;
@@ -22,13 +23,17 @@ public sealed partial class FederationOpening(
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var state = await book.AppendAsync(state => FederationDecisions.Open(state, settings.Value), cancellationToken);
-        Opened(settings.Value.Name, state.Version, state.Head.Length);
+        if (state.Closed is { } closed)
+            IsClosed(settings.Value.Name, closed.Reason, closed.Version);
+        else
+            Opened(settings.Value.Name, state.Version, state.Head.Length);
         await base.StartAsync(cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Interval, time);
+        var isAway = false;
         do
         {
             try
@@ -42,10 +47,13 @@ public sealed partial class FederationOpening(
                             Federation = settings.Value.Name,
                             Model = OutgoingMessages.Model(state)
                         }, Interval, stoppingToken);
+                isAway = false;
             }
             catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {
-                Away(fault.Message);
+                if (!isAway)
+                    Away(fault.Message);
+                isAway = true;
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
@@ -56,6 +64,11 @@ public sealed partial class FederationOpening(
 
     private static bool IsEvaluationMissing(FederationState state) =>
         state.Closed is null && state.Settings!.IsEvaluationDue(state.Version) && state.EvaluationOf(state.Version) is null;
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Federation {Federation} is closed: {Reason}, version {Version} is kept; it takes no more reports")]
+    private partial void IsClosed(string federation, FederationEnd reason, int version);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Federation {Federation} is open at version {Version}, {Entries} entries")]
     private partial void Opened(string federation, int version, long entries);

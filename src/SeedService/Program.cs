@@ -3,9 +3,9 @@ using FedKSeed.Operations;
 using FedKSeed.SeedService;
 using Microsoft.Extensions.Hosting;
 
-return await ServiceProgram.RunAsync(() =>
+return await ServiceProgram.RunAsync(args, SeedServiceRegistration.Settings, settings =>
 {
-    var builder = Host.CreateApplicationBuilder(args);
+    var builder = Host.CreateApplicationBuilder(settings);
     builder.AddHealthEndpoint();
     builder.AddReadiness();
     builder.AddTelemetry("fedkseed-seed-service");

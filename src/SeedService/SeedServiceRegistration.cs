@@ -1,6 +1,8 @@
 using FedKSeed.Bus;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
+using FedKSeed.Operations;
+using FedKSeed.Operations.Settings;
 using FedKSeed.SeedService.Consumers;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
@@ -12,6 +14,15 @@ namespace FedKSeed.SeedService;
 
 public static class SeedServiceRegistration
 {
+    /// <summary>What the process can be told.</summary>
+    public static IReadOnlyList<SettingSection> Settings { get; } =
+    [
+        new("Bus", typeof(BusOptions)) { OtherwiseSay = BusOptions.OtherwiseSay },
+        new("Redis", typeof(RedisOptions)),
+        new("Federation", typeof(FederationSettings)),
+        new("Health", typeof(HealthOptions)),
+    ];
+
     /// <summary>SeedService: the federation of section "Federation", its book on the Redis of section "Redis".</summary>
     /// <param name="settings">
     /// The federation's, as they are, for services that share a process with whoever made them; null reads the section.
@@ -48,9 +59,10 @@ public static class SeedServiceRegistration
         public FederationSettings Create(string name)
         {
             var settings = given ?? configuration.GetSection("Federation").Get<FederationSettings>() ?? new FederationSettings();
-            return settings.Faults() is { Count: > 0 } faults
-                ? throw new OptionsValidationException("Federation", typeof(FederationSettings), faults)
-                : settings;
+            var faults = settings.Faults().ToList();
+            if (settings.BaseModelDigest.Length == 0)
+                faults.Add("Federation:BaseModelDigest is not set: fedkseed digest MODEL prints it.");
+            return faults.Count > 0 ? throw new OptionsValidationException("Federation", typeof(FederationSettings), faults) : settings;
         }
     }
 }

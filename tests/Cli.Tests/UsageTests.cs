@@ -49,6 +49,23 @@ public sealed class UsageTests
     }
 
     [Fact]
+    public void A_client_whose_name_no_queue_could_have_is_named_with_its_file_before_anything_starts()
+    {
+        var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;
+        string[] wrong = ["client-A", "client-ü", "client-a b", "client-" + new string('x', 63)];
+        foreach (var name in wrong.Append("client-a").Append("held-out"))
+            File.WriteAllText(Path.Combine(folder, name + ".jsonl"), """{"instruction": "a", "output": "b"}""");
+        var plan = new RunPlan { Data = folder, Model = Path.Combine(Vectors.Folder, "..", "..", "samples", "model"), Prompt = null };
+
+        var faults = plan.Faults();
+
+        Assert.Equal(wrong.Length, faults.Count);
+        Assert.All(wrong, name => Assert.Contains(
+            faults, fault => fault.StartsWith($"--data: {name}.jsonl names its client '{name}'", StringComparison.Ordinal)));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public void Clients_may_have_their_data_in_different_forms_and_files_but_each_in_one()
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;

@@ -13,7 +13,7 @@ public sealed class BadInputTests(Servers servers)
     {
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "wrong-reports");
         var queue = service.Name.QueueOf(Client);
-        var sound = ReportOn(await service.StartRound());
+        var sound = Reports.On(await service.StartRound());
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
         (ScalarsReported Report, string Reason)[] wrong =
         [
@@ -50,7 +50,7 @@ public sealed class BadInputTests(Servers servers)
     public async Task A_report_in_the_name_of_another_is_rejected_for_the_operator_and_makes_no_queue()
     {
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "impostors");
-        var sound = ReportOn(await service.StartRound());
+        var sound = Reports.On(await service.StartRound());
         var rejections = await service.Tap<ReportRejected>();
 
         await service.Publish(sound with { Assignment = sound.Assignment with { Client = "mallory" } });
@@ -63,7 +63,7 @@ public sealed class BadInputTests(Servers servers)
     public async Task A_body_that_is_no_message_of_this_version_ends_in_the_error_queue_with_its_reason()
     {
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "poison");
-        var sound = ReportOn(await service.StartRound());
+        var sound = Reports.On(await service.StartRound());
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
         var reports = "fedkseed-poison-scalars-reported";
         static object Report(object round, byte[]? scalars) => new
@@ -137,14 +137,4 @@ public sealed class BadInputTests(Servers servers)
         scalars[117] = odd;
         return MemoryMarshal.AsBytes(scalars.AsSpan()).ToArray();
     }
-
-    private static ScalarsReported ReportOn(SeedsAssigned assignment) => new()
-    {
-        Federation = assignment.Federation,
-        Assignment = assignment.Assignment,
-        BaseVersion = assignment.Model.Version,
-        Examples = 100,
-        Scalars = new byte[assignment.Steps * sizeof(float)],
-        SkippedSteps = [],
-    };
 }

@@ -119,9 +119,17 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             "", queue, mandatory: true, new BasicProperties { ContentType = "application/vnd.masstransit+json" }, body);
     }
 
-    public Task Put(string queue, string type, object message) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
-        new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" }, message },
-        JsonSerializerOptions.Web));
+    /// <param name="answersTo">Where its envelope wants answers and faults to go.</param>
+    public Task Put(string queue, string type, object message, Uri? answersTo = null) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
+        new
+        {
+            messageId = Guid.NewGuid(),
+            requestId = answersTo is null ? (Guid?)null : Guid.NewGuid(),
+            messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" },
+            faultAddress = answersTo,
+            responseAddress = answersTo,
+            message,
+        }, JsonSerializerOptions.Web));
 
     /// <summary>Reason in the headers of the next message in the error queue of a queue, once there is one.</summary>
     public async Task<string> ReasonInErrorQueue(string queue, string before)
@@ -211,7 +219,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     {
         await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true);
         await channel.QueueDeclareAsync(
-            name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+            name, durable: true, exclusive: false, autoDelete: false, QueueBounds.OfAClientsQueue.ToDictionary());
         await channel.QueueBindAsync(name, name, "");
     }
 }

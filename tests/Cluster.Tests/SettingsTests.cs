@@ -1,42 +1,150 @@
 using System.Diagnostics;
+using FedKSeed.LogStore;
+using StackExchange.Redis;
 
 namespace FedKSeed.Cluster.Tests;
 
 /// <summary>A service that was set up wrongly says all that is wrong, in lines that a person can act on, and ends.</summary>
-public sealed class SettingsTests
+public sealed class SettingsTests(Servers servers)
 {
+    private const string SeedService = "FedKSeed.SeedService", RoundService = "FedKSeed.RoundService", Worker = "FedKSeed.ClientWorker";
+
+    private const string OnABroker = "--Bus:Transport=RabbitMq --Bus:Broker=amqp://guest:guest@127.0.0.1:9/";
+
     [Theory]
     [InlineData(
-        "FedKSeed.SeedService",
+        SeedService,
         2,
         "--Federation:Directions:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
         "SeedCount",
         "Epsilon",
         "Name",
-        "Bus:Broker must")]
+        "Bus:Broker must",
+        "Federation:BaseModelDigest is not set: fedkseed digest MODEL prints it")]
     [InlineData(
-        "FedKSeed.RoundService", 2, "--RoundService:Tick=1.00:00:00 --RoundService:ClockLease=00:00:00 --Federation:Name=Not+One", "Tick",
-        "ClockLease", "Federation:Name is")]
+        RoundService,
+        2,
+        "--RoundService:Tick=1.00:00:00 --RoundService:ClockLease=00:00:00 --Federation:Name=Not+One",
+        "Tick",
+        "ClockLease",
+        "Federation:Name is",
+        "Nothing of section Bus is set: a service needs Bus:Transport")]
     [InlineData(
-        "FedKSeed.ClientWorker", 2, "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Evaluator:Limit=-1", "Parallelism", "TorchThreads",
-        "ModelFolder", "Limit")]
-    [InlineData("FedKSeed.SeedService", 2, "--Bus:Transport=Pigeon", "Bus:Transport", "Pigeon")]
-    [InlineData("FedKSeed.ClientWorker", 1, "--Worker:ModelFolder=/nowhere", "/nowhere")]
+        Worker,
+        2,
+        "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Evaluator:Limit=-1",
+        "Parallelism",
+        "TorchThreads",
+        "ModelFolder",
+        "Limit",
+        "Nothing of section Bus is set")]
+    [InlineData(
+        Worker,
+        2,
+        OnABroker + " --Worker:Clients:0:Nmae=client-1 --Worker:Clients:0:Data=x --Worker:Clients:1:Name=Ümit --Worker:Clients:1:Data=x"
+            + " --Wroker:Device=cpu --Worker:Banana=1 --Federation:BaseModelDigset=x",
+        "There is no setting Worker:Clients:0:Nmae: did you mean Worker:Clients:0:Name?",
+        "Worker:Clients:0: The Name field is required",
+        "Worker:Clients:1: Name must be 1 to 63 lower-case letters, digits and hyphens",
+        "There is no section Wroker: did you mean Worker?",
+        "There is no setting Worker:Banana, only ",
+        "did you mean Federation:BaseModelDigest?")]
+    [InlineData(SeedService, 2, "--Bus:Transport=Pigeon", "Bus:Transport", "Pigeon")]
+    [InlineData(Worker, 1, OnABroker + " --Worker:ModelFolder=/nowhere", "/nowhere")]
     public async Task Every_wrong_setting_is_named_at_the_start(string program, int code, string arguments, params string[] named)
     {
-        using var process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments.Split(' '))
+        var (exitCode, output, said) = await RunAsync(program, arguments.Split(' '));
+
+        Assert.Equal(code, exitCode);
+        Assert.All(named, word => Assert.Contains(word, said, StringComparison.Ordinal));
+        AssertLines(program, output, said);
+    }
+
+    [Theory]
+    [InlineData("guest:wr0ng", "/", "does not let user 'guest' in: its name or its password is wrong")]
+    [InlineData("guest:guest", "/elsewhere", "has no virtual host 'elsewhere' for user 'guest'")]
+    public async Task A_broker_that_does_not_let_a_service_in_ends_it_in_one_line_without_the_password(
+        string credentials, string virtualHost, string reason)
+    {
+        var (exitCode, output, said) = await RunAsync(
+            RoundService, "--Bus:Transport=RabbitMq",
+            $"--Bus:Broker=amqp://{credentials}@127.0.0.1:{servers.Broker.Node.Port}{virtualHost}",
+            $"--Redis:Connection={servers.Redis.Connection}");
+
+        Assert.Equal(2, exitCode);
+        Assert.Contains(reason, Assert.Single(said.TrimEnd().Split('\n')), StringComparison.Ordinal);
+        Assert.DoesNotContain(credentials.Split(':')[1] + "@", said + output, StringComparison.Ordinal);
+        Assert.DoesNotContain("wr0ng", said + output, StringComparison.Ordinal);
+        AssertLines(RoundService, output, said);
+    }
+
+    [Theory]
+    [InlineData("--Bus:Broker=amqp://u:hidden@host:99999/")]
+    [InlineData("--Redis:Connection=host:6379,password=hidden,connectTimeout=abc")]
+    [InlineData("--Redis:Connection=host:6379,passwrd=hidden")]
+    public async Task A_connection_that_cannot_be_read_is_named_and_not_repeated(string argument)
+    {
+        var (exitCode, output, said) = await RunAsync(SeedService, "--Bus:Transport=RabbitMq", argument);
+
+        Assert.Equal(2, exitCode);
+        Assert.Contains(argument.Split('=')[0][2..], said, StringComparison.Ordinal);
+        Assert.DoesNotContain("hidden", said + output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_part_that_fails_ends_its_process_with_its_reason()
+    {
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(servers.Redis.Connection);
+        await redis.GetDatabase().ListRightPushAsync("fedkseed:{spoiled}:log", "nobody wrote this");
+        string[] arguments =
+        [
+            "--Bus:Transport=RabbitMq", $"--Bus:Broker={servers.Broker.Address}", $"--Redis:Connection={servers.Redis.Connection}",
+            "--Federation:Name=spoiled",
+        ];
+
+        var (exitCode, output, said) = await RunAsync(RoundService, arguments);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("Entry 0 is wrong: the line does not end in a hash", said, StringComparison.Ordinal);
+        AssertLines(RoundService, output, said);
+
+        var (_, _, more) = await RunAsync(RoundService, [.. arguments, "--verbose"]);
+        Assert.Contains($"   at {typeof(FederationBook).FullName}", more, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(
+        SeedService, "Federation:Directions:SeedCount", "Whole number, 1 to 65536. Default 4096.",
+        "K, the number of directions in the pool.")]
+    [InlineData(RoundService, "RoundService:Tick", "Default 00:00:00.5000000.", "How often the clock looks at")]
+    [InlineData(Worker, "Worker:Clients:0:Name", "1 to 63 lower-case letters, digits and hyphens", "Assignments worked off at once")]
+    public async Task Help_prints_every_setting_with_range_default_and_words(string program, params string[] lines)
+    {
+        var (exitCode, output, _) = await RunAsync(program, "--help");
+
+        Assert.Equal(0, exitCode);
+        Assert.All(lines, line => Assert.Contains(line, output, StringComparison.Ordinal));
+        Assert.All(output.Split('\n'), line => Assert.InRange(line.Length, 0, 80));
+    }
+
+    private static void AssertLines(string program, string output, string said)
+    {
+        Assert.DoesNotContain("   at ", said + output, StringComparison.Ordinal);
+        Assert.All(said.TrimEnd().Split('\n'), line => Assert.StartsWith(program + ":", line, StringComparison.Ordinal));
+    }
+
+    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments)
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
             WorkingDirectory = Path.GetTempPath(),
+            // RoundService listens there: on any free port.
+            Environment = { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0" },
         })!;
         var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         var said = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-
-        Assert.Equal(code, process.ExitCode);
-        Assert.All(named, word => Assert.Contains(word, said, StringComparison.Ordinal));
-        Assert.DoesNotContain("   at ", said + await output, StringComparison.Ordinal);
-        Assert.All(said.TrimEnd().Split('\n'), line => Assert.StartsWith(program + ":", line, StringComparison.Ordinal));
+        return (process.ExitCode, await output, said);
     }
 }

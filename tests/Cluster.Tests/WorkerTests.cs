@@ -9,22 +9,51 @@ public sealed class WorkerTests(Servers servers)
     private const string Client = SeedServiceOnBroker.Client;
 
     [Fact]
-    public async Task A_worker_that_learns_from_an_assignment_of_another_base_model_withdraws_and_keeps_the_message_for_the_operator()
+    public async Task What_is_of_another_base_model_is_refused_and_kept_for_the_operator_and_the_worker_goes_on()
     {
-        await using var service = await SeedServiceOnBroker.StartAsync(servers, "other-model");
+        await using var service = await SeedServiceOnBroker.StartAsync(
+            servers, "other-model", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
+        var (assignments, requests) = (service.Name.QueueOf(Client), "fedkseed-other-model-evaluation-requested");
+        var sound = await service.StartRound();
+        var other = sound.Model with { BaseModelDigest = new string('b', 64) };
+        var reports = await service.Tap<ScalarsReported>();
         await using var worker = await WorkerOnBroker.StartAsync(servers, "other-model");
         await worker.UntilReadyAsync();
 
-        await service.Publish(new RoundStarted { Federation = "other-model", Round = 1, Participants = [Client] });
+        await service.AssertKeptAsync(
+        [
+            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Model = other }), "base model"),
+            (requests, queue => service.Put(
+                queue, "EvaluationRequested", new EvaluationRequested { Federation = "other-model", Model = other }), "base model"),
+        ]);
 
-        Assert.Contains("base model", await service.ReasonInErrorQueue(service.Name.QueueOf(Client), ""), StringComparison.Ordinal);
-        var readiness = await worker.ReadinessAsync();
-        Assert.Equal(HealthStatus.Unhealthy, readiness.Status);
-        Assert.Contains(readiness.Entries.Values, entry => entry.Description == "the federation has another base model");
-        // Nobody reads the client's queue any more: what comes waits for a worker with the right model.
-        await service.UntilConsumersAsync(service.Name.QueueOf(Client), 0);
+        Assert.Equal(HealthStatus.Healthy, (await worker.ReadinessAsync()).Status);
         await service.Publish(new RoundStarted { Federation = "other-model", Round = 1, Participants = [Client] });
-        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Assignment.Round);
+        Assert.Equal(1, (await service.Next<ScalarsReported>(reports)).Assignment.Round);
+    }
+
+    [Fact]
+    public async Task An_assignment_that_somebody_sent_early_does_not_stand_in_for_the_true_one()
+    {
+        await using var service = await SeedServiceOnBroker.StartAsync(
+            servers, "early", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "3"));
+        var sound = await service.StartRound();
+        var reports = await service.Tap<ScalarsReported>();
+        await using var worker = await WorkerOnBroker.StartAsync(servers, "early");
+        await worker.UntilReadyAsync();
+        var planted = sound with { LearningRate = sound.LearningRate * 10 };
+
+        await service.Put(service.Name.QueueOf(Client), "SeedsAssigned", planted);
+        var early = await service.Next<ScalarsReported>(reports);
+        await service.Put(service.Name.QueueOf(Client), "SeedsAssigned", sound);
+        var own = await service.Next<ScalarsReported>(reports);
+        await service.Put(service.Name.QueueOf(Client), "SeedsAssigned", sound);
+        var again = await service.Next<ScalarsReported>(reports);
+
+        // The first step is the same one; the second is taken where the first led to.
+        Assert.Equal(early.Scalars[..4], own.Scalars[..4]);
+        Assert.NotEqual(early.Scalars, own.Scalars);
+        Assert.Equal(own.Scalars, again.Scalars);
     }
 
     [Fact]
@@ -71,13 +100,34 @@ public sealed class WorkerTests(Servers servers)
                 queue,
                 "SeedsAssigned",
                 sound with { Model = sound.Model with { Directions = sound.Model
-                    .Directions with { Scheme = "xorshift/1" } } }), "xorshift/1"),
+                    .Directions with { Scheme = "xorshift/1" } } }), "its scheme is not one of"),
             (requests, queue => service.Put(queue, [0xff]), "0xFF"),
             (requests, queue => service.Put(
                 queue, "EvaluationRequested", new { federation = "worker-poison", model = (object?)null }), "null"),
             (requests, queue => service.Put(
                 queue, "EvaluationRequested",
                 new EvaluationRequested { Federation = "worker-poison", Model = sound.Model with { Quantised = [] } }), "bytes, not 0"),
+            // Two gigabytes of nothing, in a few hundred bytes.
+            (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested
+            {
+                Federation = "worker-poison",
+                Model = sound.Model with
+                {
+                    Directions = sound.Model.Directions with { SeedCount = 500_000_000 },
+                    QuantisedBits = 0,
+                    Quantised = []
+                },
+            }), "500000000 seeds"),
+            (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested
+            {
+                Federation = "worker-poison",
+                Model = sound.Model with { QuantisedBits = 0, Quantised = [] },
+            }), "0 bits"),
+            (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested
+            {
+                Federation = "worker-poison",
+                Model = sound.Model with { Shift = -1 },
+            }), "shift -1"),
         ];
 
         await service.AssertKeptAsync(poison);

@@ -2,6 +2,7 @@ using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
+using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
 
 namespace FedKSeed.Reliability.Tests;
@@ -93,7 +94,8 @@ internal sealed class WitnessedBook : IAsyncDisposable
         var servers = shared.Servers;
         var witness = await Witness.StartAsync(servers.Addresses, federation, TimeProvider.System, cancel);
         var redis = await ConnectionMultiplexer.ConnectAsync(servers.Redis.Connection);
-        using var book = new FederationBook(new RedisFederationLog(redis, federation), TimeProvider.System);
+        using var book = new FederationBook(
+            new RedisFederationLog(redis, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
         var settings = FleetPlan.TinyFederation with { Name = federation, BaseModelDigest = new string('a', 64), Directions = new() {
             SeedCount = 8 } };
         await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);

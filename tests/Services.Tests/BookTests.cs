@@ -2,6 +2,7 @@ using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FedKSeed.Services.Tests;
 
@@ -85,7 +86,8 @@ public class BookTests(RedisServer redis)
         Assert.Equal(2, fault.Sequence);
     }
 
-    private FederationBook Book(string federation) => new(new RedisFederationLog(redis.Client, federation), TimeProvider.System);
+    private FederationBook Book(string federation) => new(
+        new RedisFederationLog(redis.Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
 
     private static async Task RunRounds(FederationBook book)
     {

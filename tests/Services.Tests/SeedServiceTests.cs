@@ -31,7 +31,8 @@ public class SeedServiceTests(RedisServer redis)
         await services.Publish(report);
         await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Assignment.Client == "a", count: 3);
 
-        var lines = await services.Book.Log.ReadAsync(0, TestContext.Current.CancellationToken);
+        var lines = await services.Book.Log.ReadAsync(0, TestContext.Current.CancellationToken)
+            .ToListAsync(TestContext.Current.CancellationToken);
         Assert.Single(lines, line => line.Contains("\"kind\":\"ScalarsReported\"", StringComparison.Ordinal));
         Assert.Empty(await services.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
     }

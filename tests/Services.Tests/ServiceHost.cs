@@ -89,6 +89,8 @@ public sealed class ServiceHost : IAsyncDisposable
             Published.Listen<EvaluationRequested>(endpoint);
             Published.Listen<FederationClosed>(endpoint);
             Published.Listen<ScalarsReported>(endpoint);
+            Published.Listen<Fault<RoundStarted>>(endpoint);
+            Published.Listen<Fault<RoundClosed>>(endpoint);
         }).Ready;
         await bus.ConnectReceiveEndpoint(Name.QueueOf("a"), endpoint =>
         {

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using FedKSeed.Cli.Run;
 using FedKSeed.LocalServers;
+using FedKSeed.LogStore;
 
 namespace FedKSeed.Cli.Cluster;
 
@@ -12,7 +14,12 @@ internal sealed record ClusterFile(string Redis, RabbitMqNode Broker, Uri RoundS
 {
     public static string In(string folder) => Path.Combine(folder, "cluster.json");
 
-    public void Write(string folder) => File.WriteAllText(In(folder), JsonSerializer.Serialize(this, JsonSerializerOptions.Web));
+    /// <summary>For its owner alone, without the password of its Redis.</summary>
+    public void Write(string folder)
+    {
+        var shown = this with { Redis = RedisPassword.Without(Redis) };
+        OwnersFile.Write(In(folder), JsonSerializer.Serialize(shown, JsonSerializerOptions.Web), isPrivate: true);
+    }
 
     /// <exception cref="FailureException">No cluster runs there.</exception>
     public static ClusterFile Read(string folder) =>

@@ -1,6 +1,7 @@
 using FedKSeed.Bus;
 using FedKSeed.ClientWorker;
 using FedKSeed.Observation;
+using FedKSeed.Operations;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
 using Microsoft.Extensions.Configuration;
@@ -40,7 +41,18 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
             throw;
         }
         _host = host;
-        return _host.Services.GetRequiredService<RunRecorder>();
+        var recorder = _host.Services.GetRequiredService<RunRecorder>();
+        foreach (var part in _host.Services.GetServices<IHostedService>().OfType<BackgroundService>())
+            _ = FailWithAsync(part, recorder);
+        return recorder;
+    }
+
+    /// <summary>A part that fails ends the run, with its reason.</summary>
+    private static async Task FailWithAsync(BackgroundService part, RunRecorder recorder)
+    {
+        await (part.ExecuteTask ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (ServiceProgram.FaultOf(part) is { } fault)
+            recorder.Fail($"{part.GetType().Name} failed: {fault.Message}");
     }
 
     public async ValueTask DisposeAsync()

@@ -1,15 +1,17 @@
-using FedKSeed.Federation.Log;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LogStore;
 using FedKSeed.Tokenization;
 
 namespace FedKSeed.Cli.Run;
@@ -128,7 +130,12 @@ public sealed record RunPlan
         return $"line {fault.LineNumber + 1}: {what}. docs/SETTINGS.md lists all settings.";
     }
 
-    public void Write(string path) => File.WriteAllText(path, JsonSerializer.Serialize(this, Json) + "\n");
+    /// <summary>Without the password of a Redis; only its owner may read a file that says where one is.</summary>
+    public void Write(string path)
+    {
+        var plan = Redis is null ? this : this with { Redis = RedisPassword.Without(Redis) };
+        OwnersFile.Write(path, JsonSerializer.Serialize(plan, Json) + "\n", isPrivate: Redis is not null);
+    }
 
     /// <summary>
     /// The plan with what follows from its files: full paths, the base model's digest, and as many clients as a round's quorum asks for,
@@ -142,6 +149,7 @@ public sealed record RunPlan
             Model = Path.GetFullPath(Model),
             Data = Path.GetFullPath(Data),
             Prompt = Prompt is null ? null : Path.GetFullPath(Prompt),
+            Redis = Redis is null ? null : RedisPassword.With(Redis, Environment.GetEnvironmentVariable(RedisPassword.Variable)),
             Federation = Federation with
             {
                 BaseModelDigest = checkpoint.Digest(cancel),
@@ -170,6 +178,8 @@ public sealed record RunPlan
         Require(folder.Clients.Count > 0, $"--data: '{Path.GetFullPath(Data)}' holds no client-*{string.Join(", ", DataFile.Extensions)}.");
         faults.AddRange(folder.Clients.Where(client => client.Value.Count > 1)
             .Select(client => $"--data: {client.Key} has several files: {string.Join(", ", client.Value.Select(Path.GetFileName))}."));
+        faults.AddRange(folder.Clients.Where(client => !Names.IsSound(client.Key)).Select(client =>
+            $"--data: {Path.GetFileName(client.Value[0])} names its client '{client.Key}': it must be {Names.Rule}."));
         faults.AddRange(UsageException.FaultsOf("--fields", Fields ?? "", _ => Reading()));
         if (faults.Exists(fault => fault.StartsWith("--fields", StringComparison.Ordinal)))
             return faults;

@@ -86,24 +86,30 @@ public sealed class RunRecorder : BackgroundService
     /// <summary>A resumed run's file holds a part of the log already: it must be a part of this one.</summary>
     private async Task CatchUpAsync(CancellationToken cancel)
     {
-        var stored = await _log.ReadAsync(0, cancel);
-        if (_written > stored.Count || !File.ReadLines(_folder.Log).SequenceEqual(stored.Take((int)_written)))
-            throw new FailureException($"'{_folder.Log}' is not the beginning of the log in the store: they belong to different runs.");
-        foreach (var line in stored.Take((int)_written))
+        using var own = File.ReadLines(_folder.Log).GetEnumerator();
+        var same = 0L;
+        await foreach (var line in _log.ReadAsync(0, cancel))
+        {
+            if (!own.MoveNext() || own.Current != line)
+                break;
             Apply(line);
+            same++;
+        }
+        if (same != _written)
+            throw new FailureException($"'{_folder.Log}' is not the beginning of the log in the store: they belong to different runs.");
     }
 
     private async Task<bool> AppendNewAsync(FileStream file, CancellationToken cancel)
     {
-        var lines = await _log.ReadAsync(_written, cancel);
-        if (lines.Count == 0)
-            return false;
-        foreach (var line in lines)
+        var before = _written;
+        await foreach (var line in _log.ReadAsync(_written, cancel))
+        {
             Apply(line);
-        await file.WriteAsync(Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))), cancel);
+            await file.WriteAsync(Encoding.UTF8.GetBytes(line + "\n"), cancel);
+            _written++;
+        }
         await file.FlushAsync(cancel);
-        _written += lines.Count;
-        return true;
+        return _written > before;
     }
 
     private void Apply(string line) => _metrics.Apply(EventLog.Read(_metrics.State.Head, line));

@@ -21,7 +21,7 @@ internal static class RunStore
     {
         using var redis = await ConnectAsync(connection);
         var log = new RedisFederationLog(redis, plan.Federation.Name);
-        var stored = await log.ReadAsync(0, cancel);
+        var stored = await log.ReadAsync(0, cancel).ToListAsync(cancel);
         if (!isResumed && stored.Count > 0)
             throw new FailureException(
                 $"the store holds a federation named '{plan.Federation.Name}' already, of {stored.Count} entries: "

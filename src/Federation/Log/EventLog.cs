@@ -82,6 +82,12 @@ public static class EventLog
         return new LogEntry(head.Length, time, happened, hash);
     }
 
+    /// <summary>The hash that a line ends in, unchecked; null for what ends in none.</summary>
+    public static string? HashOf(string line) =>
+        line is not null && line.Length > TailLength && line.AsSpan(line.Length - TailLength).StartsWith(HashField)
+            ? line.Substring(line.Length - 66, 64)
+            : null;
+
     private static Content Parse(long sequence, string content)
     {
         try

@@ -24,7 +24,7 @@ public abstract record RoundDecision
 }
 
 /// <summary>
-/// When a round starts and closes and when the federation is finished: one table, from the book, the reports in hand, who is alive
+/// When a round starts and closes and when the federation is finished: one table, from the log's state, the reports in hand, who is alive
 /// and the time. It keeps no state of its own, so a restarted RoundService decides as the one before it would have. The first row
 /// that holds decides:
 /// <code>
@@ -51,17 +51,17 @@ public static class RoundPolicy
     /// <param name="inHand">Assignments whose reports were accepted and are not committed.</param>
     /// <param name="alive">Clients heard of lately.</param>
     public static RoundDecision Decide(
-        FederationState book, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
+        FederationState state, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
     {
-        ArgumentNullException.ThrowIfNull(book);
-        if (book.Settings is not { } settings)
+        ArgumentNullException.ThrowIfNull(state);
+        if (state.Settings is not { } settings)
             return new RoundDecision.Wait("the federation to open");
-        if (book.Closed is not null)
+        if (state.Closed is not null)
             return new RoundDecision.Wait("nothing: the federation is closed");
-        string[] Free() => [.. FreeClients(book, inHand, alive, now)];
-        return book.Round is { } round
-            ? WhileOpen(book, settings, round, inHand, Free, now)
-            : BetweenRounds(book, settings, Free, now);
+        string[] Free() => [.. FreeClients(state, inHand, alive, now)];
+        return state.Round is { } round
+            ? WhileOpen(state, settings, round, inHand, Free, now)
+            : BetweenRounds(state, settings, Free, now);
     }
 
     /// <summary>
@@ -83,13 +83,13 @@ public static class RoundPolicy
     }
 
     private static RoundDecision WhileOpen(
-        FederationState book, FederationSettings settings, OpenRound round, IReadOnlySet<AssignmentKey> inHand, Func<string[]> free,
+        FederationState state, FederationSettings settings, OpenRound round, IReadOnlySet<AssignmentKey> inHand, Func<string[]> free,
         DateTimeOffset now)
     {
-        var reports = book.IsContinuous
+        var reports = state.IsContinuous
             ? inHand.Count
             : round.Participants.Count(client => inHand.Contains(new AssignmentKey(round.Number, client)));
-        var enough = book.IsContinuous ? settings.CommitEvery : QuorumOf(settings, round.Participants.Count);
+        var enough = state.IsContinuous ? settings.CommitEvery : QuorumOf(settings, round.Participants.Count);
         if (reports >= enough)
             return new RoundDecision.Close(round.Number, RoundEnd.Quorum);
 
@@ -97,7 +97,7 @@ public static class RoundPolicy
         if (now >= round.StartedAt + deadlines * settings.RoundDeadline)
             return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
 
-        if (book.IsContinuous)
+        if (state.IsContinuous)
         {
             var joining = free();
             if (joining.Length > 0)
@@ -107,37 +107,37 @@ public static class RoundPolicy
     }
 
     private static RoundDecision BetweenRounds(
-        FederationState book, FederationSettings settings, Func<string[]> free, DateTimeOffset now)
+        FederationState state, FederationSettings settings, Func<string[]> free, DateTimeOffset now)
     {
-        if (book.HasDiverged)
-            return new RoundDecision.End(FederationEnd.Diverged, book.BestVersion);
-        if (settings.TargetLoss > 0 && book.TargetReachedBy is { } reached)
+        if (state.HasDiverged)
+            return new RoundDecision.End(FederationEnd.Diverged, state.BestVersion);
+        if (settings.TargetLoss > 0 && state.TargetReachedBy is { } reached)
             return new RoundDecision.End(FederationEnd.TargetReached, reached.Version);
 
-        var awaitsEvaluation = settings.IsEvaluationDue(book.Version) && book.EvaluationOf(book.Version) is null
-            && now < book.VersionSince + EvaluationPatience;
-        if (EndOf(book, settings, now) is { } end)
+        var awaitsEvaluation = settings.IsEvaluationDue(state.Version) && state.EvaluationOf(state.Version) is null
+            && now < state.VersionSince + EvaluationPatience;
+        if (EndOf(state, settings, now) is { } end)
         {
             return awaitsEvaluation
                 ? new RoundDecision.Wait("the evaluation of the last version")
-                : new RoundDecision.End(end, book.KeptVersion);
+                : new RoundDecision.End(end, state.KeptVersion);
         }
         if (settings.Synchronous && awaitsEvaluation)
-            return new RoundDecision.Wait($"the evaluation of version {book.Version}");
+            return new RoundDecision.Wait($"the evaluation of version {state.Version}");
 
         var clients = free();
         // A continuous federation gathers its clients once; after that whoever is free goes on.
-        var minimum = book.IsContinuous && book.LastRound > 0 ? 1 : settings.MinimumClients;
+        var minimum = state.IsContinuous && state.LastRound > 0 ? 1 : settings.MinimumClients;
         return clients.Length >= minimum
-            ? new RoundDecision.Start(book.LastRound + 1, Invite(settings, book.LastRound + 1, clients))
+            ? new RoundDecision.Start(state.LastRound + 1, Invite(settings, state.LastRound + 1, clients))
             : new RoundDecision.Wait($"clients: {clients.Length} of at least {minimum} are ready");
     }
 
-    private static FederationEnd? EndOf(FederationState book, FederationSettings settings, DateTimeOffset now)
+    private static FederationEnd? EndOf(FederationState state, FederationSettings settings, DateTimeOffset now)
     {
-        if (book.Version >= settings.Rounds)
+        if (state.Version >= settings.Rounds)
             return FederationEnd.Completed;
-        return settings.TimeLimit > TimeSpan.Zero && now >= book.OpenedAt + settings.TimeLimit ? FederationEnd.TimeIsUp : null;
+        return settings.TimeLimit > TimeSpan.Zero && now >= state.OpenedAt + settings.TimeLimit ? FederationEnd.TimeIsUp : null;
     }
 
     /// <summary>Those of the free clients that take part: a draw that follows from pool key and round (SPEC 11).</summary>
@@ -158,10 +158,10 @@ public static class RoundPolicy
 
     /// <summary>A straggler gets no second assignment while it works off its first, unless that counts as lost.</summary>
     private static IEnumerable<string> FreeClients(
-        FederationState book, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
+        FederationState state, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
     {
-        var busy = book.Assignments.Values
-            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + AssignmentLifetime(book.Settings!))
+        var busy = state.Assignments.Values
+            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + AssignmentLifetime(state.Settings!))
             .Select(assignment => assignment.Key)
             .Where(key => !inHand.Contains(key))
             .Select(key => key.Client)

@@ -4,23 +4,31 @@ using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 using MassTransit;
+using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Writes the last entry of the log; a repeat announces it again.</summary>
-public sealed class CloseFederationConsumer(FederationBook book, FederationName federation) : IConsumer<CloseFederation>
+public sealed partial class CloseFederationConsumer(FederationBook book, ILogger<CloseFederationConsumer> log)
+    : IConsumer<CloseFederation>
 {
     public async Task Consume(ConsumeContext<CloseFederation> context)
     {
         var close = context.Message;
-        if (close.Federation != federation.Value)
-            return;
         var reason = IncomingMessages.Reason<FederationEnd>(close.Reason);
+        IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendWithReportsAsync(
-            (state, inHand) => FederationDecisions.Close(state, reason, close.Version, inHand), context.CancellationToken);
+            (state, inHand) => written = FederationDecisions.Close(state, reason, close.Version, inHand), context.CancellationToken);
+        if (written.Count > 0)
+            Closed(close.Federation, close.Reason, close.Version, written.Count - 1);
         if (state.Closed is { } closed)
             await context.PublishInTimeAsync(
                 new FederationClosed { Federation = close.Federation, Reason = closed.Reason.ToString(), Version = closed.Version },
                 context.CancellationToken);
     }
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Federation {Federation} is closed: {Reason}; version {Version} is kept, {Reports} reports came after the last commit")]
+    private partial void Closed(string federation, string reason, int version, int reports);
 }

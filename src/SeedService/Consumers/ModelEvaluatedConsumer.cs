@@ -1,20 +1,26 @@
-using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 using MassTransit;
+using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Records an evaluation in the log, once per version.</summary>
-public sealed class ModelEvaluatedConsumer(FederationBook book, FederationName federation) : IConsumer<ModelEvaluated>
+public sealed partial class ModelEvaluatedConsumer(FederationBook book, ILogger<ModelEvaluatedConsumer> log) : IConsumer<ModelEvaluated>
 {
     public async Task Consume(ConsumeContext<ModelEvaluated> context)
     {
-        var evaluated = context.Message;
-        if (evaluated.Federation != federation.Value)
-            return;
-        var entry = IncomingMessages.Evaluation(evaluated);
-        await book.AppendAsync(state => FederationDecisions.Evaluate(state, entry), context.CancellationToken);
+        var entry = IncomingMessages.Evaluation(context.Message);
+        IReadOnlyList<LogEvent> recorded = [];
+        await book.AppendAsync(state => recorded = FederationDecisions.Evaluate(state, entry), context.CancellationToken);
+        if (recorded.Count > 0)
+            Evaluated(entry.Version, entry.Loss, entry.ExactMatch, entry.RougeL, entry.Examples);
     }
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Version {Version} evaluated: loss {Loss:F4}, exact match {ExactMatch:P1}, ROUGE-L {RougeL:F3} on {Examples} examples")]
+    private partial void Evaluated(int version, double? loss, double exactMatch, double rougeL, int examples);
 }

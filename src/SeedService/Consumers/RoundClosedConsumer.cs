@@ -5,25 +5,31 @@ using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;
+using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Commits the reports in hand; a repeat announces the same commit again.</summary>
-public sealed class RoundClosedConsumer(
-    FederationBook book, FederationName federation, SeedServiceMetrics metrics, TimeProvider time) : IConsumer<RoundClosed>
+public sealed partial class RoundClosedConsumer(
+    FederationBook book, SeedServiceMetrics metrics, TimeProvider time, ILogger<RoundClosedConsumer> log)
+    : IConsumer<RoundClosed>
 {
     public async Task Consume(ConsumeContext<RoundClosed> context)
     {
         var closed = context.Message;
-        if (closed.Federation != federation.Value)
-            return;
         using var trace = RoundTrace.Start(closed.Federation, closed.Round, "commit");
         var began = time.GetTimestamp();
         var reason = IncomingMessages.Reason<RoundEnd>(closed.Reason);
+        IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendWithReportsAsync(
-            (state, inHand) => FederationDecisions.Commit(state, closed.Round, reason, inHand), context.CancellationToken);
+            (state, inHand) => written = FederationDecisions.Commit(state, closed.Round, reason, inHand), context.CancellationToken);
         if (state.LastCommit is not { } commit || commit.Round != closed.Round)
             return;
+        if (written.Count > 0)
+        {
+            var late = commit.Reports.Count(report => report.Round != commit.Round);
+            Committed(commit.Round, reason, commit.Version, commit.Reports.Count, late, commit.Digest);
+        }
 
         metrics.Committed(time.GetElapsedTime(began));
         var committed = new RoundCommitted
@@ -42,4 +48,9 @@ public sealed class RoundClosedConsumer(
                     Model = OutgoingMessages.Model(state)
                 }, context.CancellationToken);
     }
+
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Round {Round} closed ({Reason}) and is version {Version}: {Reports} reports, {Late} of them late, digest {Digest}")]
+    private partial void Committed(int round, RoundEnd reason, int version, int reports, int late, string digest);
 }

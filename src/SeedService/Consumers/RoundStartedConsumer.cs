@@ -1,6 +1,7 @@
 using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
@@ -21,17 +22,18 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
     public async Task Consume(ConsumeContext<RoundStarted> context)
     {
         var started = context.Message;
-        if (started.Federation != federation.Value)
-            return;
         using var trace = RoundTrace.Start(started.Federation, started.Round, "assignments");
         foreach (var client in started.Participants)
             Names.RequireClient(client);
         var inHand = await book.Log.ReadInHandKeysAsync(context.CancellationToken);
+        IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendAsync(
-            state => state.Round?.Number == started.Round
+            state => written = state.Round?.Number == started.Round
                 ? FederationDecisions.JoinRound(state, started.Round, started.Participants, inHand)
                 : FederationDecisions.StartRound(state, started.Round, started.Participants),
             context.CancellationToken);
+        if (written is [RoundStartedEntry entry, ..])
+            Started(entry.Round, entry.Participants.Count, state.Version);
         if (state.Round?.Number != started.Round)
             return;
 
@@ -49,6 +51,9 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
                 Unreachable(assignment.Key.Client, started.Round);
         });
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Round {Round} started: {Clients} clients work from version {Version}")]
+    private partial void Started(int round, int clients, int version);
 
     [LoggerMessage(
         Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]

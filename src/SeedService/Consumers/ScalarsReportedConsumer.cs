@@ -16,52 +16,72 @@ public sealed partial class ScalarsReportedConsumer(
     public async Task Consume(ConsumeContext<ScalarsReported> context)
     {
         var message = context.Message;
-        if (message.Federation != federation.Value)
-            return;
-        if (await RefusalAsync(message, context.CancellationToken) is not { } refusal)
-        {
-            metrics.Accepted(context.ReceiveContext.Body.Length ?? 0);
-            var accepted = new ReportAccepted
-            {
-                Federation = message.Federation,
-                Assignment = message.Assignment,
-                ReportBytes = context.ReceiveContext.Body.Length ?? 0,
-            };
-            await context.PublishInTimeAsync(accepted, context.CancellationToken);
-            return;
-        }
+        // It goes into logs and answers.
+        Names.RequireClient(message.Assignment.Client);
+        var verdict = await JudgeAsync(message, context.CancellationToken);
+        if (verdict is ReportVerdict.Refuse refused)
+            await RefuseAsync(context, refused.Reason);
+        else
+            await AcceptAsync(context, isRepeat: verdict is ReportVerdict.Repeat);
+    }
 
+    private async Task<ReportVerdict> JudgeAsync(ScalarsReported message, CancellationToken cancel)
+    {
+        try
+        {
+            return await book.HoldAsync(IncomingMessages.Report(message), cancel);
+        }
+        catch (FormatException fault)
+        {
+            return new ReportVerdict.Refuse(fault.Message);
+        }
+    }
+
+    private async Task AcceptAsync(ConsumeContext<ScalarsReported> context, bool isRepeat)
+    {
+        var message = context.Message;
+        var bytes = context.ReceiveContext.Body.Length ?? 0;
+        metrics.Accepted(bytes);
+        if (isRepeat)
+            Repeated(message.Assignment);
+        else
+            Accepted(message.Assignment, message.Scalars.Length / sizeof(float), message.SkippedSteps.Count, message.Examples);
+        var accepted = new ReportAccepted
+        {
+            Federation = message.Federation,
+            Assignment = message.Assignment,
+            ReportBytes = bytes,
+        };
+        await context.PublishInTimeAsync(accepted, context.CancellationToken);
+    }
+
+    private async Task RefuseAsync(ConsumeContext<ScalarsReported> context, string reason)
+    {
+        var message = context.Message;
         metrics.Rejected();
-        Rejected(message.Assignment.Client, message.Assignment.Round, refusal);
+        Refused(message.Assignment, reason);
         var rejected = new ReportRejected
         {
             Federation = message.Federation,
             Assignment = message.Assignment,
-            Reason = refusal,
+            Reason = reason,
         };
         await context.PublishInTimeAsync(rejected, context.CancellationToken);
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
-        if (state.Assignments.Keys.Any(key => key.Client == message.Assignment.Client))
+        if (state.HasAssigned(message.Assignment.Client))
             await context.TrySendToClientAsync(
-                federation,
-                message.Assignment.Client,
-                rejected,
-                RoundPolicy.AssignmentLifetime(state.Settings!));
+                federation, message.Assignment.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
     }
 
-    private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)
-    {
-        try
-        {
-            return await book.HoldAsync(IncomingMessages.Report(message), cancel) is ReportVerdict.Refuse refused ? refused.Reason : null;
-        }
-        catch (FormatException fault)
-        {
-            return fault.Message;
-        }
-    }
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Report {Assignment} accepted: {Scalars} scalars, {Skipped} skipped steps, {Examples} examples")]
+    private partial void Accepted(AssignmentKey assignment, int scalars, int skipped, int examples);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Report of {Client} for round {Round} rejected: {Reason}")]
-    private partial void Rejected(string client, int round, string reason);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Report {Assignment} came again")]
+    private partial void Repeated(AssignmentKey assignment);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Report {Assignment} refused: {Reason}")]
+    private partial void Refused(AssignmentKey assignment, string reason);
 }

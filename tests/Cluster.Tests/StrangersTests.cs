@@ -1,0 +1,87 @@
+using System.Text.Json;
+using FedKSeed.Contracts;
+using FedKSeed.LocalServers;
+
+namespace FedKSeed.Cluster.Tests;
+
+/// <summary>What somebody with a password can put on the broker costs the others little, whatever it is.</summary>
+public sealed class StrangersTests(Servers servers)
+{
+    private const string Client = SeedServiceOnBroker.Client;
+
+    [Fact]
+    public async Task Addresses_in_an_envelope_lead_nowhere_and_the_service_goes_on()
+    {
+        await using var service = await SeedServiceOnBroker.StartAsync(servers, "addressed");
+        var sound = await service.StartRound();
+        // More than a service holds at once.
+        for (var k = 0; k < 20; k++)
+            await service.Put(
+                "fedkseed-addressed-round-closed", "RoundClosed", new { federation = "addressed", round = 1, reason = "17" },
+                new Uri($"queue:a-stranger-s-{k}"));
+
+        for (var k = 0; k < 20; k++)
+            Assert.Contains(
+                "not one of", await service.ReasonInErrorQueue("fedkseed-addressed-round-closed", ""), StringComparison.Ordinal);
+
+        Assert.False(await service.Exists("a-stranger-s-0"));
+        var committed = await service.Tap<RoundCommitted>();
+        await service.Publish(new RoundClosed { Federation = "addressed", Round = sound.Assignment.Round, Reason = "Deadline" });
+        Assert.Equal(1, (await service.Next<RoundCommitted>(committed)).Version);
+    }
+
+    [Fact]
+    public async Task Every_queue_is_bounded_and_what_could_not_be_worked_off_expires()
+    {
+        await using var service = await SeedServiceOnBroker.StartAsync(
+            servers, "bounded", ("Federation:BaseModelDigest", WorkerOnBroker.Digest));
+        await using var worker = await WorkerOnBroker.StartAsync(servers, "bounded");
+        await worker.UntilReadyAsync();
+        await service.Put("fedkseed-bounded-round-closed", "not json"u8.ToArray());
+        await service.ReasonInErrorQueue("fedkseed-bounded-round-closed", "");
+        await service.Put("fedkseed-bounded-scalars-reported", "ScalarsReported2", new { });
+        await service.ReasonInErrorQueue("fedkseed-bounded-scalars-reported", "");
+
+        var said = await RabbitMqServer.ControlAsync(
+            servers.Broker.Node, TestContext.Current.CancellationToken, "list_queues", "name", "arguments", "--formatter", "json");
+
+        var queues = JsonDocument.Parse(said).RootElement.EnumerateArray()
+            .Select(queue => (Name: queue.GetProperty("name").GetString()!, Arguments: Arguments(queue.GetProperty("arguments"))))
+            .Where(queue => queue.Name.StartsWith("fedkseed-bounded-", StringComparison.Ordinal)).ToArray();
+        // Five of SeedService, two of RoundService, the client's, the evaluator's, and two of errors.
+        Assert.Equal(11, queues.Length);
+        Assert.All(queues, queue => Assert.Superset(
+            new HashSet<string> { "x-max-length", "x-max-length-bytes" }, queue.Arguments.Keys.ToHashSet()));
+        Assert.All(queues.Where(queue => queue.Name.EndsWith("_error", StringComparison.Ordinal)), queue =>
+        {
+            Assert.Contains("x-message-ttl", queue.Arguments.Keys);
+            Assert.InRange(long.Parse(queue.Arguments["x-max-length-bytes"], null), 1, 64 << 20);
+        });
+        Assert.Equal(
+            "reject-publish", queues.Single(queue => queue.Name == "fedkseed-bounded-scalars-reported").Arguments["x-overflow"]);
+    }
+
+    [Fact]
+    public async Task Large_messages_of_nothing_do_not_fill_the_broker_s_disk()
+    {
+        const int OneMegabyte = 1_000_000, Sent = 60;
+        await using var service = await SeedServiceOnBroker.StartAsync(servers, "floods");
+        var sound = await service.StartRound();
+        var nothing = new byte[OneMegabyte];
+        Array.Fill(nothing, (byte)'[');
+
+        for (var k = 0; k < Sent; k++)
+            await service.Put("fedkseed-floods-scalars-reported", nothing);
+
+        var accepted = await service.Tap<ReportAccepted>();
+        await service.Publish(Reports.On(sound));
+        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Client);
+        var kept = (await RabbitMqServer.QueuesAsync(servers.Broker.Node, TestContext.Current.CancellationToken))
+            .Single(queue => queue.Name == "fedkseed-floods-scalars-reported_error");
+        Assert.InRange(kept.Messages, 1, 33);
+    }
+
+    private static Dictionary<string, string> Arguments(JsonElement arguments) => arguments.ValueKind == JsonValueKind.Object
+        ? arguments.EnumerateObject().ToDictionary(argument => argument.Name, argument => argument.Value.ToString())
+        : arguments.EnumerateArray().ToDictionary(argument => argument[0].ToString(), argument => argument[2].ToString());
+}
