@@ -104,10 +104,10 @@ public class CheckpointTests(RedisServer redis)
     private static Task<FederationState> CommitAsync(FederationBook book) => book.AppendWithReportsAsync(
         (state, inHand) => FederationDecisions.Commit(state, Rounds + 1, RoundEnd.Deadline, inHand), TestContext.Current.CancellationToken);
 
-    private static Report Report(FederationState state, string client)
+    private static ClientReport Report(FederationState state, string client)
     {
         var key = new AssignmentKey(state.Round!.Number, client);
-        return new Report(key, state.Version, 10, new float[] { 0.5f, -1.25f, key.Round, 1 }, []);
+        return new ClientReport(key, state.Version, 10, new float[] { 0.5f, -1.25f, key.Round, 1 }, []);
     }
 
     private static ScalarsReportedEntry ReportEntry(FederationState state, string client) =>

@@ -61,7 +61,6 @@ internal sealed class RunOptions
         Parsed<int>(
             "--max-tokens",
             "N",
-            "a whole number",
             $"Longest example. [default: {Defaults.MaximumTokens}]",
             (plan, value) => plan with { MaximumTokens = value });
         Word(

@@ -108,7 +108,7 @@ internal static class ThroughputCommand
     {
         await using var redis = await ConnectionMultiplexer.ConnectAsync(connection);
         var (state, reports) = (new FederationState(), 0);
-        foreach (var line in await new RedisFederationLog(redis, Federation).ReadAsync(0, cancel))
+        await foreach (var line in new RedisFederationLog(redis, Federation).ReadAsync(0, cancel))
         {
             var entry = EventLog.Read(state.Head, line);
             reports += entry.Event is ScalarsReportedEntry ? 1 : 0;
