@@ -213,7 +213,7 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
             {"model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 24, "intermediate_size": 5504, "num_attention_heads": 16,
              "vocab_size": 32000, "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "hidden_act": "silu"}
             """);
-        var decoder = Architectures.Decoder.Create(ModelConfig.Load(folder.Path));
+        var decoder = ArchitectureCatalogue.Create(ModelConfig.Load(folder.Path));
         WriteHoles(Path.Combine(folder.Path, Checkpoint.SingleFile), decoder.Layout);
         using var checkpoint = Checkpoint.Open(folder.Path);
         decoder.Layout.Bind(checkpoint);
