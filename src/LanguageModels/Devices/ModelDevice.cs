@@ -47,7 +47,7 @@ public sealed class ModelDevice : IDisposable
         Device indexed = new(DeviceType.CUDA, Math.Max(device.index, 0));
         InitializeDeviceType(DeviceType.CUDA);
         using (empty(1, device: indexed)) // torch's context is there before ours joins it
-            return new ModelDevice(indexed, new CudaDevice(indexed.index, libraryFolders));
+            return new ModelDevice(indexed, new CudaDevice(indexed.index, [DeviceActivations.Source], libraryFolders));
     }
 
     /// <summary>For people: "cpu", or the card's name.</summary>

@@ -185,14 +185,14 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
 }
 
 /// <summary>On the CPU, everywhere.</summary>
-public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CPU, HostEmulation.Create()))
+public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CPU, HostEmulation.Create(DeviceActivations.Source)))
 {
     /// <summary>A step is bound by its calls before it is bound by the card.</summary>
     [Fact]
     public void A_layer_of_a_step_takes_eight_launches()
     {
         ReferenceModel reference = new("llama-gqa-untied");
-        var emulation = HostEmulation.Create();
+        var emulation = HostEmulation.Create(DeviceActivations.Source);
         using ModelDevice device = new(torch.CPU, emulation);
         using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
