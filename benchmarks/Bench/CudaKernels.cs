@@ -28,7 +28,7 @@ internal sealed class CudaKernels : IMeasuredKernels
         (_seeds, _timing) = (seeds, timing);
         _source = torch.full([Elements], 0.02, torch.ScalarType.BFloat16, device);
         _target = torch.empty_like(_source);
-        _device = new CudaDevice(device.index, libraryFolders);
+        _device = new CudaDevice(device.index, [], libraryFolders);
         _weights = new DeviceMemory(_device, new byte[sizeof(ushort) * Elements]);
         _perturbed = new DeviceMemory(_device, 2L * sizeof(ushort) * Elements);
         _segments = new SegmentTable(_device, [new Segment(Tensor, First: 0, Elements, Weights: 0, Plus: 0, Minus: Elements)]);

@@ -38,6 +38,10 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>Where versions lie and passes run.</summary>
     public ModelDevice Device { get; }
 
+    /// <summary>The architecture.</summary>
+    public Decoder Decoder => _decoder;
+
+    /// <summary>V, the rows of the embedding.</summary>
     public int VocabularySize => _decoder.VocabularySize;
 
     /// <summary>Longest sequence that the model takes, in tokens.</summary>
@@ -56,7 +60,7 @@ public sealed class CausalLanguageModel : IDisposable
     {
         device ??= ModelDevice.Cpu;
         _ = device.Operations(type);
-        var decoder = Decoder.Create(ModelConfig.Load(folder));
+        var decoder = ArchitectureCatalogue.Create(ModelConfig.Load(folder));
         var checkpoint = Checkpoint.Open(folder);
         try
         {
@@ -100,6 +104,20 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>The weights of version 0.</summary>
     public ModelWeights BaseWeights() => Fill((_, _, _) => { });
 
+    /// <summary>The weights of version 0, as the compute type has them, in float32: for a trainer to move.</summary>
+    public ModelWeights WideBaseWeights()
+    {
+        var weights = BaseWeights();
+        if (ComputeType == ComputeType.F32)
+            return weights;
+        using (weights)
+        {
+            ModelWeights wide = new(_decoder.Layout, ComputeType.F32, Device);
+            wide.CopyFrom(weights);
+            return wide;
+        }
+    }
+
     /// <summary>The weights of a version (SPEC 6). The last rounding is to the compute type, not to the checkpoint's.</summary>
     /// <param name="rebuilder">The version's accumulators.</param>
     /// <param name="degreeOfParallelism">Threads to use; the result does not depend on it.</param>
@@ -112,7 +130,25 @@ public sealed class CausalLanguageModel : IDisposable
     }
 
     /// <summary>Mean cross-entropy over all label tokens of the batch, in nats.</summary>
-    public double Loss(ModelWeights weights, TokenBatch batch) => Losses(weights, batch)[0];
+    public double Loss(ModelWeights weights, TokenBatch batch) =>
+        Measure(weights, batch, pass => pass.CrossEntropies().mean([1], type: ScalarType.Float64))[0];
+
+    /// <summary>Runs a batch through every set of weights and measures what comes out.</summary>
+    /// <param name="weights">S sets of this model's weights.</param>
+    /// <param name="batch">The examples.</param>
+    /// <param name="measure">Makes one number for each set, [S] float64, of the pass. What it makes on the way is freed.</param>
+    /// <returns>[S].</returns>
+    /// <exception cref="ArgumentException">A sequence is too long for the model, or has ids beyond its vocabulary.</exception>
+    public double[] Measure(IWeights weights, TokenBatch batch, Func<BatchPass, Tensor> measure)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        ArgumentNullException.ThrowIfNull(batch);
+        ArgumentNullException.ThrowIfNull(measure);
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        var hidden = _decoder.Hidden(weights, Input(batch, weights.Device)); // [S, M, H]
+        return measure(new BatchPass(_decoder, weights, batch, hidden)).cpu().data<double>().ToArray(); // [S]
+    }
 
     /// <summary>
     /// Continues every prompt with its most likely tokens, until <paramref name="ends"/> or <paramref name="maxNewTokens"/>.
@@ -155,39 +191,12 @@ public sealed class CausalLanguageModel : IDisposable
 
     public void Dispose() => Checkpoint.Dispose();
 
-    internal Decoder Decoder => _decoder;
-
-    /// <summary>The weights of version 0, as the compute type has them, in float32: for a trainer to move.</summary>
-    internal ModelWeights WideBaseWeights()
-    {
-        var weights = BaseWeights();
-        if (ComputeType == ComputeType.F32)
-            return weights;
-        using (weights)
-        {
-            ModelWeights wide = new(_decoder.Layout, ComputeType.F32, Device);
-            wide.CopyFrom(weights);
-            return wide;
-        }
-    }
-
     /// <summary>Logits at the label positions of the batch, [S, M, V], row-major: for tests against a reference.</summary>
     internal float[] Logits(ModelWeights weights, TokenBatch batch)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         return _decoder.Logits(weights, Input(batch, weights.Device)).to(ScalarType.Float32).cpu().data<float>().ToArray();
-    }
-
-    /// <summary>The loss of each weight set.</summary>
-    internal double[] Losses(IWeights weights, TokenBatch batch)
-    {
-        using var scope = NewDisposeScope();
-        using var mode = inference_mode();
-        var hidden = _decoder.Hidden(weights, Input(batch, weights.Device)); // [S, M, H]
-        var targets = tensor(batch.Targets, device: weights.Device.Torch); // [M]
-        var losses = weights.Operations.CrossEntropy(weights, hidden, _decoder.Head, targets); // [S·M]
-        return losses.view(weights.Sets, -1).mean([1], type: ScalarType.Float64).cpu().data<double>().ToArray(); // [S]
     }
 
     /// <summary>Runs columns [first, next) of the texts through the model; gives each row's next token.</summary>

@@ -60,14 +60,14 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
 
     public Tensor Vector(Parameter parameter) => Whole(parameter).Views.Transposed;
 
-    public Tensor Matrix(Parameter parameter) => Write(Whole(parameter)).Matrix;
+    public Tensor Multiply(Tensor x, Parameter matrix) => bmm(x, Write(Whole(matrix)).Transposed);
 
-    public Tensor Transposed(Parameter parameter) => Write(Whole(parameter)).Transposed;
+    public Tensor MultiplyTransposed(Tensor x, Parameter matrix) => bmm(x, Write(Whole(matrix)).Matrix);
 
-    public IEnumerable<(long FirstRow, Tensor Transposed)> TransposedByRows(Parameter parameter)
+    public IEnumerable<(long FirstRow, Tensor Product)> MultiplyByRows(Tensor x, Parameter matrix)
     {
-        foreach (var piece in _pieces[parameter.Index])
-            yield return (piece.FirstRow, Write(piece).Transposed);
+        foreach (var piece in _pieces[matrix.Index])
+            yield return (piece.FirstRow, bmm(x, Write(piece).Transposed));
     }
 
     public Tensor Rows(Parameter parameter, Tensor ids)

@@ -51,13 +51,13 @@ internal sealed class PerturbedWeights : IPerturbedWeights
 
     public Tensor Vector(Parameter parameter) => Write(parameter).Transposed;
 
-    public Tensor Matrix(Parameter parameter) => Write(parameter).Matrix;
-
-    public Tensor Transposed(Parameter parameter) => Write(parameter).Transposed;
-
     public Tensor Rows(Parameter parameter, Tensor ids) => Write(parameter).Matrix.index_select(1, ids);
 
-    public IEnumerable<(long FirstRow, Tensor Transposed)> TransposedByRows(Parameter parameter) => [(0, Transposed(parameter))];
+    public Tensor Multiply(Tensor x, Parameter matrix) => bmm(x, Write(matrix).Transposed);
+
+    public Tensor MultiplyTransposed(Tensor x, Parameter matrix) => bmm(x, Write(matrix).Matrix);
+
+    public IEnumerable<(long FirstRow, Tensor Product)> MultiplyByRows(Tensor x, Parameter matrix) => [(0, Multiply(x, matrix))];
 
     public void Perturb(int seed, float epsilon) => (_seed, _epsilon) = (seed, epsilon);
 

@@ -1,17 +1,18 @@
 using FedKSeed.Contracts;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Weights;
+using FedKSeed.Training.Objectives;
 
 namespace FedKSeed.Training;
 
 /// <summary>The two losses around w along one direction; it moved nothing.</summary>
-/// <param name="LossPlus">L(w + ε·z), mean over the batch's label tokens, in nats.</param>
+/// <param name="LossPlus">L(w + ε·z), the objective's value: of cross-entropy the mean over the batch's label tokens, in nats.</param>
 /// <param name="LossMinus">L(w − ε·z).</param>
 /// <param name="Scalar">The projected gradient g = (L⁺ − L⁻) / 2ε, rounded to float32; not finite where a loss is not.</param>
 public readonly record struct Probe(double LossPlus, double LossMinus, float Scalar);
 
 /// <summary>What a step came to.</summary>
-/// <param name="LossPlus">L(w + ε·z), mean over the batch's label tokens, in nats.</param>
+/// <param name="LossPlus">L(w + ε·z), the objective's value: of cross-entropy the mean over the batch's label tokens, in nats.</param>
 /// <param name="LossMinus">L(w − ε·z).</param>
 /// <param name="Scalar">The projected gradient that w moved along; null where the step was skipped, and w is where it was.</param>
 public readonly record struct StepResult(double LossPlus, double LossMinus, float? Scalar)
@@ -38,11 +39,14 @@ public sealed class ZerothOrderTrainer : IDisposable
     /// Whether a device, too, keeps the weights in float32 where the model computes in 16 bits: twice the memory, and then the very weights
     /// of the CPU. If not, they are kept in 16 bits and updates are rounded stochastically.
     /// </param>
-    public ZerothOrderTrainer(CausalLanguageModel model, DirectionSpace pool, bool keepsFloat32 = false)
+    /// <param name="objective">The name of what its steps measure, in <see cref="ObjectiveCatalogue"/>; null is cross-entropy.</param>
+    /// <exception cref="FormatException">There is no such objective.</exception>
+    public ZerothOrderTrainer(CausalLanguageModel model, DirectionSpace pool, bool keepsFloat32 = false, string? objective = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pool);
         (_model, Pool) = (model, pool);
+        Objective = objective is null ? ObjectiveCatalogue.Default : ObjectiveCatalogue.Named(objective);
         var isOnDevice = model.Device.Kernels is not null;
         _weights = isOnDevice && !keepsFloat32 ? model.BaseWeights() : model.WideBaseWeights();
         _perturbed = isOnDevice
@@ -50,7 +54,11 @@ public sealed class ZerothOrderTrainer : IDisposable
             : new PerturbedWeights(_weights, pool, model.ComputeType);
     }
 
+    /// <summary>Where its directions come from.</summary>
     public DirectionSpace Pool { get; }
+
+    /// <summary>What its steps measure.</summary>
+    public IObjective Objective { get; }
 
     /// <summary>The weights after all steps so far. They are the trainer's own and change with its next step.</summary>
     public ModelWeights Weights
@@ -99,7 +107,7 @@ public sealed class ZerothOrderTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(epsilon);
         _perturbed.Perturb(seed, epsilon);
-        var losses = _model.Losses(_perturbed, batch);
+        var losses = _model.Measure(_perturbed, batch, Objective.Measure);
         return new Probe(losses[0], losses[1], (float)((losses[0] - losses[1]) / (2.0 * epsilon)));
     }
 

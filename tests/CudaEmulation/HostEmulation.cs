@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -8,26 +9,33 @@ using FedKSeed.Perturbation.Cuda;
 namespace FedKSeed.Tests;
 
 /// <summary>
-/// A CUDA card in software: kernels.cu itself, compiled for the CPU by g++ with lanes.h in front, launched with the same arguments through
-/// the same interface. Its memory is the process's own.
+/// A CUDA card in software: the kernels' own sources, compiled for the CPU by g++ with lanes.h in front, launched with the same arguments
+/// through the same interface. Its memory is the process's own.
 /// </summary>
 internal sealed unsafe class HostEmulation : IKernelDevice
 {
     private const string Compiler = "g++";
 
-    private static readonly Lazy<nint> Kernels = new(() => NativeLibrary.Load(Compile()));
+    private static readonly ConcurrentDictionary<string, Lazy<nint>> Libraries = new(StringComparer.Ordinal);
 
-    private readonly delegate* unmanaged<nint, uint, uint, void*, void> _launch =
-        (delegate* unmanaged<nint, uint, uint, void*, void>)NativeLibrary.GetExport(Kernels.Value, "launch_grid");
+    private readonly nint _library;
+    private readonly delegate* unmanaged<nint, uint, uint, void*, void> _launch;
+
+    private HostEmulation(string program)
+    {
+        _library = Libraries.GetOrAdd(program, _ => new Lazy<nint>(() => NativeLibrary.Load(Compile(program)))).Value;
+        _launch = (delegate* unmanaged<nint, uint, uint, void*, void>)NativeLibrary.GetExport(_library, "launch_grid");
+    }
 
     /// <summary>Skips the test where there is no compiler.</summary>
-    public static HostEmulation Create()
+    /// <param name="more">Sources that are compiled behind kernels.cu.</param>
+    public static HostEmulation Create(params IReadOnlyList<KernelSource> more)
     {
         Assert.SkipUnless(
             (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
                 .Any(folder => File.Exists(Path.Combine(folder, Compiler))),
             $"{Compiler} is not installed; it compiles the GPU kernels for the CPU.");
-        return new HostEmulation();
+        return new HostEmulation(KernelSource.Program(more));
     }
 
     public string Name => "emulation";
@@ -43,7 +51,7 @@ internal sealed unsafe class HostEmulation : IKernelDevice
             return;
         Launches++;
         var copy = arguments;
-        _launch(NativeLibrary.GetExport(Kernels.Value, kernel), checked((uint)blocks), IKernelDevice.BlockSize, &copy);
+        _launch(NativeLibrary.GetExport(_library, kernel), checked((uint)blocks), IKernelDevice.BlockSize, &copy);
     }
 
     public nint Allocate(long bytes) => (nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 1), 256);
@@ -58,19 +66,18 @@ internal sealed unsafe class HostEmulation : IKernelDevice
     {
     }
 
-    /// <summary>Compiles once per state of the source, for all test projects.</summary>
-    private static string Compile([CallerFilePath] string here = "")
+    /// <summary>Compiles once per state of the sources, for all test projects.</summary>
+    private static string Compile(string program, [CallerFilePath] string here = "")
     {
-        var source = KernelSource();
         var lanes = File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "lanes.h"));
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(lanes + source)))[..16];
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(lanes + program)))[..16];
         var library = Path.Combine(Path.GetTempPath(), $"fedkseed-kernels-{hash}.so");
         if (File.Exists(library))
             return library;
         var folder = Directory.CreateTempSubdirectory("fedkseed-kernels-");
         try
         {
-            File.WriteAllText(Path.Combine(folder.FullName, "kernels.cpp"), "#include \"lanes.h\"\n#line 1 \"kernels.cu\"\n" + source);
+            File.WriteAllText(Path.Combine(folder.FullName, "kernels.cpp"), "#include \"lanes.h\"\n" + program);
             File.WriteAllText(Path.Combine(folder.FullName, "lanes.h"), lanes);
             var partial = Path.Combine(folder.FullName, "kernels.so");
             // No contraction: as NVRTC is told. The kernels read vectors through pointers to their elements.
@@ -94,12 +101,5 @@ internal sealed unsafe class HostEmulation : IKernelDevice
         process.WaitForExit();
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{Compiler} {string.Join(' ', arguments)}: {errors}");
-    }
-
-    private static string KernelSource()
-    {
-        using var stream = typeof(IKernelDevice).Assembly.GetManifestResourceStream("kernels.cu")!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
     }
 }

@@ -1,4 +1,4 @@
-// Lets g++ compile kernels.cu for the CPU and runs it as a GPU does: 32 lanes of a warp, each with a stack of its own, that go on together
+// Lets g++ compile the kernels for the CPU and runs it as a GPU does: 32 lanes of a warp, each with a stack of its own, that go on together
 // from one warp-wide operation to the next. A warp whose lanes do not all come to the same operation is reported, not guessed at.
 #include <algorithm>
 #include <atomic>

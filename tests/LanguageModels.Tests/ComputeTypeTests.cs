@@ -64,7 +64,9 @@ public class ComputeTypeTests
                 float[] moved = [.. start.Select((w, i) => MathF.FusedMultiplyAdd(step, previous.Value(i), w))];
                 float[] plus = [.. moved.Select((w, i) => MathF.FusedMultiplyAdd(epsilon, next.Value(i), w))];
                 float[] minus = [.. moved.Select((w, i) => MathF.FusedMultiplyAdd(-epsilon, next.Value(i), w))];
-                var both = perturbed.Matrix(parameter).to(TorchSharp.torch.ScalarType.Float32).data<float>().ToArray();
+                using var rows = TorchSharp.torch.arange(parameter.Rows, TorchSharp.torch.ScalarType.Int64);
+                using var written = perturbed.Rows(parameter, rows); // [2, rows, columns]
+                var both = written.to(TorchSharp.torch.ScalarType.Float32).data<float>().ToArray();
                 var at = (int)(tensor.Offset - parameter.Offset);
                 Assert.Equal(Rounded(stored, plus), both[at..(at + plus.Length)]);
                 at += (int)parameter.Count;

@@ -31,17 +31,17 @@ internal sealed record Gpt2Config
             if (config.Flag(field, absent: false))
                 config.Refuse(field, "false");
         }
-        int hidden = config.Integer("n_embd"), heads = config.Integer("n_head", most: MaxHeads);
+        int hidden = config.WholeNumber("n_embd"), heads = config.WholeNumber("n_head", most: MaxHeads);
         if (hidden % heads != 0)
             config.Refuse("n_embd", $"a multiple of n_head, {heads}");
         Gpt2Config read = new()
         {
-            Vocabulary = config.Integer("vocab_size"),
+            Vocabulary = config.WholeNumber("vocab_size"),
             Hidden = hidden,
-            Intermediate = config.Integer("n_inner", absent: 4 * hidden),
-            Layers = config.Integer("n_layer", most: MaxLayers),
+            Intermediate = config.WholeNumber("n_inner", absent: 4 * hidden),
+            Layers = config.WholeNumber("n_layer", most: MaxLayers),
             Heads = heads,
-            MaxLength = config.Integer("n_positions"),
+            MaxLength = config.WholeNumber("n_positions"),
             NormEpsilon = config.Number("layer_norm_epsilon", absent: 1e-5),
             TiedEmbeddings = config.Flag("tie_word_embeddings", absent: true),
         };
@@ -142,7 +142,7 @@ internal sealed partial class Gpt2 : Decoder
     }
 
     private static Tensor Project(IWeights weights, Tensor x, Projection projection) =>
-        bmm(x, weights.Matrix(projection.Weight)).add_(weights.Vector(projection.Bias)); // [S, N, out]
+        weights.MultiplyTransposed(x, projection.Weight).add_(weights.Vector(projection.Bias)); // [S, N, out]
 
     private Tensor LayerNorm(IWeights weights, Tensor x, Norm norm) =>
         nn.functional.layer_norm(x, [_config.Hidden], eps: _config.NormEpsilon)

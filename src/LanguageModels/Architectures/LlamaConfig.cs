@@ -56,7 +56,7 @@ internal sealed record LlamaConfig
     /// <summary>Mistral 7B (Jiang et al. 2023): every layer is windowed, unless the window is null, as in version 0.2.</summary>
     public static LlamaConfig OfMistral(ModelConfig config) => Checked(config, Read(config) with
     {
-        Window = config.IsNull("sliding_window") ? null : config.Integer("sliding_window", absent: 4096),
+        Window = config.IsNull("sliding_window") ? null : config.WholeNumber("sliding_window", absent: 4096),
     });
 
     /// <summary>Qwen 2 and 2.5: biases for queries, keys and values.</summary>
@@ -80,23 +80,23 @@ internal sealed record LlamaConfig
     private static LlamaConfig Read(ModelConfig config, int? headSize = null)
     {
         config.Choice("hidden_act", "silu", "silu");
-        var hidden = config.Integer("hidden_size");
-        var heads = config.Integer("num_attention_heads", most: MaxHeads);
-        var keyHeads = config.Integer("num_key_value_heads", absent: heads, most: MaxHeads);
+        var hidden = config.WholeNumber("hidden_size");
+        var heads = config.WholeNumber("num_attention_heads", most: MaxHeads);
+        var keyHeads = config.WholeNumber("num_key_value_heads", absent: heads, most: MaxHeads);
         if (heads % keyHeads != 0)
             config.Refuse("num_key_value_heads", $"a divisor of num_attention_heads, {heads}");
         if (!config.Has("head_dim") && headSize is null && hidden % heads != 0)
             config.Refuse("hidden_size", $"a multiple of num_attention_heads, {heads}, where head_dim is absent");
-        var size = config.Integer("head_dim", absent: headSize ?? Math.Max(hidden / heads, 1), most: MaxHeadSize);
+        var size = config.WholeNumber("head_dim", absent: headSize ?? Math.Max(hidden / heads, 1), most: MaxHeadSize);
         if (size % 2 != 0)
             config.Refuse("head_dim", "an even number");
         var rotary = ReadRotary(config, size);
         return new LlamaConfig
         {
-            Vocabulary = config.Integer("vocab_size"),
+            Vocabulary = config.WholeNumber("vocab_size"),
             Hidden = hidden,
-            Intermediate = config.Integer("intermediate_size"),
-            Layers = config.Integer("num_hidden_layers", most: MaxLayers),
+            Intermediate = config.WholeNumber("intermediate_size"),
+            Layers = config.WholeNumber("num_hidden_layers", most: MaxLayers),
             Heads = heads,
             KeyHeads = keyHeads,
             HeadSize = size,
@@ -114,7 +114,7 @@ internal sealed record LlamaConfig
         {
             HeadSize = headSize,
             Theta = rope is not null && rope.Has("rope_theta") ? rope.Number("rope_theta") : config.Number("rope_theta", absent: 10_000),
-            TrainedLength = config.Integer("max_position_embeddings", absent: 2048, most: int.MaxValue),
+            TrainedLength = config.WholeNumber("max_position_embeddings", absent: 2048, most: int.MaxValue),
         };
         if (rope is null)
             return plain;
@@ -141,10 +141,10 @@ internal sealed record LlamaConfig
             return read;
         const string windowed = "sliding_attention";
         var types = config.Choices("layer_types", read.Layers, "full_attention", windowed);
-        var firstWindowed = config.Integer("max_window_layers", absent: 28);
+        var firstWindowed = config.WholeNumber("max_window_layers", absent: 28);
         return read with
         {
-            Window = config.Integer("sliding_window", absent: 4096),
+            Window = config.WholeNumber("sliding_window", absent: 4096),
             IsWindowed = layer => types is null ? layer >= firstWindowed : types[layer] == windowed,
         };
     }

@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace FedKSeed.LanguageModels.Architectures;
 
 /// <summary>Reads config.json of a model folder. Faults are collected; <see cref="ThrowIfFaulty"/> names all of them at once.</summary>
-internal sealed class ModelConfig
+public sealed class ModelConfig
 {
+    /// <summary>What the file is called in every model folder.</summary>
     public const string FileName = "config.json";
 
     // Above any width or vocabulary there is, and low enough for the product of two to be a size.
@@ -48,7 +49,7 @@ internal sealed class ModelConfig
         : Fault<ModelConfig?>(field, "must be an object", null);
 
     /// <summary>An integer from 1 to <paramref name="most"/>; without a default it must be there.</summary>
-    public int Integer(string field, int? absent = null, int most = MaxInteger) =>
+    public int WholeNumber(string field, int? absent = null, int most = MaxInteger) =>
         Find(field) is not { } value ? absent ?? Fault(field, "is missing", 1)
         : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number > 0 && number <= most ? number
         : Fault(field, $"must be a positive integer, at most {most}, it is {value}", 1);
@@ -59,12 +60,13 @@ internal sealed class ModelConfig
         : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && number > 0 ? number
         : Fault(field, $"must be a positive number, it is {value}", 1.0);
 
+    /// <summary>True or false; <paramref name="absent"/> where it is not there.</summary>
     public bool Flag(string field, bool absent) =>
         Find(field) is not { } value ? absent
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
         : Fault(field, $"must be true or false, it is {value}", absent);
 
-    /// <summary>One of a few words.</summary>
+    /// <summary>One of a few words; <paramref name="absent"/> stands for the field where it is not there, null where it must be.</summary>
     public string Choice(string field, string? absent, params ReadOnlySpan<string> supported)
     {
         var found = Find(field)?.ToString() ?? absent;

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace FedKSeed.LanguageModels.Architectures;
 
 /// <summary>How quickly each pair of a head's elements turns, and how a context longer than the trained one is reached.</summary>
-internal sealed record RotaryConfig
+public sealed record RotaryConfig
 {
     /// <summary>d, even.</summary>
     public required int HeadSize { get; init; }
@@ -48,7 +48,7 @@ internal sealed record RotaryConfig
 /// <param name="SlowTurns">Rotations with fewer turns than this in the shorter context are slow.</param>
 /// <param name="QuickTurns">Rotations with more turns than this are quick.</param>
 /// <param name="Context">The shorter context, in tokens.</param>
-internal sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, float Context)
+public sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, float Context)
 {
     /// <summary>Rounded at every operation as in the reference, in float32: angles of far positions show every bit.</summary>
     public float Apply(float frequency)
@@ -64,7 +64,7 @@ internal sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, 
 }
 
 /// <summary>Cosines and sines of consecutive positions, [T, 1, d] each; of the sines the first half negated.</summary>
-internal readonly record struct Rotation(Tensor Cos, Tensor Sin)
+public readonly record struct Rotation(Tensor Cos, Tensor Sin)
 {
     /// <summary>
     /// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b
@@ -79,11 +79,12 @@ internal readonly record struct Rotation(Tensor Cos, Tensor Sin)
     /// <summary>Those of some of the positions.</summary>
     public Rotation Rows(long first, long count) => new(Cos.narrow(0, first, count), Sin.narrow(0, first, count));
 
+    /// <summary>The same in a type, on a device: the caller's own.</summary>
     public Rotation To(ScalarType type, Device device) => new(Cos.to(type, device), Sin.to(type, device));
 }
 
 /// <summary>The rotations of all positions. Safe for use from several threads.</summary>
-internal sealed class RotaryEmbedding
+public sealed class RotaryEmbedding
 {
     private readonly RotaryConfig _config;
     private readonly Lazy<Rotation> _table;

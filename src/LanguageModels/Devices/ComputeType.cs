@@ -43,7 +43,8 @@ public static class ComputeTypes
             : throw new FormatException($"'{name}' is not a compute type; there are {string.Join(", ", all.Select(type => type.Name()))}.");
     }
 
-    internal static ScalarType Scalar(this ComputeType type) => type switch
+    /// <summary>What torch calls the type.</summary>
+    public static ScalarType Scalar(this ComputeType type) => type switch
     {
         ComputeType.F32 => ScalarType.Float32,
         ComputeType.BF16 => ScalarType.BFloat16,
@@ -53,7 +54,7 @@ public static class ComputeTypes
     };
 
     /// <summary>Bytes of one element.</summary>
-    internal static int Size(this ComputeType type) => type switch
+    public static int Size(this ComputeType type) => type switch
     {
         ComputeType.F64 => 8,
         ComputeType.F32 => 4,
@@ -61,7 +62,7 @@ public static class ComputeTypes
     };
 
     /// <summary>Rounds float32 to the type, once, to nearest even.</summary>
-    internal static void Narrow(this ComputeType type, ReadOnlySpan<float> values, Span<byte> elements)
+    public static void Narrow(this ComputeType type, ReadOnlySpan<float> values, Span<byte> elements)
     {
         if (type == ComputeType.F64)
             Widen(values, MemoryMarshal.Cast<byte, double>(elements));
@@ -70,7 +71,7 @@ public static class ComputeTypes
     }
 
     /// <summary>To float32, which is exact for all but float64.</summary>
-    internal static void Widen(this ComputeType type, ReadOnlySpan<byte> elements, Span<float> values)
+    public static void Widen(this ComputeType type, ReadOnlySpan<byte> elements, Span<float> values)
     {
         if (type == ComputeType.F64)
             Round(MemoryMarshal.Cast<byte, double>(elements), values);
@@ -79,11 +80,11 @@ public static class ComputeTypes
     }
 
     /// <summary>The tensor itself, or a float32 one where it is of 16 bits: sums over many elements would lose too much.</summary>
-    internal static Tensor AtLeastFloat32(this Tensor tensor) =>
+    public static Tensor AtLeastFloat32(this Tensor tensor) =>
         tensor.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? tensor.to(ScalarType.Float32) : tensor;
 
     /// <summary>The safetensors type of the same bits; there is none that is kept in float64.</summary>
-    internal static TensorType Stored(this ComputeType type) => type switch
+    public static TensorType Stored(this ComputeType type) => type switch
     {
         ComputeType.BF16 => TensorType.BF16,
         ComputeType.F16 => TensorType.F16,

@@ -8,10 +8,13 @@ namespace FedKSeed.LanguageModels.Devices;
 /// the gate, and cross-entropy taken a piece of the vocabulary at a time. Arithmetic in float32, rounded to the type where torch rounds;
 /// sums are in another order than torch's. All addresses are of the device. Launches only; nothing waits for the result.
 /// </summary>
-/// <param name="device">Where.</param>
+/// <param name="device">Where; it has <see cref="Source"/>.</param>
 /// <param name="type">Of all activations and weights: F32, F16 or BF16.</param>
 public sealed class DeviceActivations(IKernelDevice device, TensorType type)
 {
+    /// <summary>The kernels' source: a device has to be opened with it.</summary>
+    public static KernelSource Source { get; } = KernelSource.Embedded(typeof(DeviceActivations).Assembly, "activations.cu");
+
     /// <summary>
     /// Floats that <see cref="TakeLogits"/> keeps for a row: largest logit so far, Σ e^(logit − largest), the target's logit.
     /// </summary>

@@ -8,7 +8,7 @@ namespace FedKSeed.LanguageModels.Devices;
 /// What lies between a decoder's products: torch's own operations, or one kernel each where every call counts. S is the number of weight
 /// sets, N of tokens; weights are as <see cref="IWeights"/> gives them.
 /// </summary>
-internal interface IOperations
+public interface IOperations
 {
     /// <summary>RMSNorm over the last axis of x [S, N, H] by weight [S, 1, H].</summary>
     Tensor Normalise(Tensor x, Tensor weight, double epsilon);

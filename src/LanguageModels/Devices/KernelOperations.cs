@@ -45,10 +45,11 @@ internal sealed class KernelOperations(IKernelDevice device, ComputeType type) :
     {
         (var sets, var labels) = (hidden.shape[0], targets.shape[0]);
         var state = zeros(sets * labels, DeviceActivations.LogitsStateSize, ScalarType.Float32, hidden.device);
-        foreach ((var first, var rows) in weights.TransposedByRows(head))
+        foreach ((var first, var logits) in weights.MultiplyByRows(hidden, head)) // [S, M, some rows]
         {
-            using var logits = bmm(hidden, rows); // [S, M, rows]
-            _activations.TakeLogits(logits.Address(), targets.Address(), state.Address(), sets * labels, labels, first, (int)rows.shape[2]);
+            _activations.TakeLogits(
+                logits.Address(), targets.Address(), state.Address(), sets * labels, labels, first, (int)logits.shape[2]);
+            logits.Dispose();
         }
         return state.narrow(1, 1, 1).log().add_(state.narrow(1, 0, 1)).sub_(state.narrow(1, 2, 1)).view(-1); // [S·M]
     }

@@ -47,18 +47,21 @@ public sealed class ModelDevice : IDisposable
         Device indexed = new(DeviceType.CUDA, Math.Max(device.index, 0));
         InitializeDeviceType(DeviceType.CUDA);
         using (empty(1, device: indexed)) // torch's context is there before ours joins it
-            return new ModelDevice(indexed, new CudaDevice(indexed.index, libraryFolders));
+            return new ModelDevice(indexed, new CudaDevice(indexed.index, [DeviceActivations.Source], libraryFolders));
     }
 
     /// <summary>For people: "cpu", or the card's name.</summary>
     public string Name => Kernels?.Name ?? "cpu";
 
+    /// <summary>What torch calls it.</summary>
     public Device Torch { get; }
 
-    internal IKernelDevice? Kernels { get; }
+    /// <summary>What runs our kernels on its memory; null for the CPU, whose kernels are vector instructions.</summary>
+    public IKernelDevice? Kernels { get; }
 
+    /// <summary>What runs between the products of a pass in that type.</summary>
     /// <exception cref="NotSupportedException">There are no kernels for the type.</exception>
-    internal IOperations Operations(ComputeType type) => _operations.TryGetValue(type, out var operations)
+    public IOperations Operations(ComputeType type) => _operations.TryGetValue(type, out var operations)
         ? operations
         : throw new NotSupportedException($"{Name} does not compute in {type.Name()}.");
 

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace FedKSeed.LanguageModels.Devices;
 
 /// <summary>Where a tensor's elements lie, in the memory of its device.</summary>
-internal static partial class TensorAddress
+public static partial class TensorAddress
 {
     /// <summary>Address of the first element; of use for contiguous tensors only, and no longer than the tensor lives.</summary>
     public static nint Address(this Tensor tensor) => THSTensor_data(tensor.Handle);

@@ -33,7 +33,7 @@ internal sealed class TorchOperations : IOperations
 
     public Tensor CrossEntropy(IWeights weights, Tensor hidden, Parameter head, Tensor targets)
     {
-        var logits = bmm(hidden, weights.Transposed(head)).AtLeastFloat32(); // [S, M, V]
+        var logits = weights.Multiply(hidden, head).AtLeastFloat32(); // [S, M, V]
         var all = targets.expand(weights.Sets, targets.shape[0]).reshape(-1); // [S·M]
         return nn.functional.cross_entropy(logits.view(-1, head.Rows), all, reduction: nn.Reduction.None); // [S·M]
     }

@@ -4,11 +4,18 @@ using static TorchSharp.torch;
 namespace FedKSeed.LanguageModels.Generation;
 
 /// <summary>Keys and values of the tokens that a generation has behind it, per layer [B, key heads, capacity, head size].</summary>
-internal sealed class KeyValueCache : IDisposable
+public sealed class KeyValueCache : IDisposable
 {
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
 
+    /// <param name="layers">How many layers append; none of them need.</param>
+    /// <param name="rows">B, the texts.</param>
+    /// <param name="heads">Key heads of a layer.</param>
+    /// <param name="capacity">Most tokens of a text.</param>
+    /// <param name="headSize">D.</param>
+    /// <param name="type">Of keys and values.</param>
+    /// <param name="device">Where they lie.</param>
     public KeyValueCache(int layers, long rows, long heads, long capacity, long headSize, ComputeType type, ModelDevice device)
     {
         Tensor Allocate() => empty([rows, heads, capacity, headSize], type.Scalar(), device.Torch).DetachFromDisposeScope();

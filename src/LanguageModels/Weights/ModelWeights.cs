@@ -25,22 +25,24 @@ public sealed class ModelWeights : IWeights, IDisposable
     /// <summary>Where they lie.</summary>
     public ModelDevice Device => Buffer.Device;
 
-    internal WeightLayout Layout { get; }
+    /// <summary>Which parameter lies where.</summary>
+    public WeightLayout Layout { get; }
 
-    internal WeightBuffer Buffer { get; }
+    /// <summary>The weights themselves.</summary>
+    public WeightBuffer Buffer { get; }
 
     int IWeights.Sets => 1;
 
     Tensor IWeights.Vector(Parameter parameter) => _views[parameter.Index].Transposed;
 
-    Tensor IWeights.Matrix(Parameter parameter) => _views[parameter.Index].Matrix;
-
-    Tensor IWeights.Transposed(Parameter parameter) => _views[parameter.Index].Transposed;
-
     Tensor IWeights.Rows(Parameter parameter, Tensor ids) => _views[parameter.Index].Matrix.index_select(1, ids);
 
-    IEnumerable<(long FirstRow, Tensor Transposed)> IWeights.TransposedByRows(Parameter parameter) =>
-        [(0, _views[parameter.Index].Transposed)];
+    Tensor IWeights.Multiply(Tensor x, Parameter matrix) => bmm(x, _views[matrix.Index].Transposed);
+
+    Tensor IWeights.MultiplyTransposed(Tensor x, Parameter matrix) => bmm(x, _views[matrix.Index].Matrix);
+
+    IEnumerable<(long FirstRow, Tensor Product)> IWeights.MultiplyByRows(Tensor x, Parameter matrix) =>
+        [(0, bmm(x, _views[matrix.Index].Transposed))];
 
     /// <summary>A tensor of the checkpoint as it is in this version, row-major.</summary>
     /// <exception cref="KeyNotFoundException">The model has no tensor of that name.</exception>
@@ -68,8 +70,9 @@ public sealed class ModelWeights : IWeights, IDisposable
     }
 
     /// <summary>Takes the weights of another version: of the same type, or of any where this one is float32; on whatever device.</summary>
-    internal void CopyFrom(ModelWeights other)
+    public void CopyFrom(ModelWeights other)
     {
+        ArgumentNullException.ThrowIfNull(other);
         if (!ReferenceEquals(other.Layout, Layout))
             throw new ArgumentException("The weights belong to another model.", nameof(other));
         Buffer.CopyFrom(other.Buffer);

@@ -8,13 +8,16 @@ namespace FedKSeed.LanguageModels.Weights;
 /// A flat tensor of a compute type that our kernels fill and libtorch reads; libtorch does not move it. In the CPU's memory, or in a
 /// device's, where reading and writing are copies.
 /// </summary>
-internal sealed unsafe class WeightBuffer : IDisposable
+public sealed unsafe class WeightBuffer : IDisposable
 {
     // Spans are limited to 2³¹ elements.
     private const int MaxPiece = 1 << 26;
 
     private readonly nint _address;
 
+    /// <param name="length">Elements; what they hold is undefined.</param>
+    /// <param name="type">Of every element.</param>
+    /// <param name="device">Where they lie.</param>
     public WeightBuffer(long length, ComputeType type, ModelDevice device)
     {
         (Length, Type, Device) = (length, type, device);
@@ -27,7 +30,11 @@ internal sealed unsafe class WeightBuffer : IDisposable
 
     /// <summary>Elements.</summary>
     public long Length { get; }
+
+    /// <summary>Of every element.</summary>
     public ComputeType Type { get; }
+
+    /// <summary>Where they lie.</summary>
     public ModelDevice Device { get; }
 
     /// <summary>Whether <see cref="Floats"/> works: float32 in the CPU's memory.</summary>
@@ -58,6 +65,7 @@ internal sealed unsafe class WeightBuffer : IDisposable
         Device.Kernels.Write(Address(offset), elements);
     }
 
+    /// <summary>Widens elements to float32, which is exact for all types but float64.</summary>
     public void Read(long offset, Span<float> values)
     {
         if (Device.Kernels is null)
@@ -75,6 +83,7 @@ internal sealed unsafe class WeightBuffer : IDisposable
     /// </summary>
     public void CopyFrom(WeightBuffer other)
     {
+        ArgumentNullException.ThrowIfNull(other);
         if (other.Type != Type && Type != ComputeType.F32)
             throw new ArgumentException($"A buffer of {other.Type.Name()} is not copied to one of {Type.Name()}.", nameof(other));
         if (Device.Kernels is not null || other.Device.Kernels is not null)

@@ -7,13 +7,13 @@ namespace FedKSeed.LanguageModels.Weights;
 /// <summary>A piece of a <see cref="Parameter"/>: one tensor of the checkpoint.</summary>
 /// <param name="Name">Its name in the checkpoint.</param>
 /// <param name="Rows">Its rows; of a vector, its elements.</param>
-internal readonly record struct ParameterPart(string Name, int Rows);
+public readonly record struct ParameterPart(string Name, int Rows);
 
 /// <summary>
 /// What one operation of the forward pass takes: tensors of the checkpoint with as many columns, stacked by rows, so that
 /// projections of the same input (query, key and value; gate and up) are one product; or their biases, end to end.
 /// </summary>
-internal sealed class Parameter(int index, long offset, int columns, IReadOnlyList<ParameterPart> parts, bool isVector)
+public sealed class Parameter(int index, long offset, int columns, IReadOnlyList<ParameterPart> parts, bool isVector)
 {
     /// <summary>Position in <see cref="WeightLayout.Parameters"/>.</summary>
     public int Index => index;
@@ -23,8 +23,11 @@ internal sealed class Parameter(int index, long offset, int columns, IReadOnlyLi
 
     /// <summary>1 for a vector.</summary>
     public int Columns => columns;
+    /// <summary>Rows of all parts; of a vector, its elements.</summary>
     public int Rows { get; } = parts.Sum(part => part.Rows);
+    /// <summary>Elements.</summary>
     public long Count => (long)Rows * columns;
+    /// <summary>The tensors, from the first row on.</summary>
     public IReadOnlyList<ParameterPart> Parts => parts;
 
     /// <summary>Whether the checkpoint has the shape [rows] rather than [rows, columns].</summary>
@@ -32,8 +35,12 @@ internal sealed class Parameter(int index, long offset, int columns, IReadOnlyLi
 }
 
 /// <summary>A tensor of the checkpoint and its place in the flat buffer.</summary>
-internal readonly record struct PlacedTensor(CheckpointTensor Source, int Ordinal, long Offset)
+/// <param name="Source">The tensor.</param>
+/// <param name="Ordinal">t, its number in the counters of directions: docs/SPEC.md 2.</param>
+/// <param name="Offset">Its first element in the buffer.</param>
+public readonly record struct PlacedTensor(CheckpointTensor Source, int Ordinal, long Offset)
 {
+    /// <summary>Elements.</summary>
     public long Count => Source.ElementCount;
 }
 
@@ -45,7 +52,7 @@ internal readonly record struct PlacedTensor(CheckpointTensor Source, int Ordina
 /// What the names of the model's body begin with. A checkpoint that was saved from the body alone leaves it out, all through.
 /// </param>
 /// <param name="ignored">Tensors that such checkpoints may hold beside the weights, and the forward pass has no use for.</param>
-internal sealed class WeightLayout(string prefix, Regex? ignored = null)
+public sealed class WeightLayout(string prefix, Regex? ignored = null)
 {
     // A parameter starts on a cache line, which is also the widest vector.
     private const int Alignment = 16;
@@ -53,6 +60,7 @@ internal sealed class WeightLayout(string prefix, Regex? ignored = null)
     private readonly List<Parameter> _parameters = [];
     private PlacedTensor[][] _tensors = [];
 
+    /// <summary>In the order in which they were added.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
     /// <summary>Elements of the flat buffer, padding included.</summary>

@@ -3,9 +3,9 @@ using System.Collections.Concurrent;
 namespace FedKSeed.Perturbation.Cuda;
 
 /// <summary>
-/// A card, with kernels.cu compiled for it. It works in the card's primary context, which is the one that torch uses, and on the default
-/// stream, which is torch's current one, too: TorchSharp has no way to choose another. So addresses of torch's tensors can be handed to
-/// kernels, and launches keep their order with torch's. Safe for use from several threads.
+/// A card, with kernels.cu, and what others bring, compiled for it. It works in the card's primary context, which is the one that torch
+/// uses, and on the default stream, which is torch's current one, too: TorchSharp has no way to choose another. So addresses of torch's
+/// tensors can be handed to kernels, and launches keep their order with torch's. Safe for use from several threads.
 /// </summary>
 public sealed unsafe class CudaDevice : IKernelDevice
 {
@@ -19,12 +19,13 @@ public sealed unsafe class CudaDevice : IKernelDevice
     private int _isDisposed;
 
     /// <param name="ordinal">n of cuda:n.</param>
+    /// <param name="more">Sources that are compiled behind kernels.cu.</param>
     /// <param name="libraryFolders">Where NVRTC may be, before the places where <see cref="Nvrtc.Find"/> looks anyway.</param>
     /// <exception cref="CudaException">There is no driver, no such card or no NVRTC, or the kernels do not compile or load.</exception>
-    public CudaDevice(int ordinal, params IReadOnlyList<string> libraryFolders)
+    public CudaDevice(int ordinal, IReadOnlyList<KernelSource> more, params IReadOnlyList<string> libraryFolders)
     {
         Card = CudaDriver.Card(ordinal);
-        var image = KernelImage.For(Nvrtc.Find(libraryFolders), Capability, KernelImage.DefaultFolder);
+        var image = KernelImage.For(Nvrtc.Find(libraryFolders), more, Capability, KernelImage.DefaultFolder);
         CudaDriver.Check(CudaDriver.cuDeviceGet(out _device, ordinal), nameof(CudaDriver.cuDeviceGet));
         CudaDriver.Check(CudaDriver.cuDevicePrimaryCtxRetain(out _context, _device), nameof(CudaDriver.cuDevicePrimaryCtxRetain), Name);
         try

@@ -139,13 +139,9 @@ public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, Ten
             Epsilon = epsilon,
         });
 
-    private static string NameOf(string scheme) => scheme == DirectionSchemes.Gaussian ? "gaussian" : "rademacher";
-
-    private static string NameOf(TensorType weights, TensorType perturbed) => weights == TensorType.F32 || weights == perturbed
-        ? $"{NameOf(weights)}_{NameOf(perturbed)}"
-        : throw new ArgumentException($"Weights of {weights.Name()} are not perturbed to {perturbed.Name()}.", nameof(perturbed));
-
-    internal static string NameOf(TensorType type)
+    /// <summary>What the names of kernels call a type of weights or activations: f32, f16 or bf16.</summary>
+    /// <exception cref="ArgumentException">There are no kernels for it.</exception>
+    public static string NameOf(TensorType type)
     {
         DeviceRebuilder.ThrowIfNotOfWeights(type);
         return type switch
@@ -155,4 +151,10 @@ public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, Ten
             _ => "f32",
         };
     }
+
+    private static string NameOf(string scheme) => scheme == DirectionSchemes.Gaussian ? "gaussian" : "rademacher";
+
+    private static string NameOf(TensorType weights, TensorType perturbed) => weights == TensorType.F32 || weights == perturbed
+        ? $"{NameOf(weights)}_{NameOf(perturbed)}"
+        : throw new ArgumentException($"Weights of {weights.Name()} are not perturbed to {perturbed.Name()}.", nameof(perturbed));
 }

@@ -1,9 +1,9 @@
 namespace FedKSeed.Perturbation.Cuda;
 
 /// <summary>
-/// What runs kernels.cu: a CUDA card (<see cref="CudaDevice"/>), or the tests' emulation of one on the CPU. Addresses are of the device's
-/// memory, whoever allocated it: torch's tensors are as good as <see cref="Allocate"/>. Launches and copies happen one after the other, as
-/// if on one stream.
+/// What runs kernels.cu, and the sources that were brought with it (<see cref="KernelSource"/>): a CUDA card (<see cref="CudaDevice"/>), or
+/// the tests' emulation of one on the CPU. Addresses are of the device's memory, whoever allocated it: torch's tensors are as good as
+/// <see cref="Allocate"/>. Launches and copies happen one after the other, as if on one stream.
 /// </summary>
 public interface IKernelDevice : IDisposable
 {
@@ -17,7 +17,7 @@ public interface IKernelDevice : IDisposable
     bool HasBinaryTensorCores { get; }
 
     /// <summary>Starts <paramref name="blocks"/> blocks of <see cref="BlockSize"/> threads; none is nothing to do.</summary>
-    /// <param name="kernel">A KERNEL of kernels.cu.</param>
+    /// <param name="kernel">A KERNEL of kernels.cu, or of a source that was brought.</param>
     /// <param name="arguments">Its one argument, copied before the call returns.</param>
     /// <exception cref="CudaException">There is no such kernel, or the device refuses.</exception>
     void Launch<TArguments>(string kernel, long blocks, in TArguments arguments) where TArguments : unmanaged;

@@ -4,17 +4,16 @@ using System.Text;
 namespace FedKSeed.Perturbation.Cuda;
 
 /// <summary>
-/// kernels.cu, compiled for one architecture. Compiling takes seconds, so images are kept on disk, under a name that is the hash of all
-/// they depend on; each begins with the SHA-256 of the rest, and one that does not match is compiled again.
+/// A device's kernels, compiled for one architecture. Compiling takes seconds, so images are kept on disk, under a name that is the hash of
+/// all they depend on; each begins with the SHA-256 of the rest, and one that does not match is compiled again.
 /// </summary>
-internal static class KernelImage
+public static class KernelImage
 {
-    public const string SourceName = "kernels.cu";
+    // What the compiler calls all of it; its messages name the sources.
+    private const string ProgramName = "program.cu";
 
     // Contracting a·b + c to a fused multiply-add would change bits; the kernels say where they want one.
     private static readonly string[] Options = ["--std=c++17", "--fmad=false", "--prec-sqrt=true", "--prec-div=true", "--ftz=false"];
-
-    public static string Source { get; } = ReadSource();
 
     /// <summary>$XDG_CACHE_HOME/fedkseed/kernels, ~/.cache where that is not set.</summary>
     public static string DefaultFolder
@@ -29,30 +28,33 @@ internal static class KernelImage
     }
 
     /// <param name="nvrtc">The compiler.</param>
+    /// <param name="more">What is compiled behind kernels.cu.</param>
     /// <param name="computeCapability">Ten times the major number plus the minor one.</param>
     /// <param name="folder">Where images are kept; made if it is absent. One that cannot be written to only costs time.</param>
     /// <exception cref="CudaException">The source does not compile.</exception>
-    public static byte[] For(Nvrtc nvrtc, int computeCapability, string folder)
+    public static byte[] For(Nvrtc nvrtc, IReadOnlyList<KernelSource> more, int computeCapability, string folder)
     {
+        var program = KernelSource.Program(more);
         (var architecture, var isBinary) = nvrtc.Target(computeCapability);
         string[] options = [$"--gpu-architecture={architecture}", .. Options];
-        var path = Path.Combine(folder, $"{Key(nvrtc.Version, options)}.{(isBinary ? "cubin" : "ptx")}");
+        var path = Path.Combine(folder, $"{Key(nvrtc.Version, options, program)}.{(isBinary ? "cubin" : "ptx")}");
         if (TryRead(path) is { } kept)
             return kept;
-        (var image, _) = nvrtc.Compile(Source, SourceName, isBinary, options);
+        (var image, _) = nvrtc.Compile(program, ProgramName, isBinary, options);
         TryWrite(path, image);
         return image;
     }
 
     /// <summary>Compiles without the cache: what the compiler says is of interest, too.</summary>
-    public static (byte[] Image, string Log) Compile(Nvrtc nvrtc, int computeCapability)
+    public static (byte[] Image, string Log) Compile(Nvrtc nvrtc, IReadOnlyList<KernelSource> more, int computeCapability)
     {
         (var architecture, var isBinary) = nvrtc.Target(computeCapability);
-        return nvrtc.Compile(Source, SourceName, isBinary, [$"--gpu-architecture={architecture}", .. Options]);
+        return nvrtc.Compile(
+            KernelSource.Program(more), ProgramName, isBinary, [$"--gpu-architecture={architecture}", .. Options]);
     }
 
-    private static string Key(Version compiler, string[] options) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"NVRTC {compiler}\n{string.Join('\n', options)}\n{Source}")));
+    private static string Key(Version compiler, string[] options, string program) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"NVRTC {compiler}\n{string.Join('\n', options)}\n{program}")));
 
     private static byte[]? TryRead(string path)
     {
@@ -84,12 +86,5 @@ internal static class KernelImage
         {
             File.Delete(partial);
         }
-    }
-
-    private static string ReadSource()
-    {
-        using var stream = typeof(KernelImage).Assembly.GetManifestResourceStream(SourceName)!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
     }
 }

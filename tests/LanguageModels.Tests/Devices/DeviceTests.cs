@@ -185,14 +185,14 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
 }
 
 /// <summary>On the CPU, everywhere.</summary>
-public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CPU, HostEmulation.Create()))
+public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CPU, HostEmulation.Create(DeviceActivations.Source)))
 {
     /// <summary>A step is bound by its calls before it is bound by the card.</summary>
     [Fact]
     public void A_layer_of_a_step_takes_eight_launches()
     {
         ReferenceModel reference = new("llama-gqa-untied");
-        var emulation = HostEmulation.Create();
+        var emulation = HostEmulation.Create(DeviceActivations.Source);
         using ModelDevice device = new(torch.CPU, emulation);
         using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
@@ -213,7 +213,7 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
             {"model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 24, "intermediate_size": 5504, "num_attention_heads": 16,
              "vocab_size": 32000, "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "hidden_act": "silu"}
             """);
-        var decoder = Architectures.Decoder.Create(ModelConfig.Load(folder.Path));
+        var decoder = ArchitectureCatalogue.Create(ModelConfig.Load(folder.Path));
         WriteHoles(Path.Combine(folder.Path, Checkpoint.SingleFile), decoder.Layout);
         using var checkpoint = Checkpoint.Open(folder.Path);
         decoder.Layout.Bind(checkpoint);

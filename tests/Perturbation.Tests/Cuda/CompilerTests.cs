@@ -15,7 +15,7 @@ public class CompilerTests
     public void The_kernels_compile_without_a_word(int computeCapability)
     {
         var nvrtc = Compiler();
-        (var image, var log) = KernelImage.Compile(nvrtc, computeCapability);
+        (var image, var log) = KernelImage.Compile(nvrtc, [], computeCapability);
         Assert.Equal("", log);
         var symbols = Encoding.Latin1.GetString(image);
         Assert.StartsWith("\u007fELF", symbols, StringComparison.Ordinal);
@@ -36,15 +36,15 @@ public class CompilerTests
         var folder = Directory.CreateTempSubdirectory("fedkseed-");
         try
         {
-            var image = KernelImage.For(nvrtc, 90, folder.FullName);
+            var image = KernelImage.For(nvrtc, [], 90, folder.FullName);
             var kept = Assert.Single(folder.EnumerateFiles()).FullName;
             var bytes = File.ReadAllBytes(kept);
             var written = File.GetLastWriteTimeUtc(kept);
-            Assert.Equal(image, KernelImage.For(nvrtc, 90, folder.FullName));
+            Assert.Equal(image, KernelImage.For(nvrtc, [], 90, folder.FullName));
             Assert.Equal(written, File.GetLastWriteTimeUtc(kept));
             bytes[^1] ^= 1;
             File.WriteAllBytes(kept, bytes);
-            Assert.Equal(image, KernelImage.For(nvrtc, 90, folder.FullName));
+            Assert.Equal(image, KernelImage.For(nvrtc, [], 90, folder.FullName));
             bytes[^1] ^= 1;
             Assert.Equal(bytes, File.ReadAllBytes(kept));
         }

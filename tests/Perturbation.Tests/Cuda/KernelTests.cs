@@ -291,6 +291,6 @@ public sealed class GpuKernelTests() : KernelTests(Open())
     {
         if (CudaDriver.WhyNot() is { } reason)
             Assert.Skip(reason);
-        return new CudaDevice(ordinal: 0);
+        return new CudaDevice(ordinal: 0, more: []);
     }
 }
