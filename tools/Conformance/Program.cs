@@ -7,5 +7,4 @@ return await new RootCommand("Compares text of real models with what their own s
 {
     TokenizersCommand.Create(),
     SpeedCommand.Create(),
-    TemplatesCommand.Create(),
 }.Parse(args).InvokeAsync();

@@ -55,7 +55,7 @@ public sealed record RunPlan
     public FederationSettings Federation { get; init; } = new();
 
     /// <summary>What a model folder needs beside its weights.</summary>
-    private static readonly string[] ModelFiles = ["config.json", "tokenizer.json"];
+    private static readonly string[] ModelFiles = ["config.json"];
 
     private static string SamplesFolder =>
         Environment.GetEnvironmentVariable("FEDKSEED_SAMPLES") is { Length: > 0 } folder ? folder : "samples";
@@ -141,7 +141,7 @@ public sealed record RunPlan
                 "--data",
                 file,
                 path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
-        if (hasConversations && ChatForm is null && File.Exists(Path.Combine(Model, "tokenizer.json")))
+        if (hasConversations && ChatForm is null && Tokenizer.IsIn(Model))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
                 ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
                 $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files name no known form.")));
@@ -160,7 +160,9 @@ public sealed record RunPlan
         if (!Directory.Exists(model))
             return [$"--model: there is no folder '{Path.GetFullPath(model)}'."];
         var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(model, file)))
-            .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.");
+            .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.")
+            .Concat(Tokenizer.IsIn(model) ? []
+                : [$"--model: '{Path.GetFullPath(model)}' is not a model folder: tokenizer.json is missing, and there is no tokenizer.model either."]);
         return missing.Concat(UsageException.FaultsOf("--model", model, folder =>
         {
             using var checkpoint = Checkpoint.Open(folder);
