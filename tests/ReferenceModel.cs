@@ -1,7 +1,7 @@
+using FedKSeed.Contracts;
 using System.Text.Json;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Tests;
 
@@ -18,7 +18,7 @@ internal sealed class ReferenceModel(string name)
     public JsonElement.ArrayEnumerator ZerothOrderCases => _expected.GetProperty("zeroth_order").GetProperty("cases").EnumerateArray();
     public float Epsilon => _expected.GetProperty("zeroth_order").GetProperty("epsilon").GetSingle();
 
-    public SeedPool Pool { get; } = new(11400714819323198484, 4096, DirectionScheme.PhiloxRademacher);
+    public DirectionSpace Pool { get; } = new() { PoolKey = 11400714819323198484, SeedCount = 4096 };
 
     public TokenSequence[] Sequences => [.. _expected.GetProperty("input_ids").EnumerateArray().Select(Ints)
         .Zip(_expected.GetProperty("labels").EnumerateArray().Select(Ints), (ids, labels) => new TokenSequence(ids, labels))];

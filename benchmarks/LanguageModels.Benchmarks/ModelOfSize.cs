@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
@@ -57,13 +58,14 @@ internal static class ModelOfSize
         var weights = model.BaseWeights();
         var weightBytes = model.Checkpoint.WeightCount * (double)(type switch { ComputeType.F64 => 8, ComputeType.F32 => 4, _ => 2 });
         Report("weights", $"{model.Checkpoint.WeightCount / 1e6:F1} M, {weightBytes / 1e6:F0} MB in {type.Name()}");
-        Report("load", $"{(Environment.CpuUsage.TotalTime - start).TotalSeconds:F2} s, peak {(Memory("VmHWM") - before) / weightBytes:F3} × the weights");
+        Report("load", $"{(Environment.CpuUsage.TotalTime - start).TotalSeconds:F2} s, peak {(Memory("VmHWM") - before) / weightBytes:F3} "
+            + "× the weights");
 
         var batch = Batch();
         _ = model.Loss(weights, batch);
         var forward = Seconds(() => model.Loss(weights, batch));
-        SeedPool pool = new(7, 4096, DirectionScheme.PhiloxRademacher);
-        Rebuilder rebuilder = new(pool, [.. Enumerable.Range(0, pool.Count).Select(seed => seed % 200 - 100)], 20);
+        DirectionSpace pool = new() { PoolKey = 7, SeedCount = 4096 };
+        Rebuilder rebuilder = new(pool, [.. Enumerable.Range(0, pool.SeedCount).Select(seed => seed % 200 - 100)], 20);
         var rebuild = Seconds(() => model.Rebuild(rebuilder).Dispose(), times: 1);
         weights.Dispose();
         ResetPeak();
@@ -74,8 +76,11 @@ internal static class ModelOfSize
         var step = Seconds(Step);
         Report("forward", $"{forward:F2} s, {Tokens} tokens");
         Report("step", $"{step:F2} s, {step / (2 * forward):F2} × two forward passes");
-        Report("rebuild", $"{rebuild:F2} s, {pool.Count} seeds");
-        Report("trainer", $"peak {(Memory("VmHWM") - before) / 1e6:F0} MB, {(Memory("VmHWM") - before) / (double)model.Checkpoint.WeightCount:F2} bytes a weight, its loading included");
+        Report("rebuild", $"{rebuild:F2} s, {pool.SeedCount} seeds");
+        var bytes = Memory("VmHWM") - before;
+        Report(
+            "trainer",
+            $"peak {bytes / 1e6:F0} MB, {bytes / (double)model.Checkpoint.WeightCount:F2} bytes a weight, its loading included");
     }
 
     private static double Seconds(Action action, int times = Steps)

@@ -1,9 +1,9 @@
+using FedKSeed.Contracts;
 using System.Runtime.CompilerServices;
 using BenchmarkDotNet.Attributes;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Weights;
-using FedKSeed.Perturbation.Directions;
 using FedKSeed.Training;
 using TorchSharp;
 
@@ -34,7 +34,7 @@ public class StepBenchmarks : IDisposable
         var samples = Samples();
         _model = CausalLanguageModel.Load(Path.Combine(samples, "model"));
         _weights = _model.BaseWeights();
-        _trainer = new ZerothOrderTrainer(_model, new SeedPool(0x9E37_79B9_7F4A_7C15, 4096, DirectionScheme.PhiloxRademacher));
+        _trainer = new ZerothOrderTrainer(_model, new DirectionSpace { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = 4096 });
         var template = PromptTemplate.Load(Path.Combine(samples, "prompt.json"));
         ExampleEncoder encoder = new(_model.LoadTokenizer(), template, _model.MaxLength);
         var examples = DataFile.Load(Path.Combine(samples, "data", "client-1.jsonl"));

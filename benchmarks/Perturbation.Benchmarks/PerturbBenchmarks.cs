@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using BenchmarkDotNet.Attributes;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;
@@ -11,8 +12,11 @@ public class PerturbBenchmarks
 {
     private const int Elements = 1 << 16;
 
-    private static readonly SeedPool Rademacher = new(0x9E37_79B9_7F4A_7C15, 4096, DirectionScheme.PhiloxRademacher);
-    private static readonly SeedPool Gaussian = new(Rademacher.Key, Rademacher.Count, DirectionScheme.PhiloxGaussian);
+    private static readonly DirectionSpace Rademacher = new() { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = 4096 };
+    private static readonly DirectionSpace Gaussian = new() {
+        PoolKey = Rademacher.PoolKey,
+        SeedCount = Rademacher.SeedCount,
+        Scheme = DirectionSchemes.Gaussian };
 
     private readonly float[] _weights = new float[Elements];
     private readonly float[] _plus = new float[Elements];
@@ -33,15 +37,7 @@ public class PerturbBenchmarks
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Advance_then_both_signs_AVX512() =>
         PerturbKernels.AdvanceThenBothSigns(
-            KernelPath.Avx512,
-            Rademacher.Direction(7, 3),
-            1e-6f,
-            Rademacher.Direction(99, 3),
-            1e-3f,
-            0,
-            _weights,
-            _plus,
-            _minus);
+            KernelPath.Avx512, Rademacher.Direction(7, 3), 1e-6f, Rademacher.Direction(99, 3), 1e-3f, 0, _weights, _plus, _minus);
 
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Gaussian_both_signs_scalar() => BothSigns(KernelPath.Scalar, Gaussian);
@@ -55,6 +51,6 @@ public class PerturbBenchmarks
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Memory_copy() => _weights.AsSpan().CopyTo(_plus);
 
-    private void BothSigns(KernelPath path, SeedPool pool) =>
+    private void BothSigns(KernelPath path, DirectionSpace pool) =>
         PerturbKernels.BothSigns(path, pool.Direction(7, 3), 1e-3f, 0, _weights, _plus, _minus);
 }

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using BenchmarkDotNet.Attributes;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;
@@ -51,6 +52,10 @@ public class RebuildBenchmarks
     public void Gaussian_AVX512_two_threads() => Rebuild(KernelPath.Avx512, DirectionScheme.PhiloxGaussian, GaussianElements, 2);
 
     private void Rebuild(KernelPath path, DirectionScheme scheme, int elements, int threads) =>
-        new Rebuilder(path, new SeedPool(0x9E37_79B9_7F4A_7C15, Seeds, scheme), _quantised, 10)
+        new Rebuilder(
+            path,
+            new DirectionSpace { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = Seeds, Scheme = scheme.Name() },
+            _quantised,
+            10)
             .Rebuild(3, 0, _base.AsSpan(0, elements), _weights.AsSpan(0, elements), threads);
 }

@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using System.Runtime.Serialization;
-using System.Text.RegularExpressions;
 using FedKSeed.Contracts;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
@@ -37,19 +36,10 @@ public sealed class BusOptions
 }
 
 /// <summary>The federation that a process works for: "Federation:Name".</summary>
-public sealed partial record FederationName(string Value)
+public sealed record FederationName(string Value)
 {
-    /// <summary>Whether it can be part of the names of queues and of keys: 1 to 63 lower-case letters, digits and hyphens.</summary>
-    public bool IsSound => ClientName().IsMatch(Value);
-
-    /// <summary>Refuses a name that is no client's: it would be part of a queue's name and of keys.</summary>
-    /// <exception cref="FormatException">It is not 1 to 63 lower-case letters, digits and hyphens.</exception>
-    public static void RequireClient(string client)
-    {
-        if (!ClientName().IsMatch(client))
-            throw new FormatException(
-                $"'{client[..Math.Min(client.Length, 80)]}' is no name of a client: 1 to 63 lower-case letters, digits and hyphens.");
-    }
+    /// <summary>Whether it can be part of the names of queues and of keys.</summary>
+    public bool IsSound => Names.IsSound(Value);
 
     /// <summary>The queue of one client; every worker of that client reads it, and nobody else.</summary>
     public string QueueOf(string client) => $"fedkseed-{Value}-client-{client}";
@@ -58,17 +48,13 @@ public sealed partial record FederationName(string Value)
     /// Where messages for one client are sent. The exchange, so that the sender declares no queue and none of its arguments.
     /// </summary>
     public Uri AddressOf(string client) => new($"exchange:{QueueOf(client)}");
-
-    [GeneratedRegex("^[a-z0-9][a-z0-9-]{0,62}$")]
-    private static partial Regex ClientName();
 }
 
 /// <summary>What all services share about the bus: transport, serialisation, names, retries.</summary>
 public static class FederationBus
 {
     public static IHostApplicationBuilder AddFederationBus(
-        this IHostApplicationBuilder builder,
-        Action<IBusRegistrationConfigurator> consumers)
+        this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> consumers)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
@@ -80,7 +66,7 @@ public static class FederationBus
                 "Bus:Broker must be an address like amqp://user:password@host:5672/.")
             .Validate(
                 _ => federation.IsSound,
-                $"Federation:Name is '{federation.Value}', not 1 to 63 lower-case letters, digits and hyphens.")
+                $"Federation:Name is '{federation.Value}', not {Names.Rule}.")
             .ValidateOnStart();
         builder.Services.Configure<MassTransitHostOptions>(host =>
         {
@@ -206,6 +192,7 @@ public static class FederationBus
             json.WriteIndented = false;
             // A null where the contract has none is refused here, before a consumer trips over it.
             json.RespectNullableAnnotations = true;
+            json.RespectRequiredConstructorParameters = true;
             return json;
         });
 }

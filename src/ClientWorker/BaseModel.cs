@@ -5,7 +5,6 @@ using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
-using FedKSeed.Perturbation.Directions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using TorchSharp;
@@ -41,19 +40,11 @@ public sealed class BaseModel : IDisposable
     /// <summary>SHA-256 of the base checkpoint's tensors.</summary>
     public string Digest { get; }
 
-    /// <summary>The directions that a version is a sum of.</summary>
-    public static SeedPool PoolOf(ModelVersion version)
-    {
-        ArgumentNullException.ThrowIfNull(version);
-        return new SeedPool(version.PoolKey, version.SeedCount, DirectionSchemes.Parse(version.Scheme));
-    }
-
     /// <summary>All weights of a version of this model, in the compute type.</summary>
     public ModelWeights Rebuild(ModelVersion version)
     {
         ArgumentNullException.ThrowIfNull(version);
-        var quantised = PackedIntegers.UnpackSigned(version.Quantised, version.SeedCount, version.QuantisedBits);
-        return Model.Rebuild(new Rebuilder(PoolOf(version), quantised, version.Shift), _degreeOfParallelism);
+        return Model.Rebuild(new Rebuilder(version.Directions, version.Values(), version.Shift), _degreeOfParallelism);
     }
 
     /// <summary>Where it computes: cpu, or cuda:N.</summary>

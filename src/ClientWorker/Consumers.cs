@@ -25,7 +25,7 @@ public sealed class SeedsAssignedConsumer(
         metrics.Assigned(context.ReceiveContext.Body.Length ?? 0);
         if (finished.Find(assignment) is not { } report)
         {
-            var client = clients[assignment.Client];
+            var client = clients[assignment.Assignment.Client];
             var run = new AssignmentRun(assignment, client.Sequences.Count);
             var shown = time.GetTimestamp();
             await TellProgressAsync(context, run);
@@ -46,12 +46,14 @@ public sealed class SeedsAssignedConsumer(
     /// <summary>Bounds of what a federation's settings allow: an assignment beyond them would exhaust this process.</summary>
     private void RequireSound(SeedsAssigned assignment)
     {
-        if (clients.All.All(client => client.Name != assignment.Client))
-            throw new FormatException($"this worker works for no client '{assignment.Client}'");
-        if (assignment.Steps is < 1 or > 4096 || assignment.BatchSize is < 1 or > 4096 || assignment.Model.SeedCount is < 1 or > 65_536
+        if (clients.All.All(client => client.Name != assignment.Assignment.Client))
+            throw new FormatException($"this worker works for no client '{assignment.Assignment.Client}'");
+        if (assignment.Steps is < 1 or > Limits.Steps || assignment.BatchSize is < 1 or > Limits.BatchSize
+            || assignment.Model.Directions.SeedCount is < 1 or > Limits.Seeds
             || !double.IsFinite(assignment.LearningRate) || !float.IsFinite(assignment.Epsilon))
             throw new FormatException(
-                $"{assignment.Steps} steps of {assignment.BatchSize} examples over {assignment.Model.SeedCount} seeds are no assignment");
+                $"{assignment.Steps} steps of {assignment.BatchSize} examples over "
+                    + $"{assignment.Model.Directions.SeedCount} seeds are no assignment");
     }
 
     /// <summary>For those who look on: an assignment does not fail because nobody hears of it.</summary>
@@ -70,9 +72,7 @@ public sealed class SeedsAssignedConsumer(
     private LocalProgress Progress(ConsumeContext<SeedsAssigned> context, AssignmentRun run) => new()
     {
         Federation = context.Message.Federation,
-        Round = context.Message.Round,
-        Client = context.Message.Client,
-        Turn = context.Message.Turn,
+        Assignment = context.Message.Assignment,
         Worker = options.Value.Name,
         Step = run.Steps,
         Steps = context.Message.Steps,
@@ -108,9 +108,7 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
     public ScalarsReported Report() => new()
     {
         Federation = assignment.Federation,
-        Round = assignment.Round,
-        Client = assignment.Client,
-        Turn = assignment.Turn,
+        Assignment = assignment.Assignment,
         BaseVersion = assignment.Model.Version,
         Examples = examples,
         Scalars = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_scalars)).ToArray(),
@@ -124,11 +122,12 @@ public sealed class FinishedReports
     private readonly ConcurrentDictionary<string, ScalarsReported> _byClient = new(StringComparer.Ordinal);
 
     public ScalarsReported? Find(SeedsAssigned assignment) =>
-        _byClient.TryGetValue(assignment.Client, out var report)
-            && (report.Round, report.Turn) == (assignment.Round,
-                assignment.Turn) && report.Federation == assignment.Federation ? report : null;
+        _byClient.TryGetValue(assignment.Assignment.Client, out var report)
+            && report.Assignment == assignment.Assignment && report.Federation == assignment.Federation
+            ? report
+            : null;
 
-    public void Keep(ScalarsReported report) => _byClient[report.Client] = report;
+    public void Keep(ScalarsReported report) => _byClient[report.Assignment.Client] = report;
 }
 
 /// <summary>Tells the operator of a client that its report did not count.</summary>
@@ -136,7 +135,7 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 {
     public Task Consume(ConsumeContext<ReportRejected> context)
     {
-        Rejected(context.Message.Client, context.Message.Round, context.Message.Reason);
+        Rejected(context.Message.Assignment.Client, context.Message.Assignment.Round, context.Message.Reason);
         return Task.CompletedTask;
     }
 
@@ -146,9 +145,7 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 
 /// <summary>Scores a version on the held-out data, each version once.</summary>
 public sealed class EvaluationRequestedConsumer(
-    VersionScoring scoring,
-    FederationBase baseModel,
-    FederationName federation) : IConsumer<EvaluationRequested>
+    VersionScoring scoring, FederationBase baseModel, FederationName federation) : IConsumer<EvaluationRequested>
 {
     public async Task Consume(ConsumeContext<EvaluationRequested> context)
     {

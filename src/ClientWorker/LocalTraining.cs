@@ -30,7 +30,7 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
         ArgumentNullException.ThrowIfNull(assignment);
         ArgumentNullException.ThrowIfNull(client);
         var seeds = PackedIntegers.UnpackUnsigned(
-            assignment.Seeds, assignment.Steps, PackedIntegers.BitsForIndexBelow(assignment.Model.SeedCount));
+            assignment.Seeds, assignment.Steps, PackedIntegers.BitsForIndexBelow(assignment.Model.Directions.SeedCount));
         var batches = new BatchSchedule(BatchKey(assignment), client.Sequences.Count, assignment.BatchSize);
 
         await _free.WaitAsync(cancel);
@@ -66,7 +66,7 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
 
     private ZerothOrderTrainer TakeTrainer(ModelVersion version)
     {
-        var pool = BaseModel.PoolOf(version);
+        var pool = version.Directions;
         while (_idle.TryTake(out var trainer))
         {
             if (trainer.Pool == pool)
@@ -81,7 +81,7 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     {
         lock (_versionLock)
         {
-            if (_latest is not { } latest || !IsSame(latest.Version, version))
+            if (_latest is not { } latest || latest.Version != version)
             {
                 _latest?.Weights.Dispose();
                 _latest = null;
@@ -93,17 +93,14 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
         }
     }
 
-    private static bool IsSame(ModelVersion a, ModelVersion b) =>
-        a.Version == b.Version && a.BaseModelDigest == b.BaseModelDigest && BaseModel.PoolOf(a) == BaseModel.PoolOf(b)
-            && a.Shift == b.Shift && a.Quantised.AsSpan().SequenceEqual(b.Quantised);
-
     /// <summary>
-    /// Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.
+    /// Which examples a step sees follows from the assignment alone (SPEC 4), so a second worker that takes it over does the same.
     /// </summary>
     private static ulong BatchKey(SeedsAssigned assignment)
     {
-        var turn = assignment.Turn == 0 ? "" : $"/{assignment.Turn}";
-        var name = $"fedkseed/batches/1:{assignment.Model.PoolKey}:{assignment.Round}:{assignment.Client}{turn}";
+        var turn = assignment.Assignment.Turn == 0 ? "" : $"/{assignment.Assignment.Turn}";
+        var name =
+            $"fedkseed/batches/1:{assignment.Model.Directions.PoolKey}:{assignment.Assignment.Round}:{assignment.Assignment.Client}{turn}";
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 }

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.ComponentModel.DataAnnotations;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
@@ -59,7 +60,7 @@ public sealed class WorkerOptions
 
 public sealed class ClientOptions
 {
-    [Required, RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
+    [Required, RegularExpression(Names.Pattern, ErrorMessage = "{0} must be " + Names.Rule + ".")]
     public string Name { get; set; } = "";
 
     /// <summary>Instruction data: JSON lines, JSON or Parquet.</summary>

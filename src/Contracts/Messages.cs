@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace FedKSeed.Contracts;
 
 // Messages are facts, past tense, or commands, imperative. Each names its federation; what identifies an effect is a natural key
@@ -111,46 +109,12 @@ public sealed record ClientAnnounced
     public required string Device { get; init; }
 }
 
-/// <summary>
-/// A version of the model on the wire: with the base checkpoint, all that a worker needs to rebuild every weight. 10 240 bytes of
-/// <see cref="Quantised"/> at K = 4096.
-/// </summary>
-public sealed record ModelVersion
-{
-    public required int Version { get; init; }
-
-    /// <summary>SHA-256 of the base checkpoint's tensors; a worker with another one refuses.</summary>
-    public required string BaseModelDigest { get; init; }
-
-    public required string Scheme { get; init; }
-
-    public required ulong PoolKey { get; init; }
-
-    /// <summary>K.</summary>
-    public required int SeedCount { get; init; }
-
-    /// <summary>s: the unit of q is 2^(s−40).</summary>
-    public required int Shift { get; init; }
-
-    /// <summary>Bits of one q: 20 at K = 4096.</summary>
-    public required int QuantisedBits { get; init; }
-
-    /// <summary>q[K], packed by <see cref="PackedIntegers.PackSigned"/>.</summary>
-    public required byte[] Quantised { get; init; }
-}
-
 /// <summary>SeedService's assignment to one client, sent to that client's queue alone.</summary>
 public sealed record SeedsAssigned
 {
     public required string Federation { get; init; }
 
-    public required int Round { get; init; }
-
-    public required string Client { get; init; }
-
-    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public int Turn { get; init; }
+    public required AssignmentKey Assignment { get; init; }
 
     public required ModelVersion Model { get; init; }
 
@@ -177,13 +141,7 @@ public sealed record ScalarsReported
 {
     public required string Federation { get; init; }
 
-    public required int Round { get; init; }
-
-    public required string Client { get; init; }
-
-    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public int Turn { get; init; }
+    public required AssignmentKey Assignment { get; init; }
 
     public required int BaseVersion { get; init; }
 
@@ -202,13 +160,7 @@ public sealed record ReportAccepted
 {
     public required string Federation { get; init; }
 
-    public required int Round { get; init; }
-
-    public required string Client { get; init; }
-
-    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public int Turn { get; init; }
+    public required AssignmentKey Assignment { get; init; }
 
     /// <summary>Size of the serialised report, envelope included.</summary>
     public required long ReportBytes { get; init; }
@@ -219,13 +171,7 @@ public sealed record ReportRejected
 {
     public required string Federation { get; init; }
 
-    public required int Round { get; init; }
-
-    public required string Client { get; init; }
-
-    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public int Turn { get; init; }
+    public required AssignmentKey Assignment { get; init; }
 
     public required string Reason { get; init; }
 }
@@ -235,13 +181,7 @@ public sealed record LocalProgress
 {
     public required string Federation { get; init; }
 
-    public required int Round { get; init; }
-
-    public required string Client { get; init; }
-
-    /// <summary>How many assignments of this round the client got before this one: above 0 in a continuous federation only.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public int Turn { get; init; }
+    public required AssignmentKey Assignment { get; init; }
 
     public required string Worker { get; init; }
 

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
 
@@ -30,18 +31,16 @@ public static class FederationDecisions
     public static IReadOnlyList<LogEvent> Open(FederationState state, FederationSettings settings)
     {
         if (state.Settings is null)
-            return [new FederationOpenedEntry(settings)];
-        return state.Settings == settings
+            return [new FederationOpenedEntry(LogProtocol.Current, settings)];
+        return SettingsJson.Canonical(state.Settings) == SettingsJson.Canonical(settings)
             ? []
             : throw new InvalidOperationException(
                 $"Federation '{settings.Name}' was opened with other settings: {Differences(state.Settings, settings)}.");
     }
 
     private static string Differences(FederationSettings recorded, FederationSettings given) =>
-        string.Join("; ", typeof(FederationSettings).GetProperties()
-            .Select(property => (property.Name, Recorded: property.GetValue(recorded), Given: property.GetValue(given)))
-            .Where(setting => !Equals(setting.Recorded, setting.Given))
-            .Select(setting => $"{setting.Name} is {setting.Recorded} in its log, {setting.Given} was given"));
+        string.Join("; ", SettingsJson.Differences(recorded, given)
+            .Select(setting => $"{setting.Path} is {setting.One} in its log, {setting.Other} was given"));
 
     /// <summary>Starts a round: an assignment for every participant, drawn from the present version's distribution.</summary>
     public static IReadOnlyList<LogEvent> StartRound(FederationState state, int round, IEnumerable<string> participants)
@@ -81,7 +80,7 @@ public static class FederationDecisions
     internal static SeedsAssignedEntry Assign(FederationState state, AssignmentKey key)
     {
         var settings = state.Settings!;
-        var seeds = state.Distribution!.Draw(settings.PoolKey, key, settings.StepsPerRound);
+        var seeds = state.Distribution!.Draw(settings.Directions.PoolKey, key, settings.StepsPerRound);
         return new SeedsAssignedEntry(key.Round, key.Client, state.Version, settings.LearningRateOf(key.Round), seeds, key.Turn);
     }
 
@@ -117,8 +116,8 @@ public static class FederationDecisions
         var steps = assignment.Seeds.Length;
         if (report.BaseVersion != assignment.BaseVersion)
             return $"it is based on version {report.BaseVersion}, its assignment on {assignment.BaseVersion}";
-        if (report.Examples is < 1 or > 100_000_000)
-            return $"{report.Examples} examples are not between 1 and 100000000";
+        if (report.Examples is < 1 or > Limits.Examples)
+            return $"{report.Examples} examples are not between 1 and {Limits.Examples}";
         if (report.Scalars.Length + report.SkippedSteps.Count != steps)
             return $"{report.Scalars.Length} scalars and {report.SkippedSteps.Count} skipped steps are not {steps} steps";
         for (var k = 0; k < report.SkippedSteps.Count; k++)
@@ -148,13 +147,15 @@ public static class FederationDecisions
     /// <summary>The commit of what the log holds uncommitted, and the accumulators after it.</summary>
     internal static (RoundCommittedEntry Entry, ReadOnlyMemory<long> Accumulators) CommitOf(FederationState state, RoundEnd closed)
     {
-        var reports = state.Uncommitted.ConvertAll(item => new WeightedReport(
-            Accumulators.Weight(item.Report.Examples, state.Version - item.Report.BaseVersion),
+        var reports = state.Uncommitted.ConvertAll(item => new AggregatedReport(
+            item.Report.Client,
+            item.Report.Examples,
+            state.Version - item.Report.BaseVersion,
             item.Report.Seeds,
             Contributions(item.Assignment.LearningRate, item.Report.Scalars.Span)));
-        var accumulators = Accumulators.Commit(state.Accumulators, reports);
+        var (weights, accumulators) = state.Settings!.Aggregation.Commit(state.Accumulators, reports);
         var committed = state.Uncommitted
-            .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, reports[k].Weight, item.Report.Turn)).ToArray();
+            .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, weights[k], item.Report.Turn)).ToArray();
         var entry = new RoundCommittedEntry(
             state.Round!.Number, closed, state.Version + 1, committed, Accumulators.Digest(accumulators.Span));
         return (entry, accumulators);

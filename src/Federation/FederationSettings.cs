@@ -1,61 +1,56 @@
 using System.ComponentModel.DataAnnotations;
-using System.Text.Json.Serialization;
+using FedKSeed.Contracts;
+using FedKSeed.Federation.Sampling;
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Aggregation;
 
 namespace FedKSeed.Federation;
 
-public enum SeedSampling
+/// <summary>Which version a federation that ends as planned keeps.</summary>
+public enum KeptVersion
 {
-    /// <summary>FedKSeed: every direction of the pool is equally likely.</summary>
-    Uniform,
+    /// <summary>The last one.</summary>
+    Last,
 
-    /// <summary>FedKSeed-Pro: directions with a larger mean projected gradient are likelier.</summary>
-    Importance,
-}
-
-public enum LearningRateSchedule
-{
-    Constant,
-
-    /// <summary>Falls in a straight line to zero after the last round.</summary>
-    Linear,
-
-    /// <summary>Falls along half a cosine to zero after the last round.</summary>
-    Cosine,
+    /// <summary>The one with the least held-out loss of those that were evaluated; the last one where none was.</summary>
+    Best,
 }
 
 /// <summary>Everything that a federation is: recorded once, in the first entry of its log, and never changed afterwards.</summary>
 public sealed record FederationSettings
 {
     /// <summary>Names the log, the queues and the keys of the federation.</summary>
-    [RegularExpression("^[a-z0-9][a-z0-9-]{0,62}$", ErrorMessage = "{0} must be 1 to 63 lower-case letters, digits and hyphens.")]
+    [RegularExpression(Names.Pattern, ErrorMessage = "{0} must be " + Names.Rule + ".")]
     public string Name { get; init; } = "federation";
 
     /// <summary>SHA-256 of the base checkpoint's tensors, hexadecimal: what every rebuild starts from.</summary>
-    [RegularExpression("^[0-9a-f]{64}$", ErrorMessage = "{0} must be 64 hexadecimal digits, the SHA-256 of the base model's tensors.")]
+    [RegularExpression(@"\A[0-9a-f]{64}\z", ErrorMessage = "{0} must be 64 hexadecimal digits, the SHA-256 of the base model's tensors.")]
     public string BaseModelDigest { get; init; } = "";
 
-    /// <summary>How seeds become directions; see the specification's sections 2 and 3.</summary>
-    [AllowedValues("philox-rademacher/1", "philox-gaussian/1",
-        ErrorMessage = "{0} must be philox-rademacher/1 or philox-gaussian/1.")]
-    public string Scheme { get; init; } = "philox-rademacher/1";
+    /// <summary>What the model moves along.</summary>
+    [Required]
+    public DirectionSpace Directions { get; init; } = new();
 
-    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)]
-    public ulong PoolKey { get; init; } = 1;
+    /// <summary>How seeds are drawn.</summary>
+    [Required]
+    public SamplingRule Sampling { get; init; } = SamplingRule.Uniform;
 
-    /// <summary>K, the number of directions in the pool.</summary>
-    [Range(1, 65_536)]
-    public int SeedCount { get; init; } = 4096;
+    /// <summary>How reports become a commit.</summary>
+    [Required]
+    public AggregationRule Aggregation { get; init; } = AggregationRule.WeightedMean;
 
-    public SeedSampling Sampling { get; init; } = SeedSampling.Uniform;
+    /// <summary>Which version is kept at the end.</summary>
+    [EnumDataType(typeof(KeptVersion))]
+    public KeptVersion Keep { get; init; }
 
-    [Range(1, 1_000_000)]
+    [Range(1, Limits.Rounds)]
     public int Rounds { get; init; } = 60;
 
     /// <summary>τ, the zeroth-order steps of one assignment.</summary>
-    [Range(1, 4096)]
+    [Range(1, Limits.Steps)]
     public int StepsPerRound { get; init; } = 25;
 
-    [Range(1, 4096)]
+    [Range(1, Limits.BatchSize)]
     public int BatchSize { get; init; } = 16;
 
     /// <summary>ε, half the distance between the two points at which a step takes the loss.</summary>
@@ -66,6 +61,7 @@ public sealed record FederationSettings
     [Range(1e-12, 1.0)]
     public double LearningRate { get; init; } = 6e-4;
 
+    [Required]
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Cosine;
 
     /// <summary>A scalar beyond this is refused: it says that something is broken, not where the loss falls.</summary>
@@ -143,17 +139,8 @@ public sealed record FederationSettings
     [Range(1.0, 1e6)]
     public double DivergenceFactor { get; init; } = 3;
 
-    /// <summary>Share of <see cref="LearningRate"/> that assignments of a round use; rounds count from 1.</summary>
-    public double LearningRateOf(int round)
-    {
-        var done = (double)(round - 1) / Rounds;
-        return Schedule switch
-        {
-            LearningRateSchedule.Linear => LearningRate * (1 - done),
-            LearningRateSchedule.Cosine => LearningRate * 0.5 * (1 + Math.Cos(Math.PI * done)),
-            _ => LearningRate,
-        };
-    }
+    /// <summary>η of the assignments of a round; rounds count from 1.</summary>
+    public double LearningRateOf(int round) => LearningRate * Schedule.Share((double)(round - 1) / Rounds);
 
     public bool IsEvaluationDue(int version) =>
         EvaluateEvery > 0 && (version % EvaluateEvery == 0 || version == Rounds);
@@ -163,10 +150,11 @@ public sealed record FederationSettings
     {
         var faults = new List<ValidationResult>();
         Validator.TryValidateObject(this, new ValidationContext(this), faults, validateAllProperties: true);
+        if (Directions is not null)
+            Validator.TryValidateObject(Directions, new ValidationContext(Directions), faults, validateAllProperties: true);
         var messages = faults.Select(fault => fault.ErrorMessage!).ToList();
-        // One contribution is η·g in units of 2^-40; 4096 of them must stay inside an int64.
-        if (LearningRate * MaximumScalar > 1024)
-            messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed 1024.");
+        if (LearningRate * MaximumScalar > Limits.Contribution)
+            messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed {Limits.Contribution}.");
         if (Synchronous && (Quorum < 1 || OverSelection > 1 || CommitEvery > 0))
             messages.Add(
                 $"{nameof(Quorum)} and {nameof(OverSelection)} must be 1 and {nameof(CommitEvery)} 0 when {nameof(Synchronous)} is set.");

@@ -1,38 +1,9 @@
 using System.Collections.Immutable;
-using System.Globalization;
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation;
-
-/// <summary>An assignment is known by its round, its client and, in a continuous federation, its turn.</summary>
-/// <param name="Turn">How many assignments of this round the client got before it.</param>
-public readonly record struct AssignmentKey(int Round, string Client, int Turn = 0) : IComparable<AssignmentKey>
-{
-    public int CompareTo(AssignmentKey other) =>
-        Round != other.Round ? Round.CompareTo(other.Round)
-        : string.CompareOrdinal(Client, other.Client) is var order and not 0 ? order
-        : Turn.CompareTo(other.Turn);
-
-    /// <summary>The client's next one in this round.</summary>
-    public AssignmentKey Next => this with { Turn = Turn + 1 };
-
-    /// <exception cref="FormatException">It is not what <see cref="ToString"/> gives.</exception>
-    public static AssignmentKey Parse(string text)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        var parts = text.Split('/');
-        return new AssignmentKey(
-            int.Parse(parts[0], CultureInfo.InvariantCulture), parts[1],
-            parts.Length > 2 ? int.Parse(parts[2], CultureInfo.InvariantCulture) : 0);
-    }
-
-    /// <summary>Names of clients have no slash.</summary>
-    public override string ToString() =>
-        Turn == 0 ?
-            string.Create(CultureInfo.InvariantCulture, $"{Round}/{Client}") :
-            string.Create(CultureInfo.InvariantCulture, $"{Round}/{Client}/{Turn}");
-}
 
 /// <param name="Seeds">Empty once the report is in the log.</param>
 /// <param name="IsReported">Whether the log holds its report.</param>
@@ -86,18 +57,34 @@ public sealed record FederationState
     /// <summary>When the present version came to be.</summary>
     public DateTimeOffset VersionSince { get; init; }
 
-    public ImmutableList<ModelEvaluatedEntry> Evaluations { get; init; } = [];
+    /// <summary>Evaluations by version.</summary>
+    public ImmutableSortedDictionary<int, ModelEvaluatedEntry> Evaluations { get; init; } =
+        ImmutableSortedDictionary<int, ModelEvaluatedEntry>.Empty;
+
+    /// <summary>The first evaluation in the log: what a divergence is measured by.</summary>
+    public ModelEvaluatedEntry? FirstEvaluation { get; init; }
+
+    /// <summary>The last evaluation in the log.</summary>
+    public ModelEvaluatedEntry? LatestEvaluation { get; init; }
+
+    /// <summary>The evaluation with the least finite loss, the earlier in the log of equals.</summary>
+    public ModelEvaluatedEntry? BestEvaluation { get; init; }
+
+    /// <summary>The first evaluation in the log whose loss reached the target, if the federation has one.</summary>
+    public ModelEvaluatedEntry? TargetReachedBy { get; init; }
 
     public FederationClosedEntry? Closed { get; init; }
 
     /// <summary>Rounds close after a number of reports, and free clients join the open one.</summary>
     public bool IsContinuous => Settings is { CommitEvery: > 0 };
 
-    public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.Find(evaluation => evaluation.Version == version);
+    public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.GetValueOrDefault(version);
 
     /// <summary>The evaluated version with the least held-out loss; the base model when none was evaluated.</summary>
-    public int BestVersion =>
-        Evaluations.Where(evaluation => evaluation.Loss is not null).OrderBy(evaluation => evaluation.Loss).FirstOrDefault()?.Version ?? 0;
+    public int BestVersion => BestEvaluation?.Version ?? 0;
+
+    /// <summary>The version that the settings keep when nothing went wrong.</summary>
+    public int KeptVersion => Settings is { Keep: Federation.KeptVersion.Best } && BestEvaluation is { } best ? best.Version : Version;
 
     public bool HasDiverged
     {
@@ -105,10 +92,8 @@ public sealed record FederationState
         {
             if (!LastCommitHadScalars)
                 return true;
-            if (Evaluations.IsEmpty)
-                return false;
-            var (first, last) = (Evaluations[0], Evaluations[^1]);
-            return last.Loss is not { } loss || loss > first.Loss * Settings!.DivergenceFactor;
+            return FirstEvaluation is { } first && LatestEvaluation is { } latest
+                && (latest.Loss is not { } loss || loss > first.Loss * Settings!.DivergenceFactor);
         }
     }
 }

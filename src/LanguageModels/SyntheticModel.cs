@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
 using FedKSeed.LanguageModels.Architectures;
@@ -73,7 +74,7 @@ public sealed class SyntheticModel : IDisposable
     // About what trained models have.
     private const float Size = 0.02f;
 
-    private static readonly SeedPool Pool = new(0x5EED, 1, DirectionScheme.PhiloxRademacher);
+    private static readonly DirectionSpace Pool = new() { PoolKey = 0x5EED, SeedCount = 1 };
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("fedkseed-shape-");
 

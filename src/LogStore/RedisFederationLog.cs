@@ -1,6 +1,6 @@
+using FedKSeed.Contracts;
 using System.Text.Json;
 using FedKSeed.Federation;
-using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
 using Polly;
 using Polly.Retry;

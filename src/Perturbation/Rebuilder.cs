@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Buffers;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
@@ -33,16 +34,19 @@ public sealed class Rebuilder
     /// <param name="quantised">q, one per seed of the pool.</param>
     /// <param name="shift">s, 0 to 63.</param>
     /// <exception cref="ArgumentException">q does not fit the pool, or Σ|q| exceeds 2³¹ − 1, which SPEC 6 rules out.</exception>
-    public Rebuilder(SeedPool pool, ReadOnlySpan<int> quantised, int shift)
+    public Rebuilder(DirectionSpace pool, ReadOnlySpan<int> quantised, int shift)
         : this(KernelPaths.Best, pool, quantised, shift)
     {
     }
 
     /// <summary>On a chosen path, for comparison.</summary>
-    public Rebuilder(KernelPath path, SeedPool pool, ReadOnlySpan<int> quantised, int shift)
+    public Rebuilder(KernelPath path, DirectionSpace pool, ReadOnlySpan<int> quantised, int shift)
     {
-        if (quantised.Length != pool.Count)
-            throw new ArgumentException($"{quantised.Length} quantised accumulators for a pool of {pool.Count} seeds.", nameof(quantised));
+        _ = pool.Require();
+        if (quantised.Length != pool.SeedCount)
+            throw new ArgumentException(
+                $"{quantised.Length} quantised accumulators for a pool of {pool.SeedCount} seeds.",
+                nameof(quantised));
         ArgumentOutOfRangeException.ThrowIfNegative(shift);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shift, MaxShift);
         long magnitude = 0;
@@ -50,14 +54,13 @@ public sealed class Rebuilder
             magnitude += Math.Abs((long)q);
         if (magnitude > int.MaxValue)
             throw new ArgumentException(
-                $"The quantised accumulators sum to {magnitude} in magnitude; sums are exact only up to 2^31 − 1.",
-                nameof(quantised));
+                $"The quantised accumulators sum to {magnitude} in magnitude; sums are exact only up to 2^31 − 1.", nameof(quantised));
         Pool = pool;
         _factor = Factor(pool.Scheme, shift);
         _kernel = new RebuildKernel(path, pool, quantised);
     }
 
-    public SeedPool Pool { get; }
+    public DirectionSpace Pool { get; }
 
     /// <summary>q, one per seed.</summary>
     internal ReadOnlySpan<int> Quantised => _kernel.Quantised;
@@ -73,12 +76,7 @@ public sealed class Rebuilder
     /// <param name="degreeOfParallelism">Threads to use; the result does not depend on it.</param>
     public void Rebuild(int tensor, long firstElement, ReadOnlySpan<float> baseWeights, Span<float> weights, int degreeOfParallelism = 1) =>
         Rebuild(
-            tensor,
-            firstElement,
-            TensorType.F32,
-            MemoryMarshal.AsBytes(baseWeights),
-            MemoryMarshal.AsBytes(weights),
-            degreeOfParallelism);
+            tensor, firstElement, TensorType.F32, MemoryMarshal.AsBytes(baseWeights), MemoryMarshal.AsBytes(weights), degreeOfParallelism);
 
     /// <summary>Rebuilds a range of a tensor in the checkpoint's own type: F32, F16 or BF16.</summary>
     public void Rebuild(
@@ -89,7 +87,8 @@ public sealed class Rebuilder
         ArgumentOutOfRangeException.ThrowIfLessThan(degreeOfParallelism, 1);
         if (baseElements.Length != elements.Length || elements.Length % type.Size() != 0)
             throw new ArgumentException(
-                $"{baseElements.Length} bytes of base and {elements.Length} bytes of target are not equally many elements of {type.Name()}.");
+                $"{baseElements.Length} bytes of base and {elements.Length} bytes of target are not equally many elements of "
+                    + $"{type.Name()}.");
         Run(new ElementRange(tensor, firstElement, type), baseElements, elements, degreeOfParallelism);
     }
 
@@ -133,8 +132,8 @@ public sealed class Rebuilder
     }
 
     /// <summary>What one unit of acc is worth: −2^(s−40), or −2^(s−52) where acc counts multiples of 2⁻¹².</summary>
-    internal static float Factor(DirectionScheme scheme, int shift) =>
-        -MathF.ScaleB(1f, shift + AccumulatorExponent + (scheme == DirectionScheme.PhiloxGaussian ? GaussianTransform.UnitExponent : 0));
+    internal static float Factor(string scheme, int shift) =>
+        -MathF.ScaleB(1f, shift + AccumulatorExponent + (scheme == DirectionSchemes.Gaussian ? GaussianTransform.UnitExponent : 0));
 
     private readonly record struct ElementRange(int Tensor, long FirstElement, TensorType Type);
 }

@@ -12,7 +12,7 @@ public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeU
     {
         if (context.Message.Federation != federation.Value)
             return;
-        FederationName.RequireClient(context.Message.Client);
+        Names.RequireClient(context.Message.Client);
         await presence.HeardAsync(context.Message.Client);
         wakeUp.Now();
     }

@@ -15,7 +15,7 @@ public static class IncomingMessages
         if (message.Scalars.Length % sizeof(float) != 0)
             throw new FormatException($"its scalars are {message.Scalars.Length} bytes, not a whole number of float32");
         return new Report(
-            new AssignmentKey(message.Round, message.Client, message.Turn),
+            message.Assignment,
             message.BaseVersion,
             message.Examples,
             MemoryMarshal.Cast<byte, float>(message.Scalars).ToArray(),
@@ -35,7 +35,8 @@ public static class IncomingMessages
         if (message.Examples < 1 || message.Loss is { } loss && (!double.IsFinite(loss) || loss < 0)
             || message.ExactMatch is not (>= 0 and <= 1) || message.RougeL is not (>= 0 and <= 1))
             throw new FormatException(
-                $"{message.Examples} examples, loss {message.Loss}, exact match {message.ExactMatch} and ROUGE-L {message.RougeL} are no evaluation");
+                $"{message.Examples} examples, loss {message.Loss}, exact match {message.ExactMatch} and ROUGE-L {message.RougeL} are no "
+                    + "evaluation");
         return new ModelEvaluatedEntry(message.Version, message.Examples, message.Loss, message.ExactMatch, message.RougeL);
     }
 }

@@ -1,6 +1,5 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
-using FedKSeed.Federation.Aggregation;
 
 namespace FedKSeed.SeedService;
 
@@ -8,33 +7,16 @@ namespace FedKSeed.SeedService;
 public static class OutgoingMessages
 {
     /// <summary>The present version of the model, quantised and packed.</summary>
-    public static ModelVersion Model(FederationState state)
-    {
-        var settings = state.Settings!;
-        var quantised = QuantisedAccumulators.Of(state.Accumulators.Span);
-        var bits = QuantisedAccumulators.BitsPerValue(settings.SeedCount);
-        return new ModelVersion
-        {
-            Version = state.Version,
-            BaseModelDigest = settings.BaseModelDigest,
-            Scheme = settings.Scheme,
-            PoolKey = settings.PoolKey,
-            SeedCount = settings.SeedCount,
-            Shift = quantised.Shift,
-            QuantisedBits = bits,
-            Quantised = PackedIntegers.PackSigned(quantised.Values.Span, bits),
-        };
-    }
+    public static ModelVersion Model(FederationState state) =>
+        ModelVersion.Of(state.Version, state.Settings!.BaseModelDigest, state.Settings.Directions, state.Accumulators.Span);
 
     public static SeedsAssigned Assignment(FederationSettings settings, ModelVersion model, Assignment assignment) => new()
     {
         Federation = settings.Name,
-        Round = assignment.Key.Round,
-        Client = assignment.Key.Client,
-        Turn = assignment.Key.Turn,
+        Assignment = assignment.Key,
         Model = model,
         Steps = assignment.Seeds.Length,
-        Seeds = PackedIntegers.PackUnsigned(assignment.Seeds.Span, PackedIntegers.BitsForIndexBelow(settings.SeedCount)),
+        Seeds = PackedIntegers.PackUnsigned(assignment.Seeds.Span, PackedIntegers.BitsForIndexBelow(settings.Directions.SeedCount)),
         BatchSize = settings.BatchSize,
         LearningRate = assignment.LearningRate,
         Epsilon = settings.Epsilon,

@@ -1,9 +1,9 @@
+using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation.Cuda;
-using FedKSeed.Perturbation.Directions;
 using static TorchSharp.torch;
 
 namespace FedKSeed.Training;
@@ -20,7 +20,7 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
     private sealed record Piece(int First, int Count, long FirstRow, long Rows, WeightViews Views);
 
     private readonly ModelWeights _weights;
-    private readonly SeedPool _pool;
+    private readonly DirectionSpace _pool;
     private readonly DevicePerturb _perturb;
     private readonly WeightBuffer _scratch;
     private readonly SegmentTable _segments;
@@ -37,7 +37,7 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
     /// <param name="pool">Where the directions come from.</param>
     /// <param name="type">What the forward pass computes in.</param>
     /// <param name="decoder">Which parameters are looked up, and which is the output layer.</param>
-    public DevicePerturbedWeights(ModelWeights weights, SeedPool pool, ComputeType type, Decoder decoder)
+    public DevicePerturbedWeights(ModelWeights weights, DirectionSpace pool, ComputeType type, Decoder decoder)
     {
         var kernels = weights.Device.Kernels ?? throw new ArgumentException("The weights are not on a device.", nameof(weights));
         (_weights, _pool) = (weights, pool);

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Buffers;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
@@ -19,7 +20,7 @@ internal sealed class PerturbedWeights : IPerturbedWeights
     private const int MaxPiece = 1 << 28, MaxRoundedPiece = 1 << 14;
 
     private readonly ModelWeights _weights;
-    private readonly SeedPool _pool;
+    private readonly DirectionSpace _pool;
     private readonly WeightBuffer _scratch;
     private readonly WeightViews[] _views;
 
@@ -33,7 +34,7 @@ internal sealed class PerturbedWeights : IPerturbedWeights
     /// <param name="weights">w, float32.</param>
     /// <param name="pool">Where the directions come from.</param>
     /// <param name="type">What the forward pass computes in.</param>
-    public PerturbedWeights(ModelWeights weights, SeedPool pool, ComputeType type)
+    public PerturbedWeights(ModelWeights weights, DirectionSpace pool, ComputeType type)
     {
         (_weights, _pool) = (weights, pool);
         var parameters = weights.Layout.Parameters;
@@ -78,8 +79,8 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                 {
                     var count = (int)Math.Min(tensor.Count - first, MaxPiece);
                     var direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
-                    Perturbation.Perturb
-                        .Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
+                    Perturbation.Perturb.Advance(
+                        direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
                 }
             }
             _isPending[parameter.Index] = false;

@@ -1,6 +1,6 @@
+using FedKSeed.Contracts;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Weights;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Training;
 
@@ -33,7 +33,7 @@ public sealed class ZerothOrderTrainer : IDisposable
     /// Whether a device, too, keeps the weights in float32 where the model computes in 16 bits: twice the memory, and then the very weights
     /// of the CPU. If not, they are kept in 16 bits and updates are rounded stochastically.
     /// </param>
-    public ZerothOrderTrainer(CausalLanguageModel model, SeedPool pool, bool keepsFloat32 = false)
+    public ZerothOrderTrainer(CausalLanguageModel model, DirectionSpace pool, bool keepsFloat32 = false)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pool);
@@ -45,7 +45,7 @@ public sealed class ZerothOrderTrainer : IDisposable
             : new PerturbedWeights(_weights, pool, model.ComputeType);
     }
 
-    public SeedPool Pool { get; }
+    public DirectionSpace Pool { get; }
 
     /// <summary>The weights after all steps so far. They are the trainer's own and change with its next step.</summary>
     public ModelWeights Weights

@@ -17,8 +17,8 @@ public sealed class BadInputTests(Servers servers)
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
         (ScalarsReported Report, string Reason)[] wrong =
         [
-            (sound with { Round = 7 }, "there is no assignment"),
-            (sound with { Round = -1 }, "there is no assignment"),
+            (sound with { Assignment = sound.Assignment with { Round = 7 } }, "there is no assignment"),
+            (sound with { Assignment = sound.Assignment with { Round = -1 } }, "there is no assignment"),
             (sound with { BaseVersion = 5 }, "its assignment on 0"),
             (sound with { Examples = 0 }, "examples"),
             (sound with { Examples = int.MaxValue }, "examples"),
@@ -43,7 +43,7 @@ public sealed class BadInputTests(Servers servers)
         Assert.Empty(await service.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
         var accepted = await service.Tap<ReportAccepted>();
         await service.Publish(sound);
-        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Client);
+        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Assignment.Client);
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class BadInputTests(Servers servers)
         var sound = ReportOn(await service.StartRound());
         var rejections = await service.Tap<ReportRejected>();
 
-        await service.Publish(sound with { Client = "mallory" });
+        await service.Publish(sound with { Assignment = sound.Assignment with { Client = "mallory" } });
 
         Assert.Contains("there is no assignment", (await service.Next<ReportRejected>(rejections)).Reason, StringComparison.Ordinal);
         Assert.False(await service.Exists(service.Name.QueueOf("mallory")));
@@ -66,6 +66,16 @@ public sealed class BadInputTests(Servers servers)
         var sound = ReportOn(await service.StartRound());
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
         var reports = "fedkseed-poison-scalars-reported";
+        static object Report(object round, byte[]? scalars) => new
+        {
+            federation = "poison",
+            round,
+            client = Client,
+            baseVersion = 0,
+            examples = 1,
+            scalars,
+            skippedSteps = Array.Empty<int>()
+        };
         (string Queue, Func<string, Task> Put, string Reason)[] poison =
         [
             (reports, queue => service.Put(queue, []), ""),
@@ -74,27 +84,19 @@ public sealed class BadInputTests(Servers servers)
             (reports, queue => service.Put(queue, "{\"messageType\":[],\"message\":null}"u8.ToArray()), ""),
             (reports, queue => service.Put(queue, [0xff, 0xfe, 0x00]), ""),
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1 }), "required"),
-            (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1, client = Client, baseVersion = 0, examples = 1, scalars = (byte[]?)null, skippedSteps = Array.Empty<int>() }), "null"),
-            (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = "one", client = Client, baseVersion = 0, examples = 1, scalars = new byte[4], skippedSteps = Array.Empty<int>() }), ""),
+            (reports, queue => service.Put(queue, "ScalarsReported", Report(round: 1, scalars: null)), "null"),
+            (reports, queue => service.Put(queue, "ScalarsReported", Report(round: "one", scalars: new byte[4])), ""),
             ("fedkseed-poison-round-closed", queue => service.Put(
-                queue,
-                "RoundClosed",
-                new { federation = "poison", round = 1, reason = "17" }), "not one of"),
+                queue, "RoundClosed", new { federation = "poison", round = 1, reason = "17" }), "not one of"),
             ("fedkseed-poison-close-federation", queue => service.Put(
-                queue,
-                "CloseFederation",
-                new { federation = "poison", reason = "Bored", version = 0 }), "not one of"),
+                queue, "CloseFederation", new { federation = "poison", reason = "Bored", version = 0 }), "not one of"),
             ("fedkseed-poison-round-started", queue => service.Put(
-                queue,
-                "RoundStarted",
-                new { federation = "poison", round = 2, participants = new[] { "../etc" } }), "no name of a client"),
+                queue, "RoundStarted", new { federation = "poison", round = 2, participants = new[] { "../etc" } }), "no name of a client"),
             ("fedkseed-poison-client-announced", queue => service.Put(
-                queue,
-                "ClientAnnounced",
+                queue, "ClientAnnounced",
                 new { federation = "poison", client = "{x}", worker = "w", examples = 1, device = "cpu" }), "no name of a client"),
             ("fedkseed-poison-model-evaluated", queue => service.Put(
-                queue,
-                "ModelEvaluated",
+                queue, "ModelEvaluated",
                 new { federation = "poison", version = 0, examples = 10, loss = 1.0, exactMatch = 7.0, rougeL = 0.5 }), "no evaluation"),
         ];
 
@@ -104,7 +106,7 @@ public sealed class BadInputTests(Servers servers)
         Assert.Empty(await service.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
         var accepted = await service.Tap<ReportAccepted>();
         await service.Publish(sound);
-        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Client);
+        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Assignment.Client);
     }
 
     [Fact]
@@ -126,7 +128,7 @@ public sealed class BadInputTests(Servers servers)
 
         await service.Publish(new RoundStarted { Federation = "absent", Round = 1, Participants = ["a-absent", Client, "z-absent"] });
 
-        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Round);
+        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Assignment.Round);
     }
 
     private static byte[] Scalars(float odd)
@@ -139,8 +141,7 @@ public sealed class BadInputTests(Servers servers)
     private static ScalarsReported ReportOn(SeedsAssigned assignment) => new()
     {
         Federation = assignment.Federation,
-        Round = assignment.Round,
-        Client = assignment.Client,
+        Assignment = assignment.Assignment,
         BaseVersion = assignment.Model.Version,
         Examples = 100,
         Scalars = new byte[assignment.Steps * sizeof(float)],

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Numerics;
 using CsCheck;
 using FedKSeed.Federation.Aggregation;

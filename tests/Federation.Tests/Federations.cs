@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Federation.Tests;
@@ -11,7 +12,7 @@ internal static class Federations
     {
         Name = "test",
         BaseModelDigest = new string('a', 64),
-        SeedCount = 64,
+        Directions = new() { SeedCount = 64 },
         StepsPerRound = 5,
         Rounds = 4,
         StalenessBound = 2,
@@ -24,7 +25,8 @@ internal static class Federations
 
     /// <summary>Decides, writes the events as lines, reads the lines back and folds them.</summary>
     public static FederationState Then(
-        this FederationState state, Func<FederationState, IReadOnlyList<LogEvent>> decide, List<string>? log = null, DateTimeOffset? at = null)
+        this FederationState state, Func<FederationState, IReadOnlyList<LogEvent>> decide, List<string>? log = null,
+        DateTimeOffset? at = null)
     {
         var (lines, _) = EventLog.Write(state.Head, at ?? Start, decide(state));
         log?.AddRange(lines);

@@ -1,3 +1,4 @@
+using FedKSeed.Federation.Sampling;
 using CsCheck;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
@@ -63,9 +64,8 @@ public class FoldTests
     public void A_turn_that_no_decision_gives_is_found(int commitEvery, int turn, string fault)
     {
         var state = Open(Settings with { CommitEvery = commitEvery }).Then(state => FederationDecisions.StartRound(state, 1, ["a"]));
-        var forged = (SeedsAssignedEntry)FederationDecisions
-            .StartRound(Open(Settings with { CommitEvery = commitEvery }), 1, ["a"])[1] with
-        { Turn = turn };
+        var assigned = (SeedsAssignedEntry)FederationDecisions.StartRound(Open(Settings with { CommitEvery = commitEvery }), 1, ["a"])[1];
+        var forged = assigned with { Turn = turn };
         Assert.Contains(fault, Assert.Throws<InvalidEntryException>(() => state.Then(_ => [forged])).Message, StringComparison.Ordinal);
     }
 
@@ -96,7 +96,7 @@ public class FoldTests
     [Fact]
     public void A_log_written_and_read_back_folds_to_the_same_accumulators()
     {
-        var log = Run(Settings with { Sampling = SeedSampling.Importance }, "a", "b", "c");
+        var log = Run(Settings with { Sampling = SamplingRule.Importance }, "a", "b", "c");
         var once = Fold(log);
         var (lines, _) = EventLog.Write(LogHead.Start, Start, ReadAll(log));
         Assert.Equal(log, lines);

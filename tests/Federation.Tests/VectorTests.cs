@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Federation.Aggregation;

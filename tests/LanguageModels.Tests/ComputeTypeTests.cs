@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
@@ -35,7 +36,7 @@ public class ComputeTypeTests
     [InlineData(ComputeType.F16, TensorType.F16)]
     public void A_version_is_the_float32_one_rounded_once(ComputeType type, TensorType stored)
     {
-        Rebuilder rebuilder = new(new SeedPool(7, 3, DirectionScheme.PhiloxRademacher), [70_000_001, -3, 1_500_000], 9);
+        Rebuilder rebuilder = new(new DirectionSpace { PoolKey = 7, SeedCount = 3 }, [70_000_001, -3, 1_500_000], 9);
         using CausalLanguageModel wide = Reference.Load(), narrow = CausalLanguageModel.Load(Reference.Folder, type);
         using ModelWeights expected = wide.Rebuild(rebuilder), actual = narrow.Rebuild(rebuilder);
         foreach (var tensor in wide.Checkpoint.Weights)
@@ -100,9 +101,7 @@ public class ComputeTypeTests
         Assert.All(Enum.GetValues<ComputeType>(), type => Assert.Equal(type, ComputeTypes.Parse(type.Name())));
         var error = Assert.Throws<FormatException>(() => ComputeTypes.Parse("int8"));
         Assert.Contains(
-            "'int8' is not a compute type; there are float32, bfloat16, float16, float64",
-            error.Message,
-            StringComparison.Ordinal);
+            "'int8' is not a compute type; there are float32, bfloat16, float16, float64", error.Message, StringComparison.Ordinal);
     }
 
     private static float[] Rounded(TensorType type, float[] values)

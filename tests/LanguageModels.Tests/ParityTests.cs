@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation;
@@ -64,12 +65,11 @@ public class ParityTests
         using var model = reference.Load();
         using var weights = model.BaseWeights();
         var other = reference.Sequences[1].Ids[..13];
-        int[][] alone = [model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(
-            weights,
-            [other],
-            12,
-            [],
-            Cancellation)[0]];
+        int[][] alone =
+        [
+            model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0],
+            model.Generate(weights, [other], 12, [], Cancellation)[0],
+        ];
         var together = model.Generate(weights, [other, reference.GreedyPrompt], 12, [], Cancellation);
         Assert.Equal(reference.Greedy, alone[0]);
         Assert.Equal(alone[0], together[1]);
@@ -122,7 +122,7 @@ public class ParityTests
     public void Rebuilt_weights_are_those_of_the_formula()
     {
         using var model = Reference.Load();
-        SeedPool pool = new(7, 3, DirectionScheme.PhiloxRademacher);
+        DirectionSpace pool = new() { PoolKey = 7, SeedCount = 3 };
         int[] quantised = [70_000_001, -3, 1_500_000];
         const int shift = 9;
         using var rebuilt = model.Rebuild(new Rebuilder(pool, quantised, shift));

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Globalization;
 using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
@@ -13,7 +14,7 @@ public class DirectionTests
         foreach (var known in Vectors.Json("noise.json").EnumerateArray())
         {
             var key = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
-            var pool = new SeedPool(key, SeedPool.MaxCount, DirectionScheme.PhiloxRademacher);
+            var pool = new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds };
             var direction = pool.Direction(known.GetProperty("seed").GetInt32(), known.GetProperty("tensor").GetInt32());
             var index = long.Parse(known.GetProperty("index").GetString()!, CultureInfo.InvariantCulture);
             Assert.Equal(known.GetProperty("sign").GetInt32(), direction.Value(index));

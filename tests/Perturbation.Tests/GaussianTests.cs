@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
@@ -15,7 +16,7 @@ public class GaussianTests
         foreach (var known in JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(KnownAnswers())).EnumerateArray())
         {
             var key = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
-            var pool = new SeedPool(key, SeedPool.MaxCount, DirectionScheme.PhiloxGaussian);
+            var pool = new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = DirectionSchemes.Gaussian };
             var direction = pool.Direction(known.GetProperty("seed").GetInt32(), known.GetProperty("tensor").GetInt32());
             var index = long.Parse(known.GetProperty("index").GetString()!, CultureInfo.InvariantCulture);
             Assert.Equal(known.GetProperty("n").GetInt32() / 4096f, direction.Value(index));
@@ -34,9 +35,8 @@ public class GaussianTests
         {
             foreach (var angle in extremes)
             {
-                (var x, var y) = (GaussianTransform.Multiple(new(radius, angle, 0, 0), 0), GaussianTransform.Multiple(
-                    new(radius, angle, 0, 0),
-                    1));
+                var x = GaussianTransform.Multiple(new(radius, angle, 0, 0), 0);
+                var y = GaussianTransform.Multiple(new(radius, angle, 0, 0), 1);
                 var length = 4096 * Math.Sqrt(-2 * Math.Log(((radius >> 1) + 0.5) / 2147483648.0));
                 Assert.InRange(x, -27_281, 27_281);
                 Assert.Equal(length * Math.Cos(2 * Math.PI * angle / 4294967296.0), x, 2.0);
@@ -64,7 +64,11 @@ public class GaussianTests
     {
         const int count = 1 << 22;
         var z = new float[count];
-        Perturb.Advance(new SeedPool(2024, 16, DirectionScheme.PhiloxGaussian).Direction(11, 3), 1f, 0, z);
+        Perturb.Advance(
+            new DirectionSpace { PoolKey = 2024, SeedCount = 16, Scheme = DirectionSchemes.Gaussian }.Direction(11, 3),
+            1f,
+            0,
+            z);
         double[] moments = [.. Enumerable.Range(1, 4).Select(power => z.Sum(value => Math.Pow(value, power)) / count)];
         var error = 5 / Math.Sqrt(count);
         Assert.Equal(0, moments[0], error);
@@ -81,7 +85,7 @@ public class GaussianTests
     public void Different_seeds_and_tensors_are_uncorrelated()
     {
         const int count = 1 << 18;
-        var pool = new SeedPool(2024, 16, DirectionScheme.PhiloxGaussian);
+        var pool = new DirectionSpace { PoolKey = 2024, SeedCount = 16, Scheme = DirectionSchemes.Gaussian };
         float[] a = Values(pool.Direction(1, 0)), b = Values(pool.Direction(2, 0)), c = Values(pool.Direction(1, 1));
         Assert.Equal(0, a.Zip(b, (x, y) => (double)x * y).Average(), 5 / Math.Sqrt(count));
         Assert.Equal(0, a.Zip(c, (x, y) => (double)x * y).Average(), 5 / Math.Sqrt(count));

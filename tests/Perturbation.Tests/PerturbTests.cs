@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using CsCheck;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;
@@ -10,15 +11,15 @@ public class PerturbTests
 
     // Starts around 2³² elements and 2³² blocks (where a counter word overflows) are as likely as starts near zero.
     internal static readonly Gen<long> Starts = Gen.OneOf(
-        Gen.Long[0, 1000],
-        Gen.Long[(1L << 32) - 600, (1L << 32) + 100],
-        Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
+        Gen.Long[0, 1000], Gen.Long[(1L << 32) - 600, (1L << 32) + 100], Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
 
-    private static readonly Gen<(SeedPool Pool, int Seed, int Next, int Tensor, long Start, int Length, float Size)> Cases = Gen.Select(
-        Gen.Select(Gen.ULong, Schemes).Select((key, scheme) => new SeedPool(key, SeedPool.MaxCount, scheme)),
-        Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, SeedPool.MaxCount - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
-            -0.1f,
-            0.1f]);
+    private static readonly Gen<(DirectionSpace Pool, int Seed, int Next, int Tensor, long Start, int Length,
+    float Size)> Cases = Gen.Select(
+            Gen.Select(Gen.ULong, Schemes)
+            .Select((key, scheme) => new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme.Name() }),
+            Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
+                -0.1f,
+                0.1f]);
 
     public static TheoryData<string> VectorPaths =>
         new(KernelPaths.Supported.Where(path => path != KernelPath.Scalar).Select(path => path.ToString()));
@@ -31,12 +32,7 @@ public class PerturbTests
         Cases.Sample(c =>
         {
             var expected = Run(
-                KernelPath.Scalar,
-                c.Pool.Direction(c.Seed, c.Tensor),
-                c.Pool.Direction(c.Next, c.Tensor),
-                c.Start,
-                c.Length,
-                c.Size);
+                KernelPath.Scalar, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
             var actual = Run(path, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
             return expected.Bits.SequenceEqual(actual.Bits);
         }, iter: 300);
@@ -70,7 +66,7 @@ public class PerturbTests
     public void Neither_threads_nor_the_way_past_the_caches_change_a_bit()
     {
         const int length = Perturb.LargeCount + 37, small = 50_001;
-        var pool = new SeedPool(5, 64, DirectionScheme.PhiloxRademacher);
+        var pool = new DirectionSpace { PoolKey = 5, SeedCount = 64 };
         (var previous, var next) = (pool.Direction(3, 1), pool.Direction(40, 1));
         var start = (4L << 32) - 1000; // across a carry into the counter's second word
         float[] weights = Weights(length), plus = new float[length], minus = new float[length];
@@ -80,14 +76,7 @@ public class PerturbTests
         {
             var part = i..Math.Min(i + small, length);
             Perturb.AdvanceThenBothSigns(
-                previous,
-                0.01f,
-                next,
-                1e-3f,
-                start + i,
-                parts.AsSpan(part),
-                partsPlus.AsSpan(part),
-                partsMinus.AsSpan(part));
+                previous, 0.01f, next, 1e-3f, start + i, parts.AsSpan(part), partsPlus.AsSpan(part), partsMinus.AsSpan(part));
         }
 
         Assert.True(
@@ -99,7 +88,7 @@ public class PerturbTests
     [Fact]
     public void Both_signs_differ_from_the_weights_by_one_rounded_operation()
     {
-        var direction = new SeedPool(42, 64, DirectionScheme.PhiloxRademacher).Direction(33, 5);
+        var direction = new DirectionSpace { PoolKey = 42, SeedCount = 64 }.Direction(33, 5);
         float[] weights = Weights(101), plus = new float[101], minus = new float[101];
         Perturb.BothSigns(direction, 1e-3f, 7, weights, plus, minus);
         for (var i = 0; i < weights.Length; i++)
@@ -114,7 +103,7 @@ public class PerturbTests
     [Fact]
     public void Spans_of_different_lengths_are_refused()
     {
-        var direction = new SeedPool(1, 1, DirectionScheme.PhiloxRademacher).Direction(0, 0);
+        var direction = new DirectionSpace { PoolKey = 1, SeedCount = 1 }.Direction(0, 0);
         Assert.Throws<ArgumentException>(() => Perturb.BothSigns(direction, 1f, 0, new float[4], new float[4], new float[3]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Perturb.Advance(direction, 1f, -1, new float[4]));
     }
@@ -122,7 +111,7 @@ public class PerturbTests
     [Fact]
     public void Directions_of_different_tensors_are_refused()
     {
-        var pool = new SeedPool(1, 2, DirectionScheme.PhiloxRademacher);
+        var pool = new DirectionSpace { PoolKey = 1, SeedCount = 2 };
         var w = new float[4];
         Assert.Throws<ArgumentException>(
             () => Perturb.AdvanceThenBothSigns(pool.Direction(0, 0), 1f, pool.Direction(1, 1), 1f, 0, w, new float[4], new float[4]));

@@ -1,7 +1,7 @@
+using FedKSeed.Contracts;
 using System.Globalization;
 using System.Security.Cryptography;
 using FedKSeed.Checkpoints;
-using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Perturbation.Tests;
@@ -19,7 +19,7 @@ public class RebuildVectorTests
         var rebuild = expected.GetProperty("rebuild");
         int[] quantised = [.. rebuild.GetProperty("quantised").EnumerateArray().Select(q => q.GetInt32())];
         var key = ulong.Parse(rebuild.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture);
-        var pool = new SeedPool(key, quantised.Length, DirectionScheme.PhiloxRademacher);
+        var pool = new DirectionSpace { PoolKey = key, SeedCount = quantised.Length };
         var rebuilder = new Rebuilder(pool, quantised, rebuild.GetProperty("shift").GetInt32());
         using var checkpoint = Checkpoint.Open(Vectors.Path("models", model));
 
@@ -27,8 +27,7 @@ public class RebuildVectorTests
         Assert.Equal(order, checkpoint.Weights.Select(tensor => tensor.Name));
         var digests = checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => Digest(rebuilder, tensor));
         Assert.Equal(
-            rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!),
-            digests);
+            rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!), digests);
     }
 
     private static string Digest(Rebuilder rebuilder, CheckpointTensor tensor)

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using CsCheck;
 using FedKSeed.Checkpoints;
@@ -8,19 +9,19 @@ namespace FedKSeed.Perturbation.Tests;
 
 public class RebuilderTests
 {
-    private static readonly Gen<(SeedPool Pool, int[] Quantised, int Shift)> Versions =
+    private static readonly Gen<(DirectionSpace Pool, int[] Quantised, int Shift)> Versions =
         Gen.Select(Gen.ULong, Gen.OneOf(Gen.Int[1, 70], Gen.Int[1, 1500]), Gen.Enum<DirectionScheme>(), Gen.Int[0, 48], Gen.Bool, Gen.Int)
-            .Select((key, count, scheme, shift, sparse, seed) => (new SeedPool(key, count, scheme), Quantised(count, sparse, seed), shift));
+            .Select((key, count, scheme, shift, sparse, seed) => (new DirectionSpace {
+                PoolKey = key,
+                SeedCount = count,
+                Scheme = scheme.Name() }, Quantised(count, sparse, seed), shift));
 
-    private static readonly Gen<(SeedPool Pool, int[] Quantised, int Shift, int Tensor, long Start, int Length, TensorType Type)> Cases =
+    private static readonly
+        Gen<(DirectionSpace Pool, int[] Quantised, int Shift, int Tensor, long Start, int Length, TensorType Type)> Cases =
         Gen.Select(
-            Versions,
-            Gen.Int[0, int.MaxValue],
-            PerturbTests.Starts,
-            Gen.Int[0, 150],
+            Versions, Gen.Int[0, int.MaxValue], PerturbTests.Starts, Gen.Int[0, 150],
             Gen.OneOf(Gen.Const(TensorType.F32), Gen.Const(TensorType.F16), Gen.Const(TensorType.BF16)))
-            .Select(
-                (version, tensor, start, length, type) => (version.Pool, version.Quantised, version.Shift, tensor, start, length, type));
+        .Select((version, tensor, start, length, type) => (version.Pool, version.Quantised, version.Shift, tensor, start, length, type));
 
     [Theory]
     [MemberData(nameof(PerturbTests.VectorPaths), MemberType = typeof(PerturbTests))]
@@ -37,23 +38,23 @@ public class RebuilderTests
     }
 
     [Fact]
-    public void Neither_threads_nor_ranges_change_a_bit() => Gen.Select(Versions, PerturbTests.Starts, Gen.Int[0, 20_000], Gen.Double[0, 1])
-        .Sample((version, start, length, where) =>
-            {
-                var rebuilder = new Rebuilder(version.Pool, version.Quantised, version.Shift);
-                float[] weights = MemoryMarshal.Cast<byte, float>(Weights(length, TensorType.F32)).ToArray(), whole = new float[length];
-                var cut = (int)(where * length);
-                rebuilder.Rebuild(3, start, weights, whole);
-                rebuilder.Rebuild(3, start, weights.AsSpan(0, cut), weights.AsSpan(0, cut), degreeOfParallelism: 2);
-                rebuilder.Rebuild(3, start + cut, weights.AsSpan(cut), weights.AsSpan(cut), degreeOfParallelism: 3);
-                return whole.SequenceEqual(weights);
-            }, iter: 20);
+    public void Neither_threads_nor_ranges_change_a_bit() =>
+        Gen.Select(Versions, PerturbTests.Starts, Gen.Int[0, 20_000], Gen.Double[0, 1]).Sample((version, start, length, where) =>
+        {
+            var rebuilder = new Rebuilder(version.Pool, version.Quantised, version.Shift);
+            float[] weights = MemoryMarshal.Cast<byte, float>(Weights(length, TensorType.F32)).ToArray(), whole = new float[length];
+            var cut = (int)(where * length);
+            rebuilder.Rebuild(3, start, weights, whole);
+            rebuilder.Rebuild(3, start, weights.AsSpan(0, cut), weights.AsSpan(0, cut), degreeOfParallelism: 2);
+            rebuilder.Rebuild(3, start + cut, weights.AsSpan(cut), weights.AsSpan(cut), degreeOfParallelism: 3);
+            return whole.SequenceEqual(weights);
+        }, iter: 20);
 
     [Fact]
     public void The_largest_sums_stay_exact()
     {
         int[] quantised = [int.MaxValue - 5, 5];
-        var pool = new SeedPool(9, 2, DirectionScheme.PhiloxRademacher);
+        var pool = new DirectionSpace { PoolKey = 9, SeedCount = 2 };
         foreach (var path in KernelPaths.Supported)
         {
             var weights = new float[64];
@@ -70,14 +71,14 @@ public class RebuilderTests
     {
         float[] weights = [1f, -2.5f, 0f, 1e-30f];
         var rebuilt = new float[4];
-        new Rebuilder(new SeedPool(1, 40, DirectionScheme.PhiloxRademacher), new int[40], 0).Rebuild(0, 0, weights, rebuilt);
+        new Rebuilder(new DirectionSpace { PoolKey = 1, SeedCount = 40 }, new int[40], 0).Rebuild(0, 0, weights, rebuilt);
         Assert.Equal(weights, rebuilt);
     }
 
     [Fact]
     public void A_version_that_is_not_of_the_pool_is_refused()
     {
-        var pool = new SeedPool(1, 2, DirectionScheme.PhiloxRademacher);
+        var pool = new DirectionSpace { PoolKey = 1, SeedCount = 2 };
         Assert.Throws<ArgumentException>(() => new Rebuilder(pool, [1, 2, 3], 0));
         Assert.Throws<ArgumentException>(() => new Rebuilder(pool, [int.MaxValue, 1], 0));
         Assert.Throws<ArgumentException>(() => new Rebuilder(pool, [int.MinValue, 0], 0));

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using CsCheck;
 using FedKSeed.Checkpoints;
@@ -70,7 +71,7 @@ public class TensorTypeTests
     public void Rounding_happens_once_in_float32_and_once_in_the_type()
     {
         // 1 − 2⁻⁹ − 2⁻³² rounds to the tie 1 − 2⁻⁹ in float32, and from there to 1 in BF16; rounded at once it would be 1 − 2⁻⁸.
-        var pool = new SeedPool(3, 1, DirectionScheme.PhiloxRademacher);
+        var pool = new DirectionSpace { PoolKey = 3, SeedCount = 1 };
         var sign = (int)pool.Direction(0, 0).Value(0);
         var rebuilder = new Rebuilder(pool, [sign * ((1 << 23) + 1)], 8);
         var element = MemoryMarshal.AsBytes<ushort>([0x3F80]).ToArray();

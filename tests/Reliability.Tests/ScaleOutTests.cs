@@ -60,12 +60,13 @@ public sealed class ScaleOutTests(SlowFederation federation) : IClassFixture<Slo
 
         await killed.KillAsync();
         var taken = await federation.Progress.NextAsync(
-            progress => progress.Round == begun.Round && progress.Client == begun.Client
+            progress => progress.Assignment.Round == begun.Assignment.Round && progress.Assignment.Client == begun.Assignment.Client
                 && progress.Worker != begun.Worker, Patience, cancel);
 
         TestContext.Current.TestOutputHelper?.WriteLine(
-            $"{begun.Client} of round {begun.Round}: {begun.Worker} was killed, {taken.Worker} began {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s later");
-        await federation.Witness.UntilCommittedAsync(begun.Round, Patience, cancel);
+            $"{begun.Assignment.Client} of round {begun.Assignment.Round}: {begun.Worker} was killed, "
+                + $"{taken.Worker} began {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s later");
+        await federation.Witness.UntilCommittedAsync(begun.Assignment.Round, Patience, cancel);
         await federation.Witness.AuditAsync(cancel);
     }
 
@@ -80,10 +81,10 @@ public sealed class ScaleOutTests(SlowFederation federation) : IClassFixture<Slo
         Assert.Equal(0, await added.RetireAsync());
 
         var again = await federation.Progress.NextAsync(
-            progress => progress.Round == taken.Round && progress.Client == taken.Client
+            progress => progress.Assignment.Round == taken.Assignment.Round && progress.Assignment.Client == taken.Assignment.Client
                 && progress.Worker != added.Name, Patience, cancel);
         Assert.NotEqual(added.Name, again.Worker);
-        await federation.Witness.UntilCommittedAsync(taken.Round, Patience, cancel);
+        await federation.Witness.UntilCommittedAsync(taken.Assignment.Round, Patience, cancel);
         await federation.Witness.AuditAsync(cancel);
     }
 
@@ -103,8 +104,9 @@ public sealed class ScaleOutTests(SlowFederation federation) : IClassFixture<Slo
         // A host that needs more than its ten seconds gives up with another exit code.
         Assert.Equal(0, await replica.TerminateAsync());
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{replica.Name} ended {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s after SIGTERM");
-        await federation.Witness.UntilCommittedAsync(working.Round, Patience, cancel);
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{replica.Name} ended {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s after SIGTERM");
+        await federation.Witness.UntilCommittedAsync(working.Assignment.Round, Patience, cancel);
         await federation.Witness.AuditAsync(cancel);
     }
 }

@@ -94,7 +94,8 @@ internal sealed class WitnessedBook : IAsyncDisposable
         var witness = await Witness.StartAsync(servers.Addresses, federation, TimeProvider.System, cancel);
         var redis = await ConnectionMultiplexer.ConnectAsync(servers.Redis.Connection);
         using var book = new FederationBook(new RedisFederationLog(redis, federation), TimeProvider.System);
-        var settings = FleetPlan.TinyFederation with { Name = federation, BaseModelDigest = new string('a', 64), SeedCount = 8 };
+        var settings = FleetPlan.TinyFederation with { Name = federation, BaseModelDigest = new string('a', 64), Directions = new() {
+            SeedCount = 8 } };
         await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
         await using var connection = await AmqpConnection.OpenAsync(servers.Broker.Address, cancel);
         for (var round = 1; round <= 2; round++)
@@ -103,7 +104,7 @@ internal sealed class WitnessedBook : IAsyncDisposable
             var report = new Report(new AssignmentKey(round, "a"), state.Version, 10, new[] { 0.5f, -1f, 2f }, []);
             Assert.IsType<ReportVerdict.Accept>(await book.HoldAsync(report, cancel));
             await connection.PublishAsync(
-                new ReportAccepted { Federation = federation, Round = round, Client = "a", ReportBytes = 1 },
+                new ReportAccepted { Federation = federation, Assignment = new AssignmentKey(round, "a"), ReportBytes = 1 },
                 cancel);
             if (round == 1)
                 await book.AppendWithReportsAsync((state, inHand) => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, inHand), cancel);

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
@@ -10,7 +11,7 @@ public class BookTests(RedisServer redis)
     {
         Name = "book",
         BaseModelDigest = new string('a', 64),
-        SeedCount = 64,
+        Directions = new() { SeedCount = 64 },
         StepsPerRound = 4,
         Rounds = 50,
         EvaluateEvery = 0,
@@ -78,9 +79,7 @@ public class BookTests(RedisServer redis)
         var database = redis.Client.GetDatabase();
         var line = (await database.ListGetByIndexAsync("fedkseed:{flips}:log", 2)).ToString();
         await database.ListSetByIndexAsync(
-            "fedkseed:{flips}:log",
-            2,
-            line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
+            "fedkseed:{flips}:log", 2, line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
         using var reader = Book("flips");
         var fault = await Assert.ThrowsAsync<InvalidEntryException>(() => reader.RefreshAsync(TestContext.Current.CancellationToken));
         Assert.Equal(2, fault.Sequence);

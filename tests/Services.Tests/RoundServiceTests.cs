@@ -11,7 +11,7 @@ public class RoundServiceTests(RedisServer redis)
         await services.Publish(Announcement("runs"));
         for (var round = 1; round <= 3; round++)
         {
-            var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == round);
+            var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == round);
             Assert.Equal(round - 1, assignment.Model.Version);
             await services.Publish(Report(assignment));
         }
@@ -40,7 +40,7 @@ public class RoundServiceTests(RedisServer redis)
         }
         await using var after = await ServiceHost.StartAsync(redis, "again", rounds: true);
         await after.Publish(Announcement("again"));
-        var assignment = await after.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == 1);
+        var assignment = await after.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == 1);
         await after.Publish(Report(assignment));
         await after.Published.WaitFor<RoundCommitted>(committed => committed.Version == 1);
     }
@@ -61,7 +61,7 @@ public class RoundServiceTests(RedisServer redis)
         Assert.Empty(after.Published.All<RoundStarted>());
 
         await after.Publish(Announcement("heard"));
-        Assert.Equal(1, (await after.Client.WaitFor<SeedsAssigned>(_ => true)).Round);
+        Assert.Equal(1, (await after.Client.WaitFor<SeedsAssigned>(_ => true)).Assignment.Round);
         Assert.Equal(["a"], Assert.Single(after.Published.All<RoundStarted>()).Participants);
     }
 
@@ -73,8 +73,8 @@ public class RoundServiceTests(RedisServer redis)
         await services.Publish(Announcement("turns"));
         for (var turn = 0; turn < 3; turn++)
         {
-            var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Turn == turn);
-            Assert.Equal((1, 0), (assignment.Round, assignment.Model.Version));
+            var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Turn == turn);
+            Assert.Equal((1, 0), (assignment.Assignment.Round, assignment.Model.Version));
             await services.Publish(Report(assignment));
         }
         Assert.Equal(3, (await services.Published.WaitFor<RoundCommitted>(_ => true)).Reports);
@@ -87,7 +87,7 @@ public class RoundServiceTests(RedisServer redis)
         await first.Publish(Announcement("clocks"));
         await Report(first, round: 1);
         await using var second = await ServiceHost.StartAsync(redis, "clocks", rounds: true);
-        await first.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == 2);
+        await first.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == 2);
         Assert.Empty(second.Published.All<RoundStarted>());
 
         await first.DisposeAsync();
@@ -111,7 +111,7 @@ public class RoundServiceTests(RedisServer redis)
 
     private static async Task Report(ServiceHost services, int round)
     {
-        var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == round);
+        var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == round);
         await services.Publish(Report(assignment));
     }
 
@@ -121,9 +121,7 @@ public class RoundServiceTests(RedisServer redis)
     private static ScalarsReported Report(SeedsAssigned assignment) => new()
     {
         Federation = assignment.Federation,
-        Round = assignment.Round,
-        Client = assignment.Client,
-        Turn = assignment.Turn,
+        Assignment = assignment.Assignment,
         BaseVersion = assignment.Model.Version,
         Examples = 10,
         Scalars = new byte[assignment.Steps * sizeof(float)],

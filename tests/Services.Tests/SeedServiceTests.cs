@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using FedKSeed.Contracts;
-using FedKSeed.Federation;
 
 namespace FedKSeed.Services.Tests;
 
@@ -26,11 +25,11 @@ public class SeedServiceTests(RedisServer redis)
         var report = ReportOn(await StartRound(services));
         await services.Publish(report);
         await services.Publish(report);
-        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Client == "a", count: 2);
+        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Assignment.Client == "a", count: 2);
         await services.Publish(new RoundClosed { Federation = "repeats", Round = 1, Reason = "Quorum" });
         await services.Published.WaitFor<RoundCommitted>(committed => committed.Reports == 1);
         await services.Publish(report);
-        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Client == "a", count: 3);
+        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Assignment.Client == "a", count: 3);
 
         var lines = await services.Book.Log.ReadAsync(0, TestContext.Current.CancellationToken);
         Assert.Single(lines, line => line.Contains("\"kind\":\"ScalarsReported\"", StringComparison.Ordinal));
@@ -57,11 +56,11 @@ public class SeedServiceTests(RedisServer redis)
         var assignment = await StartRound(services);
         await services.Publish(ReportOn(assignment) with { Scalars = new byte[12] });
         await services.Publish(ReportOn(assignment) with { Scalars = new byte[13] });
-        await services.Publish(ReportOn(assignment) with { Client = "mallory" });
+        await services.Publish(ReportOn(assignment) with { Assignment = assignment.Assignment with { Client = "mallory" } });
 
         await services.Client.WaitFor<ReportRejected>(rejected => rejected.Reason.Contains("are not 200 steps", StringComparison.Ordinal));
         await services.Client.WaitFor<ReportRejected>(rejected => rejected.Reason.Contains("whole number", StringComparison.Ordinal));
-        await services.Published.WaitFor<ReportRejected>(rejected => rejected.Client == "mallory");
+        await services.Published.WaitFor<ReportRejected>(rejected => rejected.Assignment.Client == "mallory");
         Assert.Empty(await services.Book.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
     }
 
@@ -130,14 +129,13 @@ public class SeedServiceTests(RedisServer redis)
     private static async Task<SeedsAssigned> StartRound(ServiceHost services)
     {
         await services.Publish(new RoundStarted { Federation = services.Name.Value, Round = 1, Participants = ["a"] });
-        return await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Round == 1);
+        return await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == 1);
     }
 
     private static ScalarsReported ReportOn(SeedsAssigned assignment) => new()
     {
         Federation = assignment.Federation,
-        Round = assignment.Round,
-        Client = assignment.Client,
+        Assignment = assignment.Assignment,
         BaseVersion = assignment.Model.Version,
         Examples = 100,
         Scalars = new byte[assignment.Steps * sizeof(float)],

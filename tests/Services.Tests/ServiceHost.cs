@@ -43,7 +43,7 @@ public sealed class ServiceHost : IAsyncDisposable
             ["Redis:Connection"] = redis.Connection,
             ["Federation:Name"] = federation,
             ["Federation:BaseModelDigest"] = new string('a', 64),
-            ["Federation:SeedCount"] = "4096",
+            ["Federation:Directions:SeedCount"] = "4096",
             ["Federation:StepsPerRound"] = "200",
             ["Federation:Rounds"] = "3",
             ["Federation:EvaluateEvery"] = "0",

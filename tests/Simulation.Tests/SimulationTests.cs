@@ -1,3 +1,4 @@
+using FedKSeed.Federation.Sampling;
 using System.Diagnostics;
 using System.Globalization;
 using FedKSeed.Federation;
@@ -54,7 +55,7 @@ public class SimulationTests(ITestOutputHelper output)
         var clients = Setting("FEDKSEED_SIMULATION_CLIENTS") ?? 5000;
         var settings = Settings with
         {
-            SeedCount = 4096,
+            Directions = new() { SeedCount = 4096 },
             StepsPerRound = 20,
             Rounds = 5,
             Quorum = 0.6,
@@ -78,7 +79,7 @@ public class SimulationTests(ITestOutputHelper output)
     {
         Name = "simulation",
         BaseModelDigest = new string('a', 64),
-        SeedCount = 64,
+        Directions = new() { SeedCount = 64 },
         StepsPerRound = 4,
         EvaluateEvery = 0,
     };
@@ -90,9 +91,9 @@ public class SimulationTests(ITestOutputHelper output)
         var clients = random.Next(100) switch { < 80 => random.Next(1, 12), < 99 => random.Next(12, 120), _ => random.Next(1000, 2000) };
         var settings = Settings with
         {
-            PoolKey = (ulong)seed,
+            Directions = new() { PoolKey = (ulong)seed, SeedCount = 64 },
             Rounds = random.Next(1, clients > 500 ? 4 : 12),
-            Sampling = random.Next(2) == 0 ? SeedSampling.Uniform : SeedSampling.Importance,
+            Sampling = random.Next(2) == 0 ? SamplingRule.Uniform : SamplingRule.Importance,
             MinimumClients = random.Next(1, Math.Max(2, clients / 3)),
             Participation = 0.2 + 0.8 * random.NextDouble(),
             OverSelection = random.Next(3) == 0 ? 1 + random.NextDouble() : 1,

@@ -1,3 +1,4 @@
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
 using FedKSeed.Tests;

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using FedKSeed.Contracts;
-using FedKSeed.Federation;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
@@ -54,7 +53,7 @@ internal sealed class AcceptedReports : IAsyncDisposable
         var accepted = JsonDocument.Parse(delivery.Body).RootElement.GetProperty("message")
             .Deserialize<ReportAccepted>(JsonSerializerOptions.Web)!;
         if (accepted.Federation == _federation)
-            _times.AddOrUpdate(new AssignmentKey(accepted.Round, accepted.Client, accepted.Turn), 1, (_, times) => times + 1);
+            _times.AddOrUpdate(accepted.Assignment, 1, (_, times) => times + 1);
         await ((AsyncEventingBasicConsumer)sender).Channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
     }
 }

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 

@@ -1,3 +1,5 @@
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Sampling;
 using System.Globalization;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
@@ -36,12 +38,12 @@ public sealed record FleetPlan
     /// <summary>Rounds of a fraction of a second; a round whose clients are dead or silent ends after two seconds.</summary>
     public static FederationSettings TinyFederation { get; } = new()
     {
-        SeedCount = 256,
+        Directions = new() { SeedCount = 256 },
         StepsPerRound = 3,
         BatchSize = 2,
         LearningRate = 1e-5,
         Schedule = LearningRateSchedule.Constant,
-        Sampling = SeedSampling.Importance,
+        Sampling = SamplingRule.Importance,
         Rounds = 1_000_000,
         Quorum = 0.7,
         MinimumClients = 3,
@@ -165,8 +167,8 @@ public sealed class ServiceFleet : IAsyncDisposable
             ["RoundService:Tick"] = "00:00:00.100",
             ["Worker:Heartbeat"] = "00:00:01",
         };
-        foreach (var property in federation.GetType().GetProperties().Where(property => property.CanWrite))
-            shared[$"Federation:{property.Name}"] = Text(property.GetValue(federation));
+        foreach (var (path, value) in SettingsJson.Configuration(federation, "Federation"))
+            shared[path] = value;
         return shared;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using FedKSeed.Observation;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -94,7 +95,8 @@ public static class FederationDisplay
     private static Markup Foot(FederationView view)
     {
         var more = view.Clients.Count > MostClients ? Invariant($"{view.Clients.Count - MostClients} more clients, ") : "";
-        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all. Ctrl-C stops; the run can be resumed.[/]");
+        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all. Ctrl-C stops; "
+            + "the run can be resumed.[/]");
     }
 
     private static (string Word, string Colour) Describe(ClientActivity activity) => activity switch

@@ -24,13 +24,17 @@ public sealed record RunFolder(string Path)
     /// <summary>Data of a cluster's broker and Redis, and where they listen.</summary>
     public string Cluster => In("cluster");
 
+    /// <summary>Whether a run was begun in it.</summary>
+    public bool HoldsRun => File.Exists(Plan) || File.Exists(Log);
+
     /// <exception cref="IOException">The disk is nearly full.</exception>
     public void RequireSpace()
     {
         var free = new DriveInfo(System.IO.Path.GetFullPath(Path)).AvailableFreeSpace;
         if (free < LeastFreeBytes)
             throw new IOException(
-                $"The disk of '{Path}' is full: {free >> 20} MiB are left, {LeastFreeBytes >> 20} MiB are needed. What was saved is intact.");
+                $"The disk of '{Path}' is full: {free >> 20} MiB are left, {LeastFreeBytes >> 20} MiB are needed. What was saved is "
+                    + "intact.");
     }
 
     private string In(string name) => System.IO.Path.Combine(Path, name);

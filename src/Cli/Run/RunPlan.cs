@@ -1,5 +1,7 @@
+using FedKSeed.Federation.Log;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
@@ -52,7 +54,7 @@ public sealed record RunPlan
     /// <summary>A Redis to use instead of the embedded one.</summary>
     public string? Redis { get; init; }
 
-    public FederationSettings Federation { get; init; } = new();
+    public FederationSettings Federation { get; init; } = new() { Keep = KeptVersion.Best };
 
     /// <summary>What a model folder needs beside its weights.</summary>
     private static readonly string[] ModelFiles = ["config.json"];
@@ -88,12 +90,26 @@ public sealed record RunPlan
     {
         try
         {
-            return JsonSerializer.Deserialize<RunPlan>(File.ReadAllBytes(path), Json) ?? throw new JsonException("it is null.");
+            var json = JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new JsonException("it is no object.");
+            if (json["federation"] is JsonObject settings)
+                LogProtocol.UpgradeSettings(settings);
+            return json.Deserialize<RunPlan>(Json) ?? throw new JsonException("it is null.");
         }
         catch (JsonException fault)
         {
-            throw new UsageException([$"{path}: {fault.Message}"]);
+            throw new UsageException([$"{path}: {Describe(fault)}"]);
         }
+    }
+
+    /// <summary>In words of the file: its line and setting, not the program's types.</summary>
+    private static string Describe(JsonException fault)
+    {
+        var setting = fault.Path?.TrimStart('$', '.') is { Length: > 0 } path ? path : "the file";
+        var what = fault.Message.Contains("could not be mapped", StringComparison.Ordinal) ? $"there is no setting '{setting}'"
+            : fault.Message.Contains("could not be converted", StringComparison.Ordinal)
+                ? $"{setting} is not a value of the kind that it takes"
+            : "it is not JSON";
+        return $"line {fault.LineNumber + 1}: {what}. docs/SETTINGS.md lists all settings.";
     }
 
     public void Write(string path) => File.WriteAllText(path, JsonSerializer.Serialize(this, Json) + "\n");
@@ -138,13 +154,12 @@ public sealed record RunPlan
         var hasConversations = false;
         foreach (var file in clients.Values.Append(HeldOut))
             faults.AddRange(UsageException.FaultsOf(
-                "--data",
-                file,
-                path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
+                "--data", file, path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
         if (hasConversations && ChatForm is null && Tokenizer.IsIn(Model))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
                 ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
-                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files name no known form.")));
+                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files "
+                    + "name no known form.")));
         return faults;
 
         void Require(bool condition, string otherwise)

@@ -1,3 +1,4 @@
+using FedKSeed.Federation;
 using System.Globalization;
 using FedKSeed.Bus;
 using FedKSeed.LanguageModels.Devices;
@@ -21,8 +22,8 @@ internal static class ServiceConfiguration
             // A part that disappears ends the run, and a busy machine may delay a heartbeat.
             ["RoundService:ClientTimeout"] = "00:02:00",
         };
-        foreach (var property in plan.Federation.GetType().GetProperties().Where(property => property.CanWrite))
-            configuration[$"Federation:{property.Name}"] = Text(property.GetValue(plan.Federation));
+        foreach (var (path, value) in SettingsJson.Configuration(plan.Federation, "Federation"))
+            configuration[path] = value;
         return Given(configuration);
     }
 

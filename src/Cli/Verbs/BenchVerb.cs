@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using FedKSeed.Cli.Bench;
+using FedKSeed.Bench;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Doctor;
 using FedKSeed.LanguageModels;
@@ -12,11 +12,13 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>
 /// fedkseed bench: rebuild, perturbation, update, forward pass and step of a model's shape, against memory and against plain loops.
 /// </summary>
-internal static class BenchVerb
+internal sealed class BenchVerb : IVerb
 {
     private const int DefaultSeeds = 4096, DefaultTokens = 256;
 
-    public static Command Create(Option<bool> verbose)
+    public int Place => 80;
+
+    public Command Create(VerbContext context)
     {
         var shapes = ModelShape.Known.Select((shape, at) => (shape.Name, at)).ToDictionary(pair => pair.Name, pair => pair.at);
         var device = new Argument<string>("device")
@@ -32,21 +34,19 @@ internal static class BenchVerb
                 result.AddError($"The device must be cpu, cuda or cuda:N, not '{text}'.");
         });
         var shape = CommonOptions.Word<int>(
-            "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at) ?
-                at :
-                null);
+            "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at)
+                ? at
+                : null);
         var seeds = CommonOptions.Number("--seeds", $"Directions in the pool, K. [default: {DefaultSeeds}]", 1, 65_536);
         var tokens = CommonOptions.Number("--tokens", $"In the batch of forward pass and step. [default: {DefaultTokens}]", 1, 2048);
         var dataType = CommonOptions.DataType();
         var threads = CommonOptions.Number("--threads", "Threads to use. [default: one a core]", 1, 256);
         var seconds = CommonOptions.Number(
-            "--seconds",
-            "Time for each measurement, about; a step gets twice that. [default: 1]",
-            0.01,
-            600.0);
+            "--seconds", "Time for each measurement, about; a step gets twice that. [default: 1]", 0.01, 600.0);
         var whole = new Option<bool>("--whole")
         {
-            Description = "Rebuild a whole checkpoint of the shape, from file to file, instead of measuring slices. Takes as much room on the disk of temporary files.",
+            Description = "Rebuild a whole checkpoint of the shape, from file to file, instead of measuring slices. Takes as much room on "
+                + "the disk of temporary files.",
         };
         var json = CommonOptions.Json();
         var verb = new Command("bench", "Measure a model's shape on this machine: rebuild, perturb, update, forward pass, step.")
@@ -70,8 +70,8 @@ internal static class BenchVerb
                     ?? Environment.ProcessorCount,
                 TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 1));
             var isJson = parsed.GetValue(json);
-            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
-            var report = new ShapeBench(request, opened, screen, cancel).Run();
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose));
+            var report = new ShapeBench(request, opened, screen.During, cancel).Run();
             if (isJson)
                 parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(report, CommonOptions.JsonFormat));
             else
@@ -83,11 +83,11 @@ internal static class BenchVerb
         int Whole(ParseResult parsed, CancellationToken cancel)
         {
             var isJson = parsed.GetValue(json);
-            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose));
             // Without torch, as replay: what is resident is the rebuild's.
             var report = WholeRebuild.Run(
                 ModelShape.Known[parsed.GetValue(shape) ?? shapes["1.3b"]], parsed.GetValue(seeds) ?? DefaultSeeds,
-                parsed.GetValue(threads) ?? Environment.ProcessorCount, screen, cancel);
+                parsed.GetValue(threads) ?? Environment.ProcessorCount, screen.During, cancel);
             if (isJson)
                 parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(report, CommonOptions.JsonFormat));
             else

@@ -8,17 +8,20 @@ using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Evaluation;
+using FedKSeed.Observation;
 using Spectre.Console;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed evaluate: how well a model folder does on a data file.</summary>
-internal static class EvaluateVerb
+internal sealed class EvaluateVerb : IVerb
 {
     private const int DefaultMaxTokens = 1024, DefaultMaxNewTokens = 128;
 
-    public static Command Create(Option<bool> verbose)
+    public int Place => 60;
+
+    public Command Create(VerbContext context)
     {
         var model = CommonOptions.Model();
         var data = new Option<FileInfo>("--data")
@@ -32,10 +35,7 @@ internal static class EvaluateVerb
         var chatForm = CommonOptions.ChatForm("the model's own");
         var limit = CommonOptions.Number("--limit", "Examples to score, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
         var maxTokens = CommonOptions.Number(
-            "--max-tokens",
-            $"Longer examples are cut off here. [default: {DefaultMaxTokens}]",
-            8,
-            1_000_000);
+            "--max-tokens", $"Longer examples are cut off here. [default: {DefaultMaxTokens}]", 8, 1_000_000);
         var maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 100_000);
         var threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
         var dataType = CommonOptions.DataType();
@@ -53,7 +53,7 @@ internal static class EvaluateVerb
                 parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(dataType) ?? ComputeType.F32,
                 parsed.GetValue(device) ?? DeviceSetting.Auto, parsed.GetValue(threads) ?? Environment.ProcessorCount);
             var isJson = parsed.GetValue(json);
-            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose));
             var scores = Execute(request, screen, cancel);
             if (isJson)
                 parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(scores, CommonOptions.JsonFormat));
@@ -65,8 +65,8 @@ internal static class EvaluateVerb
     }
 
     private sealed record Request(
-        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens, int MaxNewTokens,
-        ComputeType DataType, DeviceSetting Device, int Threads);
+        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens,
+        int MaxNewTokens, ComputeType DataType, DeviceSetting Device, int Threads);
 
     /// <param name="Loss">Nats a token; null when not finite.</param>
     /// <param name="Truncated">Examples that were cut for the loss.</param>
@@ -98,10 +98,8 @@ internal static class EvaluateVerb
         var evaluator = new Evaluator(model, encoder, examples, request.MaxNewTokens);
         var started = time.GetTimestamp();
         var evaluation = screen.During(
-            $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})", progress => evaluator.Evaluate(
-                weights,
-                progress,
-                cancel));
+            $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})",
+            progress => evaluator.Evaluate(weights, progress, cancel));
         return new Scores(
             request.Model.FullName, DataFormats.Name(data.Format), examples.Count, Finite(evaluation.Loss), Finite(evaluation.Perplexity),
             evaluation.ExactMatch, evaluation.RougeL, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped, evaluator.Unasked,

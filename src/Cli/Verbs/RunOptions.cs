@@ -1,3 +1,6 @@
+using FedKSeed.Federation.Sampling;
+using FedKSeed.Federation.Rounds;
+using System.Text.Json;
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
@@ -13,154 +16,152 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>The options of fedkseed run that make up its plan. One that is left out keeps the plan's own default.</summary>
 internal sealed class RunOptions
 {
+    /// <summary>Heading of what the place of a federation needs.</summary>
+    public const string ThisMachine = "This machine";
+
+    private const string Federation = "Federation", Steps = "Steps of a client", Rounds = "Rounds", End = "End of the federation";
+
     private static readonly RunPlan Defaults = new();
 
+
     private readonly List<Option> _all = [];
+    private readonly string _group = "";
     private readonly List<Func<ParseResult, RunPlan, RunPlan>> _changes = [];
 
     public RunOptions()
     {
         var settings = Defaults.Federation;
+        _group = "Model and data";
         Text(
             "--model",
             "DIR",
-            $"Base model, a Hugging Face folder. [default: {Defaults.Model}]",
+            "Base model, a Hugging Face folder. [default: the sample's]",
             (plan, value) => plan with { Model = value });
         Text(
             "--data",
             "DIR",
-            $"Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: {Defaults.Data}]",
+            "Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: the sample's]",
             (plan, value) => plan with { Data = value });
         Text(
             "--prompt",
             "FILE",
-            $"Prompt template. [default: {Defaults.Prompt ?? "Alpaca's"}]",
+            $"Prompt template. [default: {(Defaults.Prompt is null ? "Alpaca's" : "the sample's")}]",
             (plan, value) => plan with { Prompt = value });
         Word(
-            "--dtype", [.. Enum.GetValues<ComputeType>()
-                .Select(type => type.Name())], "What the model is kept and computed with in. [default: float32]",
+            "--dtype", [.. Enum.GetValues<ComputeType>().Select(type => type.Name())],
+            "What the model is kept and computed with in. [default: float32]",
             name => Enum.GetValues<ComputeType>().Cast<ComputeType?>().FirstOrDefault(type => type!.Value.Name() == name),
             (plan, value) => plan with { ComputeType = value });
         Word(
-            "--format",
-            DataFormats.All,
-            "Form of the data. [default: told from each file]",
-            DataFormats.Parse,
+            "--format", DataFormats.All, "Form of the data. [default: told from each file]", DataFormats.Parse,
             (plan, value) => plan with { Format = value });
         Word(
-            "--chat-form",
-            ChatForms.All,
-            "How conversations are written. [default: the model's own]",
-            ChatForms.Parse,
+            "--chat-form", ChatForms.All, "How conversations are written. [default: the model's own]", ChatForms.Parse,
             (plan, value) => plan with { ChatForm = value });
+        _group = Federation;
         Setting<int>("--rounds", $"Rounds. [default: {settings.Rounds}]", (set, value) => set with { Rounds = value });
+        _group = Steps;
         Setting<int>(
-            "--steps",
-            $"Zeroth-order steps of a client in a round. [default: {settings.StepsPerRound}]",
+            "--steps", $"Zeroth-order steps of a client in a round. [default: {settings.StepsPerRound}]",
             (set, value) => set with { StepsPerRound = value });
         Setting<int>("--batch", $"Examples of a step. [default: {settings.BatchSize}]", (set, value) => set with { BatchSize = value });
+        _group = "Directions";
         Setting<int>(
             "--seeds",
-            $"K, directions in the pool. [default: {settings.SeedCount}]",
-            (set, value) => set with { SeedCount = value });
+            $"K, directions in the pool. [default: {settings.Directions.SeedCount}]",
+            (set, value) => set with { Directions = set.Directions with { SeedCount = value } });
+        _group = Steps;
         Setting<float>(
-            "--epsilon",
-            $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]",
+            "--epsilon", $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]",
             (set, value) => set with { Epsilon = value });
         Setting<double>(
-            "--learning-rate",
-            $"Learning rate. [default: {Number(settings.LearningRate)}]",
+            "--learning-rate", $"Learning rate. [default: {Number(settings.LearningRate)}]",
             (set, value) => set with { LearningRate = value });
-        Choice<LearningRateSchedule>(
-            "--schedule",
-            $"How the learning rate falls. [default: {Word(settings.Schedule)}]",
+        Rule<LearningRateSchedule>(
+            "--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule.Name)}]",
             (set, value) => set with { Schedule = value });
-        Choice<SeedSampling>(
-            "--sampling",
-            $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]",
+        _group = "Directions";
+        Rule<SamplingRule>(
+            "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling.Name)}]",
             (set, value) => set with { Sampling = value });
+        Choice<KeptVersion>(
+            "--keep",
+            $"Version kept at the end: the last, or the one with the least held-out loss. [default: {Word(settings.Keep.ToString())}]",
+            (set, value) => set with { Keep = value });
         Text(
             "--scheme",
             "NAME",
-            $"How seeds become directions. [default: {settings.Scheme}]",
-            (plan, value) => plan with { Federation = plan.Federation with { Scheme = value } });
+            $"How seeds become directions. [default: {settings.Directions.Scheme}]",
+            (plan, value) => plan with
+            {
+                Federation = plan.Federation with { Directions = plan.Federation.Directions with { Scheme = value } },
+            });
         Setting<ulong>(
             "--pool-key",
-            $"Key of the pool: another one is another run. [default: {settings.PoolKey}]",
-            (set, value) => set with { PoolKey = value });
+            $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
+            (set, value) => set with { Directions = set.Directions with { PoolKey = value } });
+        _group = Rounds;
         Setting<int>(
-            "--participants",
-            $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]",
+            "--participants", $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]",
             (set, value) => set with { ParticipantsPerRound = value });
         Setting<double>(
-            "--participation",
-            $"Share of the free clients asked for in a round. [default: {Number(settings.Participation)}]",
+            "--participation", $"Share of the free clients asked for in a round. [default: {Number(settings.Participation)}]",
             (set, value) => set with { Participation = value });
         Setting<double>(
             "--over-selection",
             $"So many times those asked for are invited; the quorum is of those asked for. [default: {Number(settings.OverSelection)}]",
             (set, value) => set with { OverSelection = value });
         Setting<int>(
-            "--minimum-reports",
-            $"With fewer at its deadline a round waits for a second one. [default: {settings.MinimumReports}]",
+            "--minimum-reports", $"With fewer at its deadline a round waits for a second one. [default: {settings.MinimumReports}]",
             (set, value) => set with { MinimumReports = value });
         Setting<int>(
             "--commit-every",
             $"Continuous mode: commit after so many reports of any round; 0 for rounds with a quorum. [default: {settings.CommitEvery}]",
             (set, value) => set with { CommitEvery = value });
-        Parsed<TimeSpan>(
+        _group = End;
+        Time(
             "--time-limit",
-            "HH:MM:SS",
-            "a time",
             "End at the first commit after so long; 0 for no limit. [default: 0]",
-            (plan, value) => plan with { Federation = plan.Federation with { TimeLimit = value } });
+            (set, value) => set with { TimeLimit = value });
         Setting<double>(
-            "--target-loss",
-            "End when the held-out loss is at most this; 0 for no target. [default: 0]",
+            "--target-loss", "End when the held-out loss is at most this; 0 for no target. [default: 0]",
             (set, value) => set with { TargetLoss = value });
+        _group = Rounds;
         Setting<double>(
-            "--quorum",
-            $"Share of a round's clients whose reports close it. [default: {Number(settings.Quorum)}]",
+            "--quorum", $"Share of a round's clients whose reports close it. [default: {Number(settings.Quorum)}]",
             (set, value) => set with { Quorum = value });
-        Parsed<TimeSpan>(
+        Time(
             "--deadline",
-            "HH:MM:SS",
-            "a time",
             $"Time after which a round closes anyhow. [default: {settings.RoundDeadline}]",
-            (plan, value) => plan with { Federation = plan.Federation with { RoundDeadline = value } });
+            (set, value) => set with { RoundDeadline = value });
         Setting<int>(
-            "--staleness",
-            $"Commits that a report may be late. [default: {settings.StalenessBound}]",
+            "--staleness", $"Commits that a report may be late. [default: {settings.StalenessBound}]",
             (set, value) => set with { StalenessBound = value });
+        _group = "Evaluation";
         Setting<int>(
-            "--evaluate-every",
-            $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]",
+            "--evaluate-every", $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]",
             (set, value) => set with { EvaluateEvery = value });
         Parsed<int>(
             "--evaluation-limit",
             "N",
-            "a whole number",
             $"Held-out examples for the curve; 0 for all. [default: {Defaults.EvaluationLimit}]",
             (plan, value) => plan with { EvaluationLimit = value });
+        _group = Federation;
         var synchronous = Add(
             new Option<bool>("--synchronous") { Description = "Let nothing depend on timing: two runs give the same log." });
         _changes.Add(
             (parsed, plan) => parsed.GetValue(synchronous) ? plan with { Federation = plan.Federation with { Synchronous = true } } : plan);
         Text(
-            "--name",
-            "NAME",
-            $"Name of the federation, in its queues and keys. [default: {settings.Name}]",
+            "--name", "NAME", $"Name of the federation, in its queues and keys. [default: {settings.Name}]",
             (plan, value) => plan with { Federation = plan.Federation with { Name = value } });
+        _group = ThisMachine;
         Text(
-            "--device",
-            "auto|cpu|cuda:N",
-            $"Where the model computes. [default: {Defaults.Device}]",
+            "--device", "auto|cpu|cuda:N", $"Where the model computes. [default: {Defaults.Device}]",
             (plan, value) => plan with { Device = value });
         Text("--redis", "CONNECTION", "A Redis to use instead of the embedded store.", (plan, value) => plan with { Redis = value });
         Threads = Parsed<int>(
             "--threads",
             "N",
-            "a whole number",
             "Assignments worked off at once. [default: one a core]",
             (plan, value) => plan with { Threads = value });
         Threads.Aliases.Add("--parallelism");
@@ -178,7 +179,7 @@ internal sealed class RunOptions
 
     private T Add<T>(T option) where T : Option
     {
-        _all.Add(option);
+        _all.Add(option.In(_group));
         return option;
     }
 
@@ -192,16 +193,10 @@ internal sealed class RunOptions
         string name,
         string description,
         Func<FederationSettings, T, FederationSettings> change) where T : struct, INumber<T> =>
-        Parsed<T>(
-            name, "N", typeof(T) == typeof(float) || typeof(T) == typeof(double) ? "a number" : "a whole number", description,
-            (plan, value) => plan with { Federation = change(plan.Federation, value) });
+        Parsed<T>(name, "N", description, (plan, value) => plan with { Federation = change(plan.Federation, value) });
 
     private void Word<T>(
-        string name,
-        IReadOnlyCollection<string> words,
-        string description,
-        Func<string, T?> parse,
-        Func<RunPlan, T, RunPlan> change)
+        string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change)
         where T : struct, Enum =>
         Option(name, string.Join('|', words), string.Join(" or ", words), description, parse, change);
 
@@ -213,15 +208,32 @@ internal sealed class RunOptions
             (RunPlan plan, T value) => plan with { Federation = change(plan.Federation, value) });
     }
 
-    private Option<T?> Parsed<T>(string name, string help, string kind, string description, Func<RunPlan, T, RunPlan> change)
-        where T : struct, IParsable<T> =>
-        Option(name, help, kind, description, text => T.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null, change);
+    /// <summary>A rule of the settings by its name, with hyphens.</summary>
+    private void Rule<T>(string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : class, IRule<T>
+    {
+        var rules = T.All.ToDictionary(rule => Word(rule.Name), StringComparer.OrdinalIgnoreCase);
+        Option<RuleChoice<T>>(name, string.Join('|', rules.Keys), string.Join(" or ", rules.Keys), description,
+            text => rules.TryGetValue(text, out var rule) ? new RuleChoice<T>(rule) : null,
+            (plan, value) => plan with { Federation = change(plan.Federation, value.Rule) });
+    }
+
+    private readonly record struct RuleChoice<T>(T Rule);
+
+    private Option<T?> Parsed<T>(string name, string help, string description, Func<RunPlan, T, RunPlan> change)
+        where T : struct, INumber<T> =>
+        Option(name, help, NumberText.Kind<T>(), description, NumberText.Number<T>, change);
+
+    private void Time(string name, string description, Func<FederationSettings, TimeSpan, FederationSettings> change) =>
+        Option(
+            name, "HH:MM:SS", NumberText.Kind<TimeSpan>(), description, NumberText.Time,
+            (RunPlan plan, TimeSpan value) => plan with { Federation = change(plan.Federation, value) });
 
     /// <summary>
     /// A wrong value is an error that names the option and what it takes; the plan then keeps its default, so that all else is checked too.
     /// </summary>
     private Option<T?> Option<T>(
-        string name, string help, string kind, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change) where T : struct
+        string name, string help, string kind, string description, Func<string, T?> parse,
+        Func<RunPlan, T, RunPlan> change) where T : struct
     {
         var option = Add(new Option<T?>(name)
         {
@@ -231,18 +243,19 @@ internal sealed class RunOptions
             {
                 var value = parse(argument.Tokens[0].Value);
                 if (value is null)
-                    argument.AddError($"{name} must be {kind}, not '{argument.Tokens[0].Value}'.");
+                    argument.AddError(NumberText.Fault(name, kind, argument.Tokens[0].Value));
                 return value;
             },
         });
         _changes.Add((parsed, plan) =>
-            parsed.GetResult(option) is { Tokens.Count: 1 } result && parse(result.Tokens[0].Value) is { } value ?
-                change(plan, value) :
-                plan);
+            parsed.GetResult(option) is { Tokens.Count: 1 } result && parse(result.Tokens[0].Value) is { } value
+                ? change(plan, value)
+                : plan);
         return option;
     }
 
-    private static string Word<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+    /// <summary>A name in the code as a word of the command line: ShrunkImportance is shrunk-importance.</summary>
+    private static string Word(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
 
     private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 }

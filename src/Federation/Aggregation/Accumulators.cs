@@ -4,12 +4,14 @@ using System.Security.Cryptography;
 namespace FedKSeed.Federation.Aggregation;
 
 /// <summary>A report as a commit sees it: what it weighs and what it adds to which seeds.</summary>
-/// <param name="Weight">W of the specification's section 5.</param>
+/// <param name="Weight">W of SPEC 5.</param>
 /// <param name="Seeds">Seed index of each step that gave a scalar.</param>
 /// <param name="Contributions">η·g of each such step, in units of 2⁻⁴⁰.</param>
 public readonly record struct WeightedReport(long Weight, ReadOnlyMemory<ushort> Seeds, ReadOnlyMemory<long> Contributions);
 
-/// <summary>K integers that are the trained model: the sum of learning rate × scalar along each direction, in units of 2⁻⁴⁰.</summary>
+/// <summary>
+/// K integers that are the trained model (SPEC 5): the sum of learning rate × scalar along each direction, in units of 2⁻⁴⁰.
+/// </summary>
 public static class Accumulators
 {
     /// <summary>What one step adds: round-half-even(η · g · 2⁴⁰).</summary>
@@ -67,49 +69,5 @@ public static class Accumulators
         var twice = Int128.Abs(remainder) * 2;
         var away = twice > divisor || (twice == divisor && Int128.IsOddInteger(quotient));
         return away ? quotient + Int128.Sign(dividend) : quotient;
-    }
-}
-
-/// <summary>A version of the model as it travels: every accumulator divided by 2ˢ and rounded to a few bits.</summary>
-/// <param name="Values">q[j], |q[j]| ≤ <see cref="Limit"/>.</param>
-/// <param name="Shift">s: the unit of q is 2^(s−40).</param>
-public sealed record QuantisedAccumulators(ReadOnlyMemory<int> Values, int Shift)
-{
-    /// <summary>M: the largest |q| for which the sum over K seeds still fits an int32.</summary>
-    public static int Limit(int seedCount) => Math.Min((1 << 19) - 1, int.MaxValue / seedCount);
-
-    /// <summary>Bits of one q in two's complement: 20 at K = 4096.</summary>
-    public static int BitsPerValue(int seedCount) => 33 - int.LeadingZeroCount(Limit(seedCount));
-
-    /// <summary>The smallest shift at which every value fits, and the values at it, rounded half to even.</summary>
-    public static QuantisedAccumulators Of(ReadOnlySpan<long> accumulators)
-    {
-        var limit = Limit(accumulators.Length);
-        var shift = 0;
-        while (!Fits(accumulators, shift, limit))
-            shift++;
-        var values = new int[accumulators.Length];
-        for (var seed = 0; seed < values.Length; seed++)
-            values[seed] = (int)ShiftHalfEven(accumulators[seed], shift);
-        return new QuantisedAccumulators(values, shift);
-    }
-
-    private static bool Fits(ReadOnlySpan<long> accumulators, int shift, int limit)
-    {
-        foreach (var value in accumulators)
-            if (ShiftHalfEven(value, shift) is var quantised && (quantised > limit || quantised < -limit))
-                return false;
-        return true;
-    }
-
-    /// <summary>value / 2^shift, ties to even; the arithmetic shift floors, so the remainder is never negative.</summary>
-    private static long ShiftHalfEven(long value, int shift)
-    {
-        if (shift == 0)
-            return value;
-        var floor = value >> shift;
-        var remainder = value - (floor << shift);
-        var half = 1L << (shift - 1);
-        return remainder > half || (remainder == half && (floor & 1) == 1) ? floor + 1 : floor;
     }
 }

@@ -17,24 +17,35 @@ public readonly record struct LogHead(long Length, string Hash)
 }
 
 /// <summary>
-/// The log as text: one JSON object a line,
+/// The log as text (SPEC 12): one JSON object a line,
 /// <c>{"sequence":0,"time":"…","event":{"kind":"…",…},"hash":"…"}</c>. The hash is SHA-256 over the previous entry's hash (64 hexadecimal
 /// digits; zeros before the first) followed by the bytes of this line up to <c>,"hash"</c>: what was written is what is hashed, so
 /// no second canonical form has to be agreed on.
 /// </summary>
 public static class EventLog
 {
+    /// <summary>Characters of a line: no entry that these limits allow comes near it, and a reader need not hold more.</summary>
+    public const int MaximumLine = 8 << 20;
+
     private const string HashField = ",\"hash\":\"";
     private static readonly int TailLength = HashField.Length + 64 + "\"}".Length;
 
+    /// <summary>
+    /// How entries are written, and what is refused: unknown or repeated members, names in another case, numbers for words.
+    /// </summary>
     public static JsonSerializerOptions Json { get; } = new(JsonSerializerDefaults.Web)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         RespectRequiredConstructorParameters = true,
         RespectNullableAnnotations = true,
-        Converters = { new JsonStringEnumConverter() },
+        AllowDuplicateProperties = false,
+        PropertyNameCaseInsensitive = false,
+        NumberHandling = JsonNumberHandling.Strict,
+        Converters = { new JsonStringEnumConverter(namingPolicy: null, allowIntegerValues: false) },
     };
+
+    internal static JsonDocumentOptions Document { get; } = new() { AllowDuplicateProperties = false };
 
     /// <summary>Writes events as the lines that follow a head.</summary>
     public static (IReadOnlyList<string> Lines, IReadOnlyList<LogEntry> Entries) Write(
@@ -58,6 +69,8 @@ public static class EventLog
     public static LogEntry Read(LogHead head, string line)
     {
         ArgumentNullException.ThrowIfNull(line);
+        if (line.Length > MaximumLine)
+            throw new InvalidEntryException(head.Length, $"it is longer than {MaximumLine} characters");
         if (line.Length <= TailLength || !line.AsSpan(line.Length - TailLength).StartsWith(HashField)
             || !line.EndsWith("\"}", StringComparison.Ordinal))
             throw new InvalidEntryException(head.Length, "the line does not end in a hash");
@@ -73,14 +86,19 @@ public static class EventLog
     {
         try
         {
-            var parsed = JsonSerializer.Deserialize<Content>(content + "}", Json)!;
+            var json = content + "}";
+            var parsed = JsonSerializer.Deserialize<Content>(sequence == 0 ? LogProtocol.Upgrade(json) : json, Json)
+                ?? throw new JsonException("it is null.");
             return parsed.Sequence == sequence
                 ? parsed
                 : throw new InvalidEntryException(sequence, $"it says that it is entry {parsed.Sequence}");
         }
-        catch (JsonException fault)
+        catch (Exception fault) when (fault is JsonException or NotSupportedException or InvalidOperationException or ArgumentException
+            or FormatException)
         {
-            throw new InvalidEntryException(sequence, $"it is not an entry this version can read: {fault.Message}");
+            throw new InvalidEntryException(
+                sequence, $"it is not an entry that this version, which reads formats {LogProtocol.First} to {LogProtocol.Current}, knows: "
+                    + fault.Message);
         }
     }
 

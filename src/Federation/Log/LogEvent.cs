@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Text.Json.Serialization;
 
 namespace FedKSeed.Federation.Log;
@@ -13,7 +14,8 @@ namespace FedKSeed.Federation.Log;
 [JsonDerivedType(typeof(FederationClosedEntry), "FederationClosed")]
 public abstract record LogEvent;
 
-public sealed record FederationOpenedEntry(FederationSettings Settings) : LogEvent;
+/// <param name="Protocol">The log's format: <see cref="LogProtocol"/>.</param>
+public sealed record FederationOpenedEntry(int Protocol, FederationSettings Settings) : LogEvent;
 
 /// <param name="Round">Counts from 1.</param>
 /// <param name="Participants">Clients that get an assignment, in ordinal order.</param>
@@ -73,14 +75,12 @@ public sealed record ModelEvaluatedEntry(int Version, int Examples, double? Loss
 /// <param name="Version">The version to keep: the last one, or the best one when the federation diverged.</param>
 public sealed record FederationClosedEntry(FederationEnd Reason, int Version) : LogEvent;
 
-[JsonConverter(typeof(JsonStringEnumConverter<RoundEnd>))]
 public enum RoundEnd
 {
     Quorum,
     Deadline,
 }
 
-[JsonConverter(typeof(JsonStringEnumConverter<FederationEnd>))]
 public enum FederationEnd
 {
     /// <summary>All rounds are done.</summary>

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Security.Cryptography;
 using System.Text;
 using FedKSeed.Federation.Log;
@@ -110,7 +111,7 @@ public static class RoundPolicy
     {
         if (book.HasDiverged)
             return new RoundDecision.End(FederationEnd.Diverged, book.BestVersion);
-        if (settings.TargetLoss > 0 && book.Evaluations.Find(evaluation => evaluation.Loss <= settings.TargetLoss) is { } reached)
+        if (settings.TargetLoss > 0 && book.TargetReachedBy is { } reached)
             return new RoundDecision.End(FederationEnd.TargetReached, reached.Version);
 
         var awaitsEvaluation = settings.IsEvaluationDue(book.Version) && book.EvaluationOf(book.Version) is null
@@ -119,7 +120,7 @@ public static class RoundPolicy
         {
             return awaitsEvaluation
                 ? new RoundDecision.Wait("the evaluation of the last version")
-                : new RoundDecision.End(end, book.Version);
+                : new RoundDecision.End(end, book.KeptVersion);
         }
         if (settings.Synchronous && awaitsEvaluation)
             return new RoundDecision.Wait($"the evaluation of version {book.Version}");
@@ -139,7 +140,7 @@ public static class RoundPolicy
         return settings.TimeLimit > TimeSpan.Zero && now >= book.OpenedAt + settings.TimeLimit ? FederationEnd.TimeIsUp : null;
     }
 
-    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round.</summary>
+    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round (SPEC 11).</summary>
     private static string[] Invite(FederationSettings settings, int round, string[] free)
     {
         var wanted = settings.ParticipantsPerRound > 0
@@ -148,7 +149,7 @@ public static class RoundPolicy
         var invited = (int)Math.Min(free.Length, Math.Ceiling(wanted * settings.OverSelection - 1e-9));
         return invited == free.Length
             ? free
-            : [.. free.OrderBy(client => Lot(settings.PoolKey, round, client), StringComparer.Ordinal).Take(invited)
+            : [.. free.OrderBy(client => Lot(settings.Directions.PoolKey, round, client), StringComparer.Ordinal).Take(invited)
                 .Order(StringComparer.Ordinal)];
     }
 

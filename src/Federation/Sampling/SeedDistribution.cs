@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
@@ -6,14 +7,15 @@ using System.Text;
 namespace FedKSeed.Federation.Sampling;
 
 /// <summary>
-/// From which an assignment's seeds are drawn, with replacement. A draw is a function of (pool key, round, client, weights) and
+/// From which an assignment's seeds are drawn, with replacement (SPEC 7). A draw is a function of (pool key, round, client, weights) and
 /// nothing else, in integers: anyone with the log can check that an assignment was drawn as promised.
 /// </summary>
 public sealed class SeedDistribution
 {
     private readonly ulong[] _cumulative;
 
-    private SeedDistribution(ReadOnlySpan<ulong> weights)
+    /// <param name="weights">One for each seed, not all 0, that add up to less than 2⁶³.</param>
+    public SeedDistribution(ReadOnlySpan<ulong> weights)
     {
         _cumulative = new ulong[weights.Length];
         ulong sum = 0;
@@ -27,8 +29,6 @@ public sealed class SeedDistribution
         Array.Fill(weights, 1UL);
         return new SeedDistribution(weights);
     }
-
-    public static SeedDistribution ByImportance(Importance importance) => new(importance.SamplingWeights());
 
     /// <summary>Probability that one draw gives this seed; all of them add up to 1.</summary>
     public double ProbabilityOf(int seed) =>

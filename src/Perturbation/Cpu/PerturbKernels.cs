@@ -1,16 +1,20 @@
 using FedKSeed.Perturbation.Directions;
 
 using Gaussian256 = FedKSeed.Perturbation.Cpu.PerturbLanes<
-    FedKSeed.Perturbation.Cpu.GaussianLanes<FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
+    FedKSeed.Perturbation.Cpu.GaussianLanes<
+        FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
     FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>;
 using Gaussian512 = FedKSeed.Perturbation.Cpu.PerturbLanes<
-    FedKSeed.Perturbation.Cpu.GaussianLanes<FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
+    FedKSeed.Perturbation.Cpu.GaussianLanes<
+        FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
     FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>;
 using Rademacher256 = FedKSeed.Perturbation.Cpu.PerturbLanes<
-    FedKSeed.Perturbation.Cpu.RademacherLanes<FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
+    FedKSeed.Perturbation.Cpu.RademacherLanes<
+        FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
     FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>;
 using Rademacher512 = FedKSeed.Perturbation.Cpu.PerturbLanes<
-    FedKSeed.Perturbation.Cpu.RademacherLanes<FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
+    FedKSeed.Perturbation.Cpu.RademacherLanes<
+        FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
     FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>;
 
 namespace FedKSeed.Perturbation.Cpu;
@@ -22,8 +26,8 @@ namespace FedKSeed.Perturbation.Cpu;
 internal static class PerturbKernels
 {
     public static void BothSigns(
-        KernelPath path, Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
-        bool isLarge = false)
+        KernelPath path, Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus,
+        Span<float> minus, bool isLarge = false)
     {
         switch (path, direction.Scheme)
         {

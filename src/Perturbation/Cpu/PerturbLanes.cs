@@ -20,7 +20,8 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
     private static int Stride => 4 * TSimd.Blocks;
 
     public static void BothSigns(
-        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
+        bool isLarge)
     {
         var buffers = stackalloc float[3 * Stride];
         fixed (float* w = weights, p = plus, m = minus)
@@ -31,13 +32,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
                 var lanes = TDirection.Of(direction, piece.Block);
                 if (piece.IsWhole)
                     BothSigns(
-                        ref lanes,
-                        epsilon,
-                        piece.Block,
-                        piece.Count,
-                        w + done,
-                        p + done,
-                        m + done,
+                        ref lanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done,
                         isLarge && AreAligned(p + done, m + done));
                 else
                 {
@@ -88,13 +83,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
             var count = Math.Min(Tile, weights.Length - done);
             Advance(previous, step, firstElement + done, weights.Slice(done, count));
             BothSigns(
-                next,
-                epsilon,
-                firstElement + done,
-                weights.Slice(done, count),
-                plus.Slice(done, count),
-                minus.Slice(done, count),
-                isLarge);
+                next, epsilon, firstElement + done, weights.Slice(done, count), plus.Slice(done, count), minus.Slice(done, count), isLarge);
         }
     }
 
@@ -111,14 +100,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BothSigns(
-        ref TDirection lanes,
-        float epsilon,
-        ulong block,
-        int count,
-        float* weights,
-        float* plus,
-        float* minus,
-        bool isLarge)
+        ref TDirection lanes, float epsilon, ulong block, int count, float* weights, float* plus, float* minus, bool isLarge)
     {
         TReal up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
         for (var i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)

@@ -24,7 +24,8 @@ internal static class PerturbScalar
     }
 
     public static void AdvanceThenBothSigns(
-        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus)
+        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus,
+        Span<float> minus)
     {
         Advance(previous, step, firstElement, weights);
         BothSigns(next, epsilon, firstElement, weights, plus, minus);

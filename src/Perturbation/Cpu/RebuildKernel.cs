@@ -1,5 +1,5 @@
+using FedKSeed.Contracts;
 using System.Buffers;
-using FedKSeed.Perturbation.Directions;
 
 using Lanes256 = FedKSeed.Perturbation.Cpu.RebuildLanes<
     FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>;
@@ -12,14 +12,14 @@ namespace FedKSeed.Perturbation.Cpu;
 internal sealed class RebuildKernel
 {
     private readonly KernelPath _path;
-    private readonly SeedPool _pool;
+    private readonly DirectionSpace _pool;
     private readonly int[] _quantised;
     private readonly SignTables? _tables;
 
-    public RebuildKernel(KernelPath path, SeedPool pool, ReadOnlySpan<int> quantised)
+    public RebuildKernel(KernelPath path, DirectionSpace pool, ReadOnlySpan<int> quantised)
     {
         (_path, _pool, _quantised) = (path, pool, quantised.ToArray());
-        if (pool.Scheme == DirectionScheme.PhiloxRademacher && path != KernelPath.Scalar)
+        if (pool.Scheme == DirectionSchemes.Rademacher && path != KernelPath.Scalar)
             _tables = new SignTables(quantised, path == KernelPath.Avx512 ? Avx512Lanes.LookupBits : Avx2Lanes.LookupBits);
     }
 
@@ -38,7 +38,7 @@ internal sealed class RebuildKernel
             Sums(tensor, firstElement, sums[..(int)whole]);
             Sums(tensor, firstElement + whole, sums[(int)whole..]);
         }
-        else if (_pool.Scheme == DirectionScheme.PhiloxRademacher)
+        else if (_pool.Scheme == DirectionSchemes.Rademacher)
             RademacherSums((uint)tensor, firstElement, sums);
         else
             GaussianSums((uint)tensor, firstElement, sums);
@@ -51,9 +51,9 @@ internal sealed class RebuildKernel
         var exact = ArrayPool<int>.Shared.Rent(RoundUp(lead + sums.Length, stride));
         var window = exact.AsSpan(0, RoundUp(lead + sums.Length, stride));
         if (_path == KernelPath.Avx512)
-            Lanes512.Rademacher(_pool.Key, _tables!, tensor, (ulong)firstElement >> 2, window);
+            Lanes512.Rademacher(_pool.PoolKey, _tables!, tensor, (ulong)firstElement >> 2, window);
         else
-            Lanes256.Rademacher(_pool.Key, _tables!, tensor, (ulong)firstElement >> 2, window);
+            Lanes256.Rademacher(_pool.PoolKey, _tables!, tensor, (ulong)firstElement >> 2, window);
         for (var i = 0; i < sums.Length; i++)
             sums[i] = window[lead + i];
         ArrayPool<int>.Shared.Return(exact);
@@ -66,9 +66,9 @@ internal sealed class RebuildKernel
         var exact = ArrayPool<long>.Shared.Rent(RoundUp(lead + sums.Length, stride));
         var window = exact.AsSpan(0, RoundUp(lead + sums.Length, stride));
         if (_path == KernelPath.Avx512)
-            Lanes512.Gaussian(_pool.Key, _quantised, tensor, (ulong)firstElement >> 2, window);
+            Lanes512.Gaussian(_pool.PoolKey, _quantised, tensor, (ulong)firstElement >> 2, window);
         else
-            Lanes256.Gaussian(_pool.Key, _quantised, tensor, (ulong)firstElement >> 2, window);
+            Lanes256.Gaussian(_pool.PoolKey, _quantised, tensor, (ulong)firstElement >> 2, window);
         for (var i = 0; i < sums.Length; i++)
             sums[i] = window[lead + i];
         ArrayPool<long>.Shared.Return(exact);

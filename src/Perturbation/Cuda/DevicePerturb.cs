@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation.Directions;
@@ -82,7 +83,7 @@ public readonly record struct SegmentRange(nint Address, uint Count, long Tiles)
 /// <param name="pool">Whose directions.</param>
 /// <param name="weights">Type of the weights.</param>
 /// <param name="perturbed">Type of w ± ε·z: the weights' own, or any where the weights are float32.</param>
-public sealed class DevicePerturb(IKernelDevice device, SeedPool pool, TensorType weights, TensorType perturbed)
+public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, TensorType weights, TensorType perturbed)
 {
     private readonly string _advance = $"advance_{NameOf(pool.Scheme)}_{NameOf(weights)}";
     private readonly string _signs = $"signs_{NameOf(pool.Scheme)}_{NameOf(weights, perturbed)}";
@@ -113,7 +114,7 @@ public sealed class DevicePerturb(IKernelDevice device, SeedPool pool, TensorTyp
             Weights = weights,
             Plus = plus,
             Minus = minus,
-            Key = pool.Key,
+            Key = pool.PoolKey,
             Rows = rows,
             Columns = columns,
             Tensor = (uint)tensor,
@@ -129,7 +130,7 @@ public sealed class DevicePerturb(IKernelDevice device, SeedPool pool, TensorTyp
             Segments = segments.Address,
             Weights = weights,
             Perturbed = perturbed,
-            Key = pool.Key,
+            Key = pool.PoolKey,
             SegmentCount = segments.Count,
             Previous = (uint)update.Seed,
             Step = update.Step,
@@ -138,7 +139,7 @@ public sealed class DevicePerturb(IKernelDevice device, SeedPool pool, TensorTyp
             Epsilon = epsilon,
         });
 
-    private static string NameOf(DirectionScheme scheme) => scheme == DirectionScheme.PhiloxGaussian ? "gaussian" : "rademacher";
+    private static string NameOf(string scheme) => scheme == DirectionSchemes.Gaussian ? "gaussian" : "rademacher";
 
     private static string NameOf(TensorType weights, TensorType perturbed) => weights == TensorType.F32 || weights == perturbed
         ? $"{NameOf(weights)}_{NameOf(perturbed)}"

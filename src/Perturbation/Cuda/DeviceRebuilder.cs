@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
@@ -52,7 +53,7 @@ public sealed class DeviceRebuilder : IDisposable
         foreach (var q in quantised)
             _total += q;
         int[] version;
-        if (rebuilder.Pool.Scheme == DirectionScheme.PhiloxGaussian)
+        if (rebuilder.Pool.Scheme == DirectionSchemes.Gaussian)
         {
             (_kernel, _blockElements, _steps) = ("rebuild_gaussian", PlainElements, (uint)quantised.Length);
             version = quantised.ToArray();
@@ -84,13 +85,7 @@ public sealed class DeviceRebuilder : IDisposable
     /// <param name="target">Device address for W; may be the base's where the types are of one size.</param>
     /// <exception cref="ArgumentException">A type is not one of weights.</exception>
     public void Rebuild(
-        int tensor,
-        long firstElement,
-        long count,
-        TensorType baseType,
-        nint baseElements,
-        TensorType targetType,
-        nint target)
+        int tensor, long firstElement, long count, TensorType baseType, nint baseElements, TensorType targetType, nint target)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tensor);
         ArgumentOutOfRangeException.ThrowIfNegative(firstElement);
@@ -105,7 +100,7 @@ public sealed class DeviceRebuilder : IDisposable
             Base = baseElements,
             Target = target,
             Version = _version.Address,
-            Key = _rebuilder.Pool.Key,
+            Key = _rebuilder.Pool.PoolKey,
             First = firstElement,
             Count = count,
             Steps = _steps,

@@ -5,7 +5,7 @@ namespace FedKSeed.Perturbation.Directions;
 /// <summary>
 /// One seed's direction z within one tensor, as a pure function of the element index. <see cref="Value"/> is SPEC 2 and 3
 /// said plainly, one element at a time: the reference that the vectorised kernels are tested against.
-/// Made by <see cref="SeedPool.Direction"/>.
+/// Made by <see cref="DirectionSpaces.Direction"/>.
 /// </summary>
 public readonly record struct Direction
 {

@@ -1,3 +1,5 @@
+using FedKSeed.Contracts;
+
 namespace FedKSeed.Perturbation.Directions;
 
 /// <summary>How a seed becomes a direction. Every party of a federation must use the same one (SPEC 2 and 3).</summary>
@@ -10,24 +12,22 @@ public enum DirectionScheme
     PhiloxGaussian,
 }
 
-/// <summary>The names that schemes carry in configuration, messages and logs.</summary>
-public static class DirectionSchemes
+/// <summary>Schemes by the names that they carry in settings, messages and logs.</summary>
+public static class DirectionSchemeNames
 {
-    private const string Rademacher = "philox-rademacher/1";
-    private const string Gaussian = "philox-gaussian/1";
-
     public static string Name(this DirectionScheme scheme) => scheme switch
     {
-        DirectionScheme.PhiloxRademacher => Rademacher,
-        DirectionScheme.PhiloxGaussian => Gaussian,
+        DirectionScheme.PhiloxRademacher => DirectionSchemes.Rademacher,
+        DirectionScheme.PhiloxGaussian => DirectionSchemes.Gaussian,
         _ => throw new ArgumentOutOfRangeException(nameof(scheme), scheme, "Not a direction scheme."),
     };
 
     /// <exception cref="FormatException">The name is not one of a known scheme: another scheme is another model.</exception>
     public static DirectionScheme Parse(string name) => name switch
     {
-        Rademacher => DirectionScheme.PhiloxRademacher,
-        Gaussian => DirectionScheme.PhiloxGaussian,
-        _ => throw new FormatException($"Unknown direction scheme '{name}'; this version knows '{Rademacher}' and '{Gaussian}'."),
+        DirectionSchemes.Rademacher => DirectionScheme.PhiloxRademacher,
+        DirectionSchemes.Gaussian => DirectionScheme.PhiloxGaussian,
+        _ => throw new FormatException(
+            $"Unknown direction scheme '{name}'; this version knows '{string.Join("' and '", DirectionSchemes.Known)}'."),
     };
 }

@@ -25,7 +25,7 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
             return;
         using var trace = RoundTrace.Start(started.Federation, started.Round, "assignments");
         foreach (var client in started.Participants)
-            FederationName.RequireClient(client);
+            Names.RequireClient(client);
         var inHand = await book.Log.ReadInHandKeysAsync(context.CancellationToken);
         var state = await book.AppendAsync(
             state => state.Round?.Number == started.Round
@@ -45,16 +45,12 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         {
             var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
             if (!await context.TrySendToClientAsync(
-                federation,
-                assignment.Key.Client,
-                message,
-                RoundPolicy.AssignmentLifetime(state.Settings!)))
+                federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
                 Unreachable(assignment.Key.Client, started.Round);
         });
     }
 
     [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
+        Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
     private partial void Unreachable(string client, int round);
 }

@@ -24,9 +24,7 @@ public sealed partial class ScalarsReportedConsumer(
             var accepted = new ReportAccepted
             {
                 Federation = message.Federation,
-                Round = message.Round,
-                Client = message.Client,
-                Turn = message.Turn,
+                Assignment = message.Assignment,
                 ReportBytes = context.ReceiveContext.Body.Length ?? 0,
             };
             await context.PublishInTimeAsync(accepted, context.CancellationToken);
@@ -34,20 +32,22 @@ public sealed partial class ScalarsReportedConsumer(
         }
 
         metrics.Rejected();
-        Rejected(message.Client, message.Round, refusal);
+        Rejected(message.Assignment.Client, message.Assignment.Round, refusal);
         var rejected = new ReportRejected
         {
             Federation = message.Federation,
-            Round = message.Round,
-            Client = message.Client,
-            Turn = message.Turn,
+            Assignment = message.Assignment,
             Reason = refusal,
         };
         await context.PublishInTimeAsync(rejected, context.CancellationToken);
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
-        if (state.Assignments.Keys.Any(key => key.Client == message.Client))
-            await context.TrySendToClientAsync(federation, message.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
+        if (state.Assignments.Keys.Any(key => key.Client == message.Assignment.Client))
+            await context.TrySendToClientAsync(
+                federation,
+                message.Assignment.Client,
+                rejected,
+                RoundPolicy.AssignmentLifetime(state.Settings!));
     }
 
     private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)

@@ -1,3 +1,4 @@
+using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using CsCheck;
 using FedKSeed.Checkpoints;
@@ -14,9 +15,7 @@ public abstract class KernelTests : IDisposable
     private static readonly TensorType[] WeightTypes = [TensorType.F32, TensorType.F16, TensorType.BF16];
 
     private static readonly Gen<TensorType> Types = Gen.OneOf(
-        Gen.Const(TensorType.F32),
-        Gen.Const(TensorType.F16),
-        Gen.Const(TensorType.BF16));
+        Gen.Const(TensorType.F32), Gen.Const(TensorType.F16), Gen.Const(TensorType.BF16));
 
     // Ragged ranges, with and without a boundary of a vector within; block indices around 2³² (a counter word) and 2⁶⁰.
     private static readonly Gen<long> Starts = Gen.OneOf(PerturbTests.Starts, Gen.Long[(1L << 62) - 100, (1L << 62) + 100]);
@@ -42,15 +41,15 @@ public abstract class KernelTests : IDisposable
     public void A_rebuild_gives_the_bits_of_the_CPU(DirectionScheme scheme, string form, int iterations)
     {
         Assert.SkipUnless(form == "plain" || _device.HasBinaryTensorCores, "This card has no binary tensor cores.");
-        var counts = scheme == DirectionScheme.PhiloxGaussian ?
-            Gen.Int[1, 100] :
-            Gen.OneOf(Gen.Int[1, 70], Gen.Int[200, 600], Gen.Const(1024));
+        var counts = scheme == DirectionScheme.PhiloxGaussian
+            ? Gen.Int[1, 100]
+            : Gen.OneOf(Gen.Int[1, 70], Gen.Int[200, 600], Gen.Const(1024));
         Gen.Select(Gen.Select(Gen.ULong, counts, Gen.Int[0, 30]), Gen.Int[0, 48], Tensors, Starts, Gen.Int[0, 300], Types, Types, Gen.Int)
             .Sample(
                 (version, shift, tensor, start, length, baseType, targetType, seed) =>
                 {
                     (var key, var count, var bits) = version;
-                    SeedPool pool = new(key, count, scheme);
+                    DirectionSpace pool = new() { PoolKey = key, SeedCount = count, Scheme = scheme.Name() };
                     var quantised = Quantised(count, bits, seed);
                     var weights = Weights(length, baseType, seed);
                     Rebuilder rebuilder = new(KernelPath.Scalar, pool, quantised, shift);
@@ -69,20 +68,19 @@ public abstract class KernelTests : IDisposable
         foreach (var limit in (int[])[0, 1, 127, 128, 32_767, 32_768, (1 << 23) - 1, 1 << 23, int.MaxValue])
         {
             int[] quantised = [limit, 0];
-            SeedPool pool = new(9, 2, DirectionScheme.PhiloxRademacher);
+            DirectionSpace pool = new() { PoolKey = 9, SeedCount = 2 };
             foreach (var signed in (int[][])[quantised, [-limit, 0]])
             {
                 Rebuilder rebuilder = new(KernelPath.Scalar, pool, signed, 40);
                 var expected = new float[70];
                 rebuilder.Rebuild(3, 5, expected, expected);
-                foreach (var form in (RebuildForm[])[RebuildForm.Plain, .. _device.HasBinaryTensorCores ?
-                    [RebuildForm.TensorCores] :
-                    Array.Empty<RebuildForm>()])
+                foreach (var form in (RebuildForm[])[RebuildForm.Plain, .. _device.HasBinaryTensorCores
+                    ? [RebuildForm.TensorCores]
+                    : Array.Empty<RebuildForm>()])
                 {
                     using DeviceRebuilder device = new(_device, rebuilder, form);
                     var actual = OnDevice(
-                        new byte[4 * 70],
-                        4 * 70,
+                        new byte[4 * 70], 4 * 70,
                         (source, target) => device.Rebuild(3, 5, 70, TensorType.F32, source, TensorType.F32, target));
                     Assert.Equal(expected, Widened(actual, TensorType.F32));
                 }
@@ -104,13 +102,13 @@ public abstract class KernelTests : IDisposable
                     Tensors,
                     Starts,
                     Lengths,
-                    Gen.Int[0, SeedPool.MaxCount - 1],
-                    Gen.Int[0, SeedPool.MaxCount - 1],
+                    Gen.Int[0, Limits.Seeds - 1],
+                    Gen.Int[0, Limits.Seeds - 1],
                     Gen.Float[-0.1f, 0.1f],
                     Gen.Int)
                     .Sample((key, tensor, start, length, previous, next, step, seed) =>
                     {
-                        SeedPool pool = new(key, SeedPool.MaxCount, scheme);
+                        DirectionSpace pool = new() { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme.Name() };
                         PendingUpdate update = new(previous, step, (uint)seed);
                         var weights = Weights(length, type, seed);
                         Check(pool, tensor, start, weights, type, perturbed, update, next);
@@ -122,7 +120,7 @@ public abstract class KernelTests : IDisposable
     [Fact]
     public void Several_segments_of_one_launch_are_those_of_many_launches()
     {
-        SeedPool pool = new(77, 5000, DirectionScheme.PhiloxRademacher);
+        DirectionSpace pool = new() { PoolKey = 77, SeedCount = 5000 };
         (int Tensor, long First, int Count)[] ranges = [(4, 0, 3000), (9, 17, 1), (2, (1L << 34) + 3, 4096), (0, 5, 0), (7, 8, 2047)];
         var length = ranges.Sum(range => range.Count);
         var weights = Weights(length, TensorType.BF16, seed: 1);
@@ -136,13 +134,7 @@ public abstract class KernelTests : IDisposable
             StochasticRounding.Advance(pool.Direction(4000, tensor), 0.01f, 3, first, TensorType.BF16, expected.AsSpan(2 * at, 2 * count));
             var wide = Widened(expected.AsSpan(2 * at, 2 * count), TensorType.BF16);
             PerturbKernels.BothSigns(
-                KernelPath.Scalar,
-                pool.Direction(31, tensor),
-                1e-3f,
-                first,
-                wide,
-                plus.AsSpan(at, count),
-                minus.AsSpan(at, count));
+                KernelPath.Scalar, pool.Direction(31, tensor), 1e-3f, first, wide, plus.AsSpan(at, count), minus.AsSpan(at, count));
             at += count;
         }
         using SegmentTable table = new(_device, [.. segments]);
@@ -162,36 +154,32 @@ public abstract class KernelTests : IDisposable
     public void Rows_in_use_are_perturbed_as_the_whole_matrix_is(DirectionScheme scheme)
     {
         foreach ((var type, var perturbed) in ((TensorType, TensorType)[])
-            [(TensorType.F32, TensorType.F32), (TensorType.F32, TensorType.F16), (TensorType.F32, TensorType.BF16), (TensorType.F16, TensorType.F16), (TensorType.BF16, TensorType.BF16)])
+            [(TensorType.F32, TensorType.F32), (TensorType.F32, TensorType.F16), (TensorType.F32, TensorType.BF16),
+             (TensorType.F16, TensorType.F16), (TensorType.BF16, TensorType.BF16)])
         {
             Gen.Select(Gen.Int[1, 40], Gen.Int[1, 30], Gen.Int[0, 12], Tensors, Gen.Int).Sample((rows, columns, used, tensor, seed) =>
             {
-                SeedPool pool = new(5, 4096, scheme);
+                DirectionSpace pool = new() { PoolKey = 5, SeedCount = 4096, Scheme = scheme.Name() };
                 var weights = Weights(rows * columns, type, seed);
                 long[] ids = [.. Enumerable.Range(0, used).Select(i => (long)((uint)(i * 2_654_435_761L) % rows))];
                 (var plus, var minus) = Signs(pool.Direction(77, tensor), 0, Widened(weights, type));
-                float[] expected = [.. ids.SelectMany(id => plus[(int)(id * columns)..(int)((id + 1) * columns)]), .. ids.SelectMany(
-                    id => minus[(int)(id * columns)..(int)((id + 1) * columns)])];
+                float[] expected =
+                [
+                    .. ids.SelectMany(id => plus[(int)(id * columns)..(int)((id + 1) * columns)]),
+                    .. ids.SelectMany(id => minus[(int)(id * columns)..(int)((id + 1) * columns)]),
+                ];
                 using DeviceMemory idMemory = new(_device, MemoryMarshal.AsBytes(ids.AsSpan()));
                 var bytes = used * columns * perturbed.Size();
                 var actual = OnDevice(weights, 2 * bytes, (source, target) =>
                     new DevicePerturb(_device, pool, type, perturbed).BothSignsOfRows(
-                        tensor,
-                        idMemory.Address,
-                        used,
-                        columns,
-                        77,
-                        1e-3f,
-                        source,
-                        target,
-                        target + bytes));
+                        tensor, idMemory.Address, used, columns, 77, 1e-3f, source, target, target + bytes));
                 Assert.Equal(Narrowed(expected, perturbed), actual);
             }, iter: 8, threads: 1);
         }
     }
 
     private void Check(
-        SeedPool pool,
+        DirectionSpace pool,
         int tensor,
         long start,
         byte[] weights,
@@ -212,22 +200,18 @@ public abstract class KernelTests : IDisposable
 
         (var plus, var minus) = Signs(pool.Direction(next, tensor), start, Widened(weights, type));
         (var kept, var signs) = InPlace(
-            weights,
-            2 * bytes,
-            (address, target) => device.BothSigns(table.Range(0, 1), null, next, 1e-3f, address, target));
+            weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), null, next, 1e-3f, address, target));
         Assert.Equal(weights, kept);
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
 
         (plus, minus) = Signs(pool.Direction(next, tensor), start, Widened(advanced, type));
         (moved, signs) = InPlace(
-            weights,
-            2 * bytes,
-            (address, target) => device.BothSigns(table.Range(0, 1), update, next, 1e-3f, address, target));
+            weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), update, next, 1e-3f, address, target));
         Assert.Equal(advanced, moved);
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
     }
 
-    private static void Advance(SeedPool pool, int tensor, long start, byte[] weights, TensorType type, PendingUpdate update)
+    private static void Advance(DirectionSpace pool, int tensor, long start, byte[] weights, TensorType type, PendingUpdate update)
     {
         var direction = pool.Direction(update.Seed, tensor);
         if (type == TensorType.F32)

@@ -30,7 +30,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
     private readonly IChannel _publishing;
     private readonly string _federation;
     private readonly string[] _clients;
-    private readonly ConcurrentDictionary<(int Round, string Client), Waiting> _waiting = new();
+    private readonly ConcurrentDictionary<AssignmentKey, Waiting> _waiting = new();
     private readonly ConcurrentQueue<JsonElement> _assignments = new();
     private readonly ConcurrentQueue<TimeSpan> _latencies = new();
     private volatile TaskCompletionSource _allAssigned = new();
@@ -49,8 +49,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         var connection = await new ConnectionFactory { Uri = broker }.CreateConnectionAsync(cancel);
         var publishing = await connection.CreateChannelAsync(
             new CreateChannelOptions(
-                publisherConfirmationsEnabled: true,
-                publisherConfirmationTrackingEnabled: true,
+                publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
                 outstandingPublisherConfirmationsRateLimiter: null), cancel);
         var generator = new LoadGenerator(connection, publishing, federation, clients);
         await generator.ListenAsync(cancel);
@@ -69,7 +68,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         await _allAssigned.Task.WaitAsync(Patience, cancel);
         var assigned = time.GetTimestamp();
         // Made beforehand, so that what is measured is not their making.
-        var reports = _assignments.Select(ReportOn).Select(report => (report.Round, report.Client, Body: Envelope(report))).ToArray();
+        var reports = _assignments.Select(ReportOn).Select(report => (Key: report.Assignment, Body: Envelope(report))).ToArray();
 
         atReports();
         var reporting = time.GetTimestamp();
@@ -78,7 +77,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         foreach (var report in reports)
         {
             await room.WaitAsync(cancel);
-            sending.Add(ReportAsync(report.Round, report.Client, report.Body, room, time, cancel));
+            sending.Add(ReportAsync(report.Key, report.Body, room, time, cancel));
         }
         await Task.WhenAll(sending).WaitAsync(Patience, cancel);
         var reported = time.GetTimestamp();
@@ -95,10 +94,10 @@ internal sealed class LoadGenerator : IAsyncDisposable
         await _connection.DisposeAsync();
     }
 
-    private async Task ReportAsync(int round, string client, byte[] body, SemaphoreSlim room, TimeProvider time, CancellationToken cancel)
+    private async Task ReportAsync(AssignmentKey key, byte[] body, SemaphoreSlim room, TimeProvider time, CancellationToken cancel)
     {
         var waiting = new Waiting(time.GetTimestamp());
-        _waiting[(round, client)] = waiting;
+        _waiting[key] = waiting;
         await SendAsync(nameof(ScalarsReported), body, cancel);
         await waiting.Accepted.Task.WaitAsync(cancel);
         _latencies.Enqueue(time.GetElapsedTime(waiting.Since));
@@ -156,7 +155,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         if (type.EndsWith(nameof(RoundCommitted), StringComparison.Ordinal))
             _committed.TrySetResult();
         else if (type.EndsWith(nameof(ReportAccepted), StringComparison.Ordinal)
-            && _waiting.TryRemove((message.GetProperty("round").GetInt32(), message.GetProperty("client").GetString()!), out var accepted))
+            && _waiting.TryRemove(KeyOf(message), out var accepted))
             accepted.Accepted.TrySetResult();
         else if (type.EndsWith(nameof(ReportRejected), StringComparison.Ordinal)
             && Interlocked.CompareExchange(ref _refusal, message.GetProperty("reason").GetString(), null) is null)
@@ -172,14 +171,10 @@ internal sealed class LoadGenerator : IAsyncDisposable
 
     private static string Exchange(string message) => $"{typeof(ScalarsReported).Namespace}:{message}";
 
-    private static Task<QueueDeclareOk> DeclareQueueAsync(
-        IChannel channel,
-        string name,
-        CancellationToken cancel) => channel.QueueDeclareAsync(
-        name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?>
-        {
-            ["x-queue-type"] = "quorum"
-        }, cancellationToken: cancel);
+    private static Task<QueueDeclareOk> DeclareQueueAsync(IChannel channel, string name, CancellationToken cancel) =>
+        channel.QueueDeclareAsync(
+            name, durable: true, exclusive: false, autoDelete: false,
+            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancel);
 
     /// <summary>What MassTransit would put around a message of a worker.</summary>
     private static byte[] Envelope<T>(T message) where T : class => JsonSerializer.SerializeToUtf8Bytes(
@@ -193,7 +188,16 @@ internal sealed class LoadGenerator : IAsyncDisposable
             message,
             sentTime = TimeProvider.System.GetUtcNow(),
             headers = new { },
-            host = new { machineName = "load", processName = "load", processId = 1, assembly = "load", frameworkVersion = "10.0", massTransitVersion = "8.5.12", operatingSystemVersion = "Unix" },
+            host = new
+            {
+                machineName = "load",
+                processName = "load",
+                processId = 1,
+                assembly = "load",
+                frameworkVersion = "10.0",
+                massTransitVersion = "8.5.12",
+                operatingSystemVersion = "Unix"
+            },
         },
         JsonSerializerOptions.Web);
 
@@ -205,13 +209,18 @@ internal sealed class LoadGenerator : IAsyncDisposable
         return new ScalarsReported
         {
             Federation = assignment.GetProperty("federation").GetString()!,
-            Round = assignment.GetProperty("round").GetInt32(),
-            Client = assignment.GetProperty("client").GetString()!,
+            Assignment = KeyOf(assignment),
             BaseVersion = assignment.GetProperty("model").GetProperty("version").GetInt32(),
             Examples = 100,
             Scalars = MemoryMarshal.AsBytes(scalars.AsSpan()).ToArray(),
             SkippedSteps = [],
         };
+    }
+
+    private static AssignmentKey KeyOf(JsonElement message)
+    {
+        var key = message.GetProperty("assignment");
+        return new AssignmentKey(key.GetProperty("round").GetInt32(), key.GetProperty("client").GetString()!);
     }
 
     private sealed record Waiting(long Since)
