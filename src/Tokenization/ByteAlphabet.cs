@@ -12,9 +12,12 @@ internal static class ByteAlphabet
     private static readonly Dictionary<char, byte> Bytes =
         Characters.Select((c, b) => (c, b)).ToDictionary(pair => pair.c, pair => (byte)pair.b);
 
-    public static string FromText(string text)
+    public static char Character(byte value) => Characters[value];
+
+    public static string FromText(ReadOnlySpan<char> text)
     {
-        var utf8 = Encoding.UTF8.GetBytes(text);
+        var utf8 = new byte[Encoding.UTF8.GetByteCount(text)];
+        _ = Encoding.UTF8.GetBytes(text, utf8);
         return string.Create(utf8.Length, utf8, static (characters, bytes) =>
         {
             for (var i = 0; i < bytes.Length; i++)
@@ -22,17 +25,9 @@ internal static class ByteAlphabet
         });
     }
 
-    /// <summary>Characters outside the alphabet stand for themselves, in UTF-8.</summary>
-    public static void AppendBytes(string token, List<byte> bytes)
-    {
-        foreach (var c in token)
-        {
-            if (Bytes.TryGetValue(c, out var b))
-                bytes.Add(b);
-            else
-                bytes.AddRange(Encoding.UTF8.GetBytes([c]));
-        }
-    }
+    /// <summary>The bytes that a token stands for; one with any other character in it, such as an added token, is plain text.</summary>
+    public static byte[] ToBytes(string token) =>
+        token.All(Bytes.ContainsKey) ? [.. token.Select(character => Bytes[character])] : Encoding.UTF8.GetBytes(token);
 
     private static char[] Build()
     {

@@ -16,7 +16,7 @@ internal enum PieceType
 /// <summary>
 /// tokenizer.model: a SentencePiece BPE model, in protobuf (sentencepiece_model.proto), as far as it decides on ids.
 /// Microsoft.ML.Tokenizers 2.0.1 reads these files too, but merges the last of several equal pairs first where SentencePiece
-/// merges the first, so that runs of spaces get other ids; its BPE, given the merges that follow from the pieces, does not.
+/// merges the first, so that runs of spaces get other ids.
 /// </summary>
 internal sealed record SentencePieceModel
 {
@@ -59,22 +59,25 @@ internal sealed record SentencePieceModel
         return model;
     }
 
-    /// <summary>"left right", most important first: all ways to make a piece of two others.</summary>
-    public IReadOnlyList<string> Merges()
+    /// <summary>
+    /// All ways to make a piece of two others. Pieces of higher score have lower ranks; of two pairs that make the same piece the leftmost
+    /// in the text is merged first, as in SentencePiece.
+    /// </summary>
+    public IEnumerable<Merge> Merges()
     {
-        var ids = Vocabulary();
-        List<(float Score, int Left, int Right, string Text)> merges = [];
-        foreach (var piece in Pieces.Where(piece => piece.Type == PieceType.Normal))
+        var ids = Vocabulary().GetAlternateLookup<ReadOnlySpan<char>>();
+        var rank = -1;
+        var score = float.NaN;
+        foreach (var piece in Pieces.Where(piece => piece.Type == PieceType.Normal).OrderByDescending(piece => piece.Score))
         {
+            rank += piece.Score == score ? 0 : 1;
+            score = piece.Score;
             for (var cut = 1; cut < piece.Text.Length; cut++)
             {
-                if (ids.TryGetValue(piece.Text[..cut], out var left) && ids.TryGetValue(piece.Text[cut..], out var right))
-                    merges.Add((piece.Score, left, right, $"{piece.Text[..cut]} {piece.Text[cut..]}"));
+                if (ids.ContainsKey(piece.Text.AsSpan(0, cut)) && ids.ContainsKey(piece.Text.AsSpan(cut)))
+                    yield return new Merge(piece.Text[..cut], piece.Text[cut..], rank);
             }
         }
-        return [.. merges
-            .OrderByDescending(merge => merge.Score).ThenBy(merge => merge.Left).ThenBy(merge => merge.Right)
-            .Select(merge => merge.Text)];
     }
 
     public Dictionary<string, int> Vocabulary() =>

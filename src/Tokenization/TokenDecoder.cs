@@ -1,13 +1,17 @@
 using System.Globalization;
 using System.Text;
+using FedKSeed.Tokenization.Patterns;
 
 namespace FedKSeed.Tokenization;
 
+/// <summary>One of tokenizer.json's decoders: turns the list of tokens into another.</summary>
+internal delegate List<string> DecodeStep(List<string> tokens);
+
 /// <summary>
-/// The decoders of tokenizer.json: each turns the list of tokens into another, and what the last one leaves is the text.
-/// Bytes that are not valid UTF-8 become U+FFFD, as in the reference.
+/// The decoders of tokenizer.json, one after the other; what the last one leaves is the text. Without any, tokens stand side by side
+/// with spaces between them. Bytes that are not valid UTF-8 become U+FFFD. All of it as in the reference.
 /// </summary>
-internal static class TokenDecoder
+internal sealed class TokenDecoder(IReadOnlyList<DecodeStep> steps)
 {
     /// <summary>What SentencePiece writes for a space.</summary>
     public const char SentencePieceSpace = '▁';
@@ -18,22 +22,20 @@ internal static class TokenDecoder
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>The decoders of a SentencePiece model, whose file does not list them.</summary>
-    public static IReadOnlyList<Func<List<string>, List<string>>> SentencePiece(bool hasDummyPrefix) =>
-        [Replace(SentencePieceSpace.ToString(), " "), ByteFallback, Fuse, .. hasDummyPrefix
-            ? [Strip(' ', 1, 0)]
-            : Array.Empty<Func<List<string>, List<string>>>()];
-
-    /// <summary>Tokens in <see cref="ByteAlphabet"/>, whose characters may be split over several.</summary>
-    public static List<string> ByteLevel(List<string> tokens)
+    public static TokenDecoder SentencePiece(bool hasDummyPrefix)
     {
-        List<byte> bytes = [];
-        foreach (var token in tokens)
-            ByteAlphabet.AppendBytes(token, bytes);
-        return [Encoding.UTF8.GetString([.. bytes])];
+        DecodeStep[] prefix = hasDummyPrefix ? [Strip(new Rune(' '), 1, 0)] : [];
+        return new TokenDecoder([Replace(SplitPattern.Of(SentencePieceSpace.ToString()), " "), ByteFallback, Fuse, .. prefix]);
     }
 
-    public static Func<List<string>, List<string>> Replace(string from, string to) =>
-        tokens => tokens.ConvertAll(token => token.Replace(from, to, StringComparison.Ordinal));
+    public string Decode(List<string> tokens) =>
+        steps.Count == 0 ? string.Join(' ', tokens) : string.Concat(steps.Aggregate(tokens, (some, decode) => decode(some)));
+
+    /// <summary>Tokens in <see cref="ByteAlphabet"/>, whose characters may be split over several.</summary>
+    public static List<string> ByteLevel(List<string> tokens) =>
+        [Encoding.UTF8.GetString([.. tokens.SelectMany(ByteAlphabet.ToBytes)])];
+
+    public static DecodeStep Replace(SplitPattern from, string to) => tokens => tokens.ConvertAll(token => from.Replace(token, to));
 
     /// <summary>Joins byte tokens that follow one another; of a run that is not UTF-8 every byte becomes U+FFFD.</summary>
     public static List<string> ByteFallback(List<string> tokens)
@@ -57,20 +59,24 @@ internal static class TokenDecoder
     public static List<string> Fuse(List<string> tokens) => [string.Concat(tokens)];
 
     /// <summary>Takes up to so many of a character off each token's beginning and end.</summary>
-    public static Func<List<string>, List<string>> Strip(char character, int start, int stop) => tokens => tokens.ConvertAll(token =>
+    public static DecodeStep Strip(Rune character, int start, int stop)
     {
-        int from = 0, to = token.Length;
-        while (from < to && from < start && token[from] == character)
-            from++;
-        while (to > from && token.Length - to < stop && token[to - 1] == character)
-            to--;
-        return token[from..to];
-    });
+        var stripped = character.ToString();
+        return tokens => tokens.ConvertAll(token =>
+        {
+            var text = token.AsSpan();
+            for (var i = 0; i < start && text.StartsWith(stripped); i++)
+                text = text[stripped.Length..];
+            for (var i = 0; i < stop && text.EndsWith(stripped); i++)
+                text = text[..^stripped.Length];
+            return text.ToString();
+        });
+    }
 
     /// <summary>
     /// Spaces from the character they are written as, but for those that <see cref="Splitters.Metaspace"/> put before the text.
     /// </summary>
-    public static Func<List<string>, List<string>> Metaspace(char space, string prefix) => tokens =>
+    public static DecodeStep Metaspace(char space, string prefix) => tokens =>
         [.. tokens.Select((token, i) => token.Replace(space.ToString(), i == 0 && prefix != "never" ? "" : " ", StringComparison.Ordinal))];
 
     private static bool TryParseByte(string token, out byte value)

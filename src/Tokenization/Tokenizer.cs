@@ -1,31 +1,36 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace FedKSeed.Tokenization;
 
 /// <summary>
 /// Text to token ids and back, as the tokenizer of a Hugging Face folder has them: BPE of bytes or, as in SentencePiece, of
-/// characters that fall back to bytes (tokenizer.json), or a SentencePiece model (tokenizer.model). Safe for use from several threads.
+/// characters that fall back to bytes (tokenizer.json), or a SentencePiece model (tokenizer.model). Text is code points: a lone surrogate,
+/// which is none, counts as U+FFFD. Safe for use from several threads.
 /// </summary>
 public sealed class Tokenizer
 {
     private readonly BpeEncoder _encoder;
-    private readonly IReadOnlyList<Func<List<string>, List<string>>> _decoders;
-    private readonly Regex? _addedTokenPattern;
-    private readonly Dictionary<string, AddedToken> _addedTokens;
-    private readonly Dictionary<int, string> _tokens;
+    private readonly TokenDecoder _decoder;
+    private readonly AddedTokens _raw;
+    private readonly AddedTokens _normalized;
+    private readonly string?[] _tokens;
     private readonly Dictionary<int, AddedToken> _addedById;
 
     internal Tokenizer(TokenizerFile file, SpecialTokens special)
     {
         _encoder = file.Encoder;
-        _decoders = file.Decoders;
-        _tokens = file.Vocabulary.ToDictionary(entry => entry.Value, entry => entry.Key);
-        _addedTokens = file.AddedTokens.ToDictionary(token => token.Content, StringComparer.Ordinal);
+        _decoder = file.Decoder;
         _addedById = file.AddedTokens.ToDictionary(token => token.Id);
-        _addedTokenPattern = file.AddedTokens.Count == 0 ? null : AddedToken.Pattern(file.AddedTokens);
+        _raw = new AddedTokens(file.AddedTokens.Where(token => !token.Normalized).Select(token => (token.Content, token)));
+        _normalized = new AddedTokens(
+            file.AddedTokens.Where(token => token.Normalized).Select(token => (_encoder.Normalise(token.Content), token)));
         Special = special;
-        VocabularySize = Math.Max(_tokens.Keys.Max(), _addedById.Keys.DefaultIfEmpty(-1).Max()) + 1;
+        VocabularySize = file.Vocabulary.Values.Concat(_addedById.Keys).Max() + 1;
+        _tokens = new string?[VocabularySize];
+        foreach ((var token, var id) in file.Vocabulary)
+            _tokens[id] = token;
+        foreach ((var id, var token) in _addedById)
+            _tokens[id] = token.Content;
     }
 
     /// <summary>Beginning and end of a text, as the model's files name them.</summary>
@@ -34,18 +39,17 @@ public sealed class Tokenizer
     /// <summary>One more than the largest id this tokenizer can give.</summary>
     public int VocabularySize { get; }
 
+    /// <summary>Whether a folder has a file that <see cref="Load"/> reads.</summary>
+    public static bool IsIn(string folder) => PathIn(folder) is not null;
+
     /// <summary>
     /// Reads tokenizer.json of a model folder, else tokenizer.model, and the files beside it that name its special tokens.
     /// </summary>
     /// <exception cref="InvalidDataException">A file is missing or asks for what is not supported; the message names it.</exception>
     public static Tokenizer Load(string folder)
     {
-        var path = Path.Combine(folder, TokenizerFile.Name);
-        if (!File.Exists(path))
-            path = Path.Combine(folder, TokenizerFile.SentencePieceName);
-        if (!File.Exists(path))
-            throw new InvalidDataException(
-                $"{folder}: {TokenizerFile.Name} is missing, and there is no {TokenizerFile.SentencePieceName} either.");
+        var path = PathIn(folder) ?? throw new InvalidDataException(
+            $"{folder}: {TokenizerFile.Name} is missing, and there is no {TokenizerFile.SentencePieceName} either.");
         try
         {
             var file = Read(path);
@@ -59,22 +63,26 @@ public sealed class Tokenizer
     }
 
     /// <summary>Token ids of <paramref name="text"/>; special tokens written in the text are recognised, none is added.</summary>
-    public int[] Encode(string text)
+    /// <param name="text">What to encode.</param>
+    /// <param name="limit">So many ids at most: those that the whole text begins with. What comes behind them is not worked on.</param>
+    /// <exception cref="InvalidDataException">A pattern of the tokenizer's takes too many steps on this text.</exception>
+    public int[] Encode(string text, int limit = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(text);
+        ArgumentOutOfRangeException.ThrowIfNegative(limit);
         List<int> ids = [];
-        var at = 0;
-        if (_addedTokenPattern is not null)
+        var queue = _encoder.NewQueue();
+        var valid = CodePoints.Of(text);
+        foreach ((var part, var token) in _raw.Split(valid))
         {
-            foreach (Match match in _addedTokenPattern.Matches(text))
-            {
-                EncodeBetween(text, at, match.Index, ids);
-                ids.Add(_addedTokens[match.Groups[1].Value].Id);
-                at = match.Index + match.Length;
-            }
+            if (ids.Count >= limit)
+                break;
+            if (token is null)
+                EncodeBetween(valid[part], part.Start.Value == 0, queue, limit, ids);
+            else
+                ids.Add(token.Id);
         }
-        EncodeBetween(text, at, text.Length, ids);
-        return [.. ids];
+        return ids.Count > limit ? [.. ids[..limit]] : [.. ids];
     }
 
     /// <summary>The text of <paramref name="ids"/>. Bytes that are not valid UTF-8 become U+FFFD, as in the reference.</summary>
@@ -84,18 +92,15 @@ public sealed class Tokenizer
         List<string> tokens = [];
         foreach (var id in ids)
         {
-            if (_addedById.TryGetValue(id, out var added))
-            {
-                if (!(skipSpecialTokens && added.Special))
-                    tokens.Add(added.Content);
-            }
-            else if (_tokens.TryGetValue(id, out var token))
-            {
+            var isLeftOut = skipSpecialTokens && _addedById.TryGetValue(id, out var added) && added.Special;
+            if (!isLeftOut && id >= 0 && id < _tokens.Length && _tokens[id] is { } token)
                 tokens.Add(token);
-            }
         }
-        return string.Concat(_decoders.Aggregate(tokens, (some, decode) => decode(some)));
+        return _decoder.Decode(tokens);
     }
+
+    private static string? PathIn(string folder) =>
+        new[] { TokenizerFile.Name, TokenizerFile.SentencePieceName }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
 
     private static TokenizerFile Read(string path)
     {
@@ -106,9 +111,17 @@ public sealed class Tokenizer
         return TokenizerFile.Read(json.RootElement);
     }
 
-    private void EncodeBetween(string text, int from, int to, List<int> ids)
+    private void EncodeBetween(string text, bool isFirst, MergeQueue queue, int limit, List<int> ids)
     {
-        if (from < to)
-            _encoder.Encode(text[from..to], isFirst: from == 0, ids);
+        var normal = _encoder.Normalise(text);
+        foreach ((var part, var token) in _normalized.Split(normal))
+        {
+            if (ids.Count >= limit)
+                return;
+            if (token is null)
+                _encoder.Encode(normal[part], isFirst && part.Start.Value == 0, queue, limit, ids);
+            else
+                ids.Add(token.Id);
+        }
     }
 }

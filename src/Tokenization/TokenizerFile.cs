@@ -1,18 +1,11 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
+using FedKSeed.Tokenization.Patterns;
 using FedKSeed.Tokenization.Unicode;
 
 namespace FedKSeed.Tokenization;
 
-/// <summary>A token beside the merges' vocabulary, found in the text before anything else happens to it.</summary>
-internal sealed record AddedToken(int Id, string Content, bool Special, bool StripLeft, bool StripRight)
-{
-    /// <summary>One expression for all of them, longest first; group 1 is the token without the white space that it strips.</summary>
-    public static Regex Pattern(IReadOnlyList<AddedToken> tokens) => new(
-        string.Join('|', tokens.OrderByDescending(token => token.Content.Length).Select(token =>
-            $"{(token.StripLeft ? @"\s*" : "")}(?<1>{Regex.Escape(token.Content)}){(token.StripRight ? @"\s*" : "")}")),
-        RegexOptions.CultureInvariant);
-}
+/// <summary>Two tokens that become one; the lower the rank, the earlier.</summary>
+internal readonly record struct Merge(string Left, string Right, int Rank);
 
 /// <summary>What this library uses of a tokenizer's files; whatever it does not support is an error that names the field.</summary>
 internal sealed record TokenizerFile
@@ -34,8 +27,7 @@ internal sealed record TokenizerFile
 
     public required BpeEncoder Encoder { get; init; }
 
-    /// <summary>Applied one after the other to the tokens of a text.</summary>
-    public required IReadOnlyList<Func<List<string>, List<string>>> Decoders { get; init; }
+    public required TokenDecoder Decoder { get; init; }
 
     /// <summary>tokenizer.json.</summary>
     public static TokenizerFile Read(JsonElement root)
@@ -51,7 +43,7 @@ internal sealed record TokenizerFile
             AddedTokens = Object(root, "added_tokens") is { } tokens ? [.. tokens.EnumerateArray().Select(ReadAddedToken)] : [],
             LeadingToken = ReadLeadingToken(root),
             Encoder = new BpeEncoder(settings),
-            Decoders = settings.IsByteLevel ? [TokenDecoder.ByteLevel] : [.. Steps(root, "decoder", "decoders").Select(ReadDecoder)],
+            Decoder = new TokenDecoder([.. Steps(root, "decoder", "decoders").Select(ReadDecoder)]),
         };
     }
 
@@ -61,10 +53,13 @@ internal sealed record TokenizerFile
         (string Text, int Id, PieceType Type)[] pieces = [.. model.Pieces.Select((piece, id) => (piece.Text, id, piece.Type))];
         var hasBytes = pieces.Any(piece => piece.Type == PieceType.Byte);
         Func<string, string>[] prefix = model.HasDummyPrefix ? [text => " " + text] : [];
+        var vocabulary = model.Vocabulary();
+        Merge[] merges = [.. model.Merges()];
         BpeSettings settings = new()
         {
-            Vocabulary = model.Vocabulary(),
-            Merges = model.Merges(),
+            Vocabulary = vocabulary,
+            Merges = Pairs(vocabulary, merges),
+            Joints = MergeJoints.Of(vocabulary, merges),
             Normalizers = [.. prefix, text => text.Replace(' ', TokenDecoder.SentencePieceSpace)],
             Splitters = [],
             IsByteLevel = false,
@@ -78,10 +73,15 @@ internal sealed record TokenizerFile
             Vocabulary = settings.Vocabulary,
             AddedTokens = [.. pieces.Where(piece => piece.Type is PieceType.Unknown or PieceType.Control or PieceType.UserDefined)
                 .Select(piece => new AddedToken(
-                    piece.Id, piece.Text, Special: piece.Type != PieceType.UserDefined, StripLeft: false, StripRight: false))],
+                    piece.Id,
+                    piece.Text,
+                    Special: piece.Type != PieceType.UserDefined,
+                    Normalized: false,
+                    StripLeft: false,
+                    StripRight: false))],
             LeadingToken = model.BeginningId >= 0 && model.BeginningId < pieces.Length ? pieces[model.BeginningId].Text : null,
             Encoder = new BpeEncoder(settings),
-            Decoders = TokenDecoder.SentencePiece(model.HasDummyPrefix),
+            Decoder = TokenDecoder.SentencePiece(model.HasDummyPrefix),
         };
     }
 
@@ -90,36 +90,60 @@ internal sealed record TokenizerFile
         var vocabulary = model.GetProperty("vocab").EnumerateObject()
             .ToDictionary(entry => entry.Name, entry => entry.Value.GetInt32(), StringComparer.Ordinal);
         var steps = Steps(root, "pre_tokenizer", "pretokenizers");
-        var byteLevel = steps.Any(step => Text(step, "type") == "ByteLevel");
-        var unknown = Text(model, "unk_token");
-        var byteFallback = Flag(model, "byte_fallback");
-        string[] merges = [.. model.GetProperty("merges").EnumerateArray().Select(ReadMerge)];
+        var byteLevel = steps.Length > 0 && Text(steps[^1], "type") == "ByteLevel";
         Require(
-            !byteFallback || !merges.Any(merge => merge.Contains("<0x", StringComparison.Ordinal)), "model.merges", "merging bytes",
-            "merges of characters");
+            steps.SkipLast(1).All(step => Text(step, "type") != "ByteLevel"),
+            "pre_tokenizer",
+            "ByteLevel before another step",
+            "ByteLevel last");
+        var unknown = Text(model, "unk_token");
+        Merge[] merges = [.. model.GetProperty("merges").EnumerateArray().Select(ReadMerge)];
         return new BpeSettings
         {
             Vocabulary = vocabulary,
-            Merges = merges,
+            Merges = Pairs(vocabulary, merges),
+            Joints = byteLevel ? null : MergeJoints.Of(vocabulary, merges),
             Normalizers = [.. Steps(root, "normalizer", "normalizers").Select(ReadNormalizer)],
             Splitters = [.. steps.SelectMany(ReadSplitters)],
             IsByteLevel = byteLevel,
             IgnoreMerges = Flag(model, "ignore_merges"),
-            ByteFallback = byteFallback,
-            UnknownId = unknown is not null && vocabulary.TryGetValue(unknown, out var id) ? id : null,
+            ByteFallback = Flag(model, "byte_fallback"),
+            UnknownId = unknown is null ? null
+                : vocabulary.TryGetValue(unknown, out var id) ? id
+                : throw Unsupported("model.unk_token", $"'{unknown}', which the vocabulary lacks", "a token of it"),
             FuseUnknown = Flag(model, "fuse_unk"),
         };
     }
 
-    private static string ReadMerge(JsonElement merge) =>
-        merge.ValueKind == JsonValueKind.String ? merge.GetString()! : $"{merge[0].GetString()} {merge[1].GetString()}";
+    private static PairTable Pairs(Dictionary<string, int> vocabulary, Merge[] merges)
+    {
+        PairTable table = new(merges.Length);
+        foreach (var merge in merges)
+            table.Set(Id(merge.Left), Id(merge.Right), merge.Rank, Id(merge.Left + merge.Right));
+        return table;
+
+        int Id(string token) =>
+            vocabulary.TryGetValue(token, out var id) ? id
+            : throw new FormatException($"a merge is of the token '{token}', which the vocabulary lacks.");
+    }
+
+    // Two tokens, or both in one text with a space between them.
+    private static Merge ReadMerge(JsonElement merge, int rank)
+    {
+        if (merge.ValueKind != JsonValueKind.String)
+            return new Merge(merge[0].GetString()!, merge[1].GetString()!, rank);
+        var parts = merge.GetString()!.Split(' ');
+        return parts.Length == 2 ? new Merge(parts[0], parts[1], rank)
+            : throw new FormatException($"model.merges[{rank}] is '{merge.GetString()}': two tokens with a space between them are wanted.");
+    }
 
     private static AddedToken ReadAddedToken(JsonElement token)
     {
         var content = token.GetProperty("content").GetString()!;
         Require(!Flag(token, "single_word"), $"added token '{content}', single_word", "true", "false");
         var id = token.GetProperty("id").GetInt32();
-        return new AddedToken(id, content, Flag(token, "special"), Flag(token, "lstrip"), Flag(token, "rstrip"));
+        return new AddedToken(
+            id, content, Flag(token, "special"), Flag(token, "normalized"), Flag(token, "lstrip"), Flag(token, "rstrip"));
     }
 
     private static Func<string, string> ReadNormalizer(JsonElement step)
@@ -132,7 +156,7 @@ internal sealed record TokenizerFile
             case "Replace":
                 var pattern = ReadPattern(step);
                 var content = step.GetProperty("content").GetString()!;
-                return text => pattern.Replace(text, _ => content);
+                return text => pattern.Replace(text, content);
             case "NFC":
                 return NormalizationFormC.Normalize;
             default:
@@ -145,36 +169,44 @@ internal sealed record TokenizerFile
         switch (Text(step, "type"))
         {
             case "Split":
-                Require(Text(step, "behavior") == "Isolated", "pre_tokenizer.behavior", Text(step, "behavior"), "Isolated");
-                Require(!Flag(step, "invert"), "pre_tokenizer.invert", "true", "false");
-                return [Splitters.Isolate(ReadPattern(step))];
+                Require(
+                    Enum.TryParse(Text(step, "behavior"), out SplitBehavior behavior),
+                    "pre_tokenizer.behavior",
+                    Text(step, "behavior"),
+                    string.Join(", ", Enum.GetNames<SplitBehavior>()));
+                return [Splitters.Split(ReadPattern(step), behavior, Flag(step, "invert"))];
+            case "Digits":
+                return [Splitters.Digits(Flag(step, "individual_digits"))];
             case "ByteLevel":
                 Splitter[] prefix = Flag(step, "add_prefix_space") ? [Splitters.PrefixSpace] : [];
-                Splitter[] split = Flag(step, "use_regex", absent: true) ? [Splitters.Isolate(Compile(ByteLevelPattern))] : [];
+                Splitter[] split = Flag(step, "use_regex", absent: true)
+                    ? [Splitters.Split(SplitPattern.OfExpression(ByteLevelPattern), SplitBehavior.Isolated, isInverted: false)]
+                    : [];
                 return [.. prefix, .. split];
             case "Metaspace":
                 (var space, var scheme) = ReadMetaspace(step);
                 return [Splitters.Metaspace(space, scheme, Flag(step, "split", absent: true))];
             default:
-                throw Unsupported("pre_tokenizer", Text(step, "type"), "ByteLevel, Split, Metaspace, Sequence");
+                throw Unsupported("pre_tokenizer", Text(step, "type"), "ByteLevel, Digits, Metaspace, Sequence, Split");
         }
     }
 
-    private static Func<List<string>, List<string>> ReadDecoder(JsonElement step)
+    private static DecodeStep ReadDecoder(JsonElement step)
     {
         switch (Text(step, "type"))
         {
+            case "ByteLevel":
+                return TokenDecoder.ByteLevel;
             case "Replace":
-                var from = Text(step.GetProperty("pattern"), "String");
-                Require(from is not null, "decoder.pattern", "an expression", "a string");
-                return TokenDecoder.Replace(from!, step.GetProperty("content").GetString()!);
+                return TokenDecoder.Replace(ReadPattern(step), step.GetProperty("content").GetString()!);
             case "ByteFallback":
                 return TokenDecoder.ByteFallback;
             case "Fuse":
                 return TokenDecoder.Fuse;
             case "Strip":
                 return TokenDecoder.Strip(
-                    step.GetProperty("content").GetString()!.Single(), step.GetProperty("start").GetInt32(),
+                    step.GetProperty("content").GetString()!.EnumerateRunes().Single(),
+                    step.GetProperty("start").GetInt32(),
                     step.GetProperty("stop").GetInt32());
             case "Metaspace":
                 (var space, var scheme) = ReadMetaspace(step);
@@ -207,13 +239,12 @@ internal sealed record TokenizerFile
         : Text(top, "type") == "Sequence" ? [.. top.GetProperty(sequence).EnumerateArray()]
         : [top];
 
-    private static Regex ReadPattern(JsonElement step)
+    private static SplitPattern ReadPattern(JsonElement step)
     {
         var pattern = step.GetProperty("pattern");
-        return Compile(Text(pattern, "Regex") ?? Regex.Escape(pattern.GetProperty("String").GetString()!));
+        return Text(pattern, "Regex") is { } expression ? SplitPattern.OfExpression(expression)
+            : SplitPattern.Of(pattern.GetProperty("String").GetString()!);
     }
-
-    private static Regex Compile(string pattern) => new(pattern, RegexOptions.CultureInvariant | RegexOptions.Compiled);
 
     private static JsonElement? Object(JsonElement parent, string name) =>
         parent.TryGetProperty(name, out var value) && value.ValueKind is not JsonValueKind.Null ? value : null;

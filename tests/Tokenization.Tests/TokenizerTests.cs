@@ -73,6 +73,62 @@ public class TokenizerTests
         Assert.Equal((1, 2), (tokenizer.Special.Beginning, tokenizer.Encode("</s>").Single()));
     }
 
+    [Fact]
+    public void Splits_of_every_kind_give_the_ids_of_the_reference()
+    {
+        List<string> wrong = [];
+        foreach (var known in Json("Reference", "known_answers.json").EnumerateArray())
+        {
+            using TemporaryFolder folder = new();
+            folder.Write("tokenizer.json", known.GetProperty("tokenizer").GetRawText());
+            var tokenizer = Tokenizer.Load(folder.Path);
+            foreach (var answer in known.GetProperty("known").EnumerateArray())
+                Compare(tokenizer, answer, wrong);
+        }
+        Assert.True(wrong.Count == 0, string.Join("\n", wrong));
+    }
+
+    [Theory]
+    [InlineData("astral-split")]
+    [InlineData("astral-class")]
+    public void Characters_beyond_16_bits_are_never_torn(string name)
+    {
+        // No merges: every id is a byte of the text.
+        var tokenizer = Tokenizer.Load(Here("Unicode", name));
+        foreach (var text in File.ReadLines(Here("Unicode", "astral.jsonl")).Select(line => JsonSerializer.Deserialize<string>(line)!))
+        {
+            Assert.Equal(Encoding.UTF8.GetBytes(text).Select(value => (int)value), tokenizer.Encode(text));
+            Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)));
+        }
+        Assert.Equal([97, 239, 191, 189, 98], tokenizer.Encode("a\uD83Db"));
+    }
+
+    [Theory]
+    [InlineData("bytelevel")]
+    [InlineData("split-bytelevel")]
+    [InlineData("sentencepiece-bpe")]
+    public void A_cut_text_has_the_ids_that_the_whole_one_begins_with(string name)
+    {
+        var tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", name));
+        var text = string.Concat(Enumerable.Repeat("Some words, 12 of them; 日本語 and 😀.\n", 20));
+        var whole = tokenizer.Encode(text);
+        foreach (var limit in (int[])[0, 1, 7, 100, whole.Length, whole.Length + 1])
+            Assert.Equal(whole.Take(limit), tokenizer.Encode(text, limit));
+    }
+
+    [Theory]
+    [InlineData("bytelevel")]
+    [InlineData("sentencepiece-bpe")]
+    public void A_word_of_a_million_letters_is_no_trouble(string name)
+    {
+        var tokenizer = Tokenizer.Load(Vectors.Path("tokenizers", name));
+        var word = new string('a', 1_000_000);
+        // Minutes, were it quadratic.
+        var ids = Task.Run(() => tokenizer.Encode(word));
+        Assert.True(ids.Wait(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken));
+        Assert.Equal(word, tokenizer.Decode(ids.Result));
+    }
+
     [Theory]
     [InlineData(
         """{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}""",
@@ -133,6 +189,10 @@ public class TokenizerTests
         if (tokenizer.Decode(ids) != known.GetProperty("decoded").GetString())
             wrong.Add($"'{text}' decoded: '{tokenizer.Decode(ids)}'");
     }
+
+    private static JsonElement Json(params string[] parts) => JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Here(parts)));
+
+    private static string Here(params string[] parts) => Path.Combine([Path.GetDirectoryName(SentencePieceFolder())!, .. parts]);
 
     private static string SentencePieceFolder([CallerFilePath] string thisFile = "") =>
         Path.Combine(Path.GetDirectoryName(thisFile)!, "SentencePiece");

@@ -73,7 +73,7 @@ public sealed record RunPlan
     };
 
     /// <summary>What a model folder needs beside its weights.</summary>
-    private static readonly string[] ModelFiles = ["config.json", "tokenizer.json"];
+    private static readonly string[] ModelFiles = ["config.json"];
 
     /// <summary>Small files of a model folder that Git LFS may hold.</summary>
     private static readonly string[] SmallFiles = [.. ModelFiles, "tokenizer.model", "tokenizer_config.json"];
@@ -188,7 +188,7 @@ public sealed record RunPlan
             faults.AddRange(UsageException.FaultsOf(
                 "--data", file, path => hasConversations |= DataFile.Load(path, Reading()).Any(example => example is ChatExample)));
         var isModelSound = !faults.Exists(fault => fault.StartsWith("--model", StringComparison.Ordinal));
-        if (hasConversations && ChatForm is null && isModelSound && File.Exists(Path.Combine(Model, "tokenizer.json")))
+        if (hasConversations && ChatForm is null && isModelSound && Tokenizer.IsIn(Model))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
                 ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
                 $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files "
@@ -208,7 +208,10 @@ public sealed record RunPlan
         if (!Directory.Exists(model))
             return [$"--model: there is no folder '{Path.GetFullPath(model)}'."];
         var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(model, file)))
-            .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.");
+            .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.")
+            .Concat(Tokenizer.IsIn(model)
+                ? []
+                : [$"--model: '{Path.GetFullPath(model)}' is not a model folder: it has neither tokenizer.json nor tokenizer.model."]);
         var pointers = SmallFiles.Select(file => Path.Combine(model, file)).Where(file => File.Exists(file) && GitLfsPointer.Is(file))
             .Select(file => $"--model: {file}: {GitLfsPointer.Problem}");
         var weights = UsageException.FaultsOf("--model", model, folder => Checkpoint.Open(folder).Dispose());

@@ -1,11 +1,12 @@
+using System.Collections;
 using System.Globalization;
 using System.Text;
 
 namespace FedKSeed.Tokenization.Unicode;
 
 /// <summary>
-/// Unicode normalisation form C (UAX 15), which Qwen's tokenizers ask for. .NET leaves it to ICU, which is not everywhere, and
-/// without ICU gives text back as it was.
+/// Unicode normalisation form C (UAX 15), which Qwen's tokenizers ask for, with the tables of the reference: those of Unicode 9.0, so
+/// that marks which came later stay where they stand. .NET leaves it to ICU, which is not everywhere and has tables of another version.
 /// </summary>
 internal static class NormalizationFormC
 {
@@ -18,6 +19,9 @@ internal static class NormalizationFormC
     private static readonly Dictionary<int, byte> Classes = [];
     private static readonly Dictionary<int, int[]> Decompositions = [];
     private static readonly Dictionary<(int, int), int> Compositions = [];
+
+    // Points that something before them, or decomposition, may change: all others begin a stretch that is normalised on its own.
+    private static readonly BitArray Unsettled = new(0x30000);
 
     static NormalizationFormC()
     {
@@ -38,22 +42,76 @@ internal static class NormalizationFormC
             Decompositions[point] = parts;
             if (fields[1] == "=")
                 Compositions[(parts[0], parts[1])] = point;
+            else
+                Unsettled[point] = true;
         }
+        Settle();
+    }
+
+    private static void Settle()
+    {
+        foreach (var point in Classes.Keys.Concat(Compositions.Keys.Select(pair => pair.Item2)))
+            Unsettled[point] = true;
+        for (var vowel = 0; vowel < VCount; vowel++)
+            Unsettled[VBase + vowel] = true;
+        for (var trailing = 1; trailing < TCount; trailing++)
+            Unsettled[TBase + trailing] = true;
+        // A composed point whose first part something before it may take.
+        int[] composed;
+        do
+        {
+            composed = [.. Decompositions.Where(entry => !Unsettled[entry.Key] && Unsettled[entry.Value[0]]).Select(entry => entry.Key)];
+            foreach (var point in composed)
+                Unsettled[point] = true;
+        }
+        while (composed.Length > 0);
     }
 
     public static string Normalize(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange((char)FirstComposing, char.MaxValue))
             return text;
-        List<int> points = [];
+        StringBuilder normal = new(text.Length);
+        List<int> stretch = [];
+        var isSettled = true;
         foreach (var rune in text.EnumerateRunes())
-            Decompose(rune.Value, points);
-        Order(points);
-        Compose(points);
-        StringBuilder normal = new(points.Count);
-        foreach (var point in points)
-            normal.Append(new Rune(point).ToString());
+        {
+            if (IsSettled(rune.Value))
+            {
+                End(stretch, isSettled, normal);
+                isSettled = true;
+            }
+            else
+            {
+                isSettled = false;
+            }
+            stretch.Add(rune.Value);
+        }
+        End(stretch, isSettled, normal);
         return normal.ToString();
+    }
+
+    private static bool IsSettled(int point) => point >= Unsettled.Length || !Unsettled[point];
+
+    private static void End(List<int> stretch, bool isSettled, StringBuilder normal)
+    {
+        var points = stretch;
+        if (!isSettled)
+        {
+            points = [];
+            foreach (var point in stretch)
+                Decompose(point, points);
+            Order(points);
+            Compose(points);
+        }
+        foreach (var point in points)
+        {
+            if (point <= char.MaxValue)
+                normal.Append((char)point);
+            else
+                normal.Append(new Rune(point).ToString());
+        }
+        stretch.Clear();
     }
 
     private static void Decompose(int point, List<int> points)
@@ -80,11 +138,16 @@ internal static class NormalizationFormC
     // Marks behind a starter are sorted by class, those of one class stay in their order.
     private static void Order(List<int> points)
     {
-        for (var i = 1; i < points.Count; i++)
+        for (var i = 0; i < points.Count; i++)
         {
-            var own = Class(points[i]);
-            for (var k = i; own != 0 && k > 0 && Class(points[k - 1]) > own; k--)
-                (points[k - 1], points[k]) = (points[k], points[k - 1]);
+            var first = i;
+            while (i < points.Count && Class(points[i]) != 0)
+                i++;
+            if (i - first < 2)
+                continue;
+            int[] sorted = [.. points[first..i].OrderBy(Class)];
+            for (var k = 0; k < sorted.Length; k++)
+                points[first + k] = sorted[k];
         }
     }
 
