@@ -27,9 +27,11 @@ internal static partial class RunOptionNames
         ["TargetLoss"] = "--target-loss",
         ["Sampling"] = "--sampling",
         ["Schedule"] = "--schedule",
+        ["Keep"] = "--keep",
         ["Quorum"] = "--quorum",
         ["RoundDeadline"] = "--deadline",
         ["StalenessBound"] = "--staleness",
+        ["Keep"] = "--keep",
         ["Synchronous"] = "--synchronous",
         ["EvaluateEvery"] = "--evaluate-every",
     };

@@ -1,3 +1,6 @@
+using FedKSeed.Federation.Sampling;
+using FedKSeed.Federation.Rounds;
+using System.Text.Json;
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
@@ -74,12 +77,12 @@ internal sealed class RunOptions
         Setting<double>(
             "--learning-rate", $"Learning rate. [default: {Number(settings.LearningRate)}]",
             (set, value) => set with { LearningRate = value });
-        Choice<LearningRateSchedule>(
-            "--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule)}]",
+        Rule<LearningRateSchedule>(
+            "--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule.Name)}]",
             (set, value) => set with { Schedule = value });
         _group = "Directions";
-        Choice<SeedSampling>(
-            "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]",
+        Rule<SamplingRule>(
+            "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling.Name)}]",
             (set, value) => set with { Sampling = value });
         Text(
             "--scheme",
@@ -116,6 +119,10 @@ internal sealed class RunOptions
             "--time-limit",
             "End at the first commit after so long; 0 for no limit. [default: 0]",
             (set, value) => set with { TimeLimit = value });
+        Choice<KeptVersion>(
+            "--keep",
+            $"Version kept at the end: the last, or the one with the least held-out loss. [default: {Word(settings.Keep.ToString())}]",
+            (set, value) => set with { Keep = value });
         Setting<double>(
             "--target-loss", "End when the held-out loss is at most this; 0 for no target. [default: 0]",
             (set, value) => set with { TargetLoss = value });
@@ -210,6 +217,17 @@ internal sealed class RunOptions
             name, "HH:MM:SS", NumberText.Kind<TimeSpan>(), description, NumberText.Time,
             (RunPlan plan, TimeSpan value) => plan with { Federation = change(plan.Federation, value) });
 
+    /// <summary>A rule of the settings by its name, with hyphens.</summary>
+    private void Rule<T>(string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : class, IRule<T>
+    {
+        var rules = T.All.ToDictionary(rule => Word(rule.Name), StringComparer.OrdinalIgnoreCase);
+        Option<RuleChoice<T>>(name, string.Join('|', rules.Keys), string.Join(" or ", rules.Keys), description,
+            text => rules.TryGetValue(text, out var rule) ? new RuleChoice<T>(rule) : null,
+            (plan, value) => plan with { Federation = change(plan.Federation, value.Rule) });
+    }
+
+    private readonly record struct RuleChoice<T>(T Rule);
+
     /// <summary>
     /// A wrong value is an error that names the option and what it takes; the plan then keeps its default, so that all else is checked too.
     /// </summary>
@@ -236,7 +254,8 @@ internal sealed class RunOptions
         return option;
     }
 
-    private static string Word<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+    /// <summary>A name in the code as a word of the command line: ShrunkImportance is shrunk-importance.</summary>
+    private static string Word(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
 
     private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 }
