@@ -45,7 +45,8 @@ public static class HtmlReport
             CultureInfo.InvariantCulture,
             $"{summary.Reason} after {summary.Rounds} rounds of {data.Clients.Count} clients in "
                 + $"{Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}; version {summary.Version} was kept{why}. "
-                + $"A client moved {Quantity.Bytes(summary.BytesDown)} down and {Quantity.Bytes(summary.BytesUp)} up in a round, envelopes included; "
+                + $"A client moved {Quantity.Bytes(summary.BytesDown)} down and {Quantity.Bytes(summary.BytesUp)} up in a round, "
+                + $"envelopes included; "
                 + $"FedAvg would have moved {Quantity.Bytes(summary.FedAvgBytes)} each way, {factor:F0} times as much."));
     }
 

@@ -21,8 +21,8 @@ public sealed partial class SettingsDocumentTests
         """
         # Settings
 
-        Of `federation.json`: what a run writes into its folder, and what `--config` of run and cluster takes. All are optional. Options override them. Times are
-        HH:MM:SS. Made from the records by `tests/Cli.Tests`; `FEDKSEED_WRITE_DOCS=1` writes it again.
+        Of `federation.json`: what a run writes into its folder, and what `--config` of run and cluster takes. All are optional. Options
+        override them. Times are HH:MM:SS. Made from the records by `tests/Cli.Tests`; `FEDKSEED_WRITE_DOCS=1` writes it again.
         """;
 
     private static readonly Dictionary<string, XElement> Documented = new[]
@@ -90,6 +90,7 @@ public sealed partial class SettingsDocumentTests
 
     private static string DefaultOf(PropertyInfo property, object defaults) =>
         property.Name == nameof(RunPlan.Threads) ? "one a core"
+        : IsRule(property.PropertyType) ? RuleName(property.GetValue(defaults)!)
         : Convert.ToString(property.GetValue(defaults), CultureInfo.InvariantCulture)!;
 
     private static string Takes(PropertyInfo property)
@@ -98,10 +99,17 @@ public sealed partial class SettingsDocumentTests
         return property.GetCustomAttribute<RangeAttribute>() is { } range
                 ? string.Create(CultureInfo.InvariantCulture, $"{range.Minimum} to {range.Maximum}")
             : property.GetCustomAttribute<AllowedValuesAttribute>() is { } allowed ? string.Join(", ", allowed.Values)
+            : IsRule(type) ? string.Join(
+                ", ", ((System.Collections.IEnumerable)type.GetProperty("All")!.GetValue(null)!).Cast<object>().Select(RuleName))
             : type.IsEnum ? string.Join(", ", Enum.GetNames(type))
             : type == typeof(bool) ? "true, false"
             : type == typeof(string) ? "text" : type == typeof(ulong) ? "0 to 2^64 - 1, as text" : "a number";
     }
+
+    private static bool IsRule(Type type) =>
+        type.GetInterfaces().Any(kind => kind.IsGenericType && kind.GetGenericTypeDefinition() == typeof(IRule<>));
+
+    private static string RuleName(object rule) => (string)rule.GetType().GetProperty("Name")!.GetValue(rule)!;
 
     /// <summary>What the record says, or what its option does.</summary>
     private static string Summary(PropertyInfo property) =>

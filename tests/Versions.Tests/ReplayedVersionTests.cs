@@ -16,7 +16,7 @@ public sealed class ReplayedVersionTests : IDisposable
     {
         var replayed = ReplayedVersion.Read(_sample.Log, wanted);
 
-        Assert.Equal((version, _sample.Settings.SeedCount), (replayed.Version, replayed.Settings.SeedCount));
+        Assert.Equal((version, _sample.Settings.Directions), (replayed.Version, replayed.Settings.Directions));
         Assert.Equal(Accumulators.Digest(_sample.Versions[version].Span), replayed.Digest);
     }
 
