@@ -30,6 +30,7 @@ public static class HtmlReport
             .Replace("{{scores}}", Scores(summary))
             .Replace("{{answers}}", Answers(summary))
             .Replace("{{versions}}", Versions(data))
+            .Replace("{{log-hash}}", Escape(summary.LogHash))
             .Replace("{{settings}}", Settings(data.Settings))
             .Replace("{{data}}", JsonSerializer.Serialize(data, Json))
             .ToString();
@@ -39,11 +40,13 @@ public static class HtmlReport
     {
         var summary = data.Summary;
         var factor = summary.BytesUp + summary.BytesDown > 0 ? 2 * summary.FedAvgBytes / (summary.BytesUp + summary.BytesDown) : 0;
+        var why = summary.Why.Length > 0 ? $": {summary.Why}" : "";
         return Escape(string.Create(
             CultureInfo.InvariantCulture,
             $"{summary.Reason} after {summary.Rounds} rounds of {data.Clients.Count} clients in "
-                + $"{Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}; version {summary.Version} was kept. A client moved "
-                + $"{Quantity.Bytes(summary.BytesDown)} down and {Quantity.Bytes(summary.BytesUp)} up in a round, envelopes included; "
+                + $"{Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}; version {summary.Version} was kept{why}. "
+                + $"A client moved {Quantity.Bytes(summary.BytesDown)} down and {Quantity.Bytes(summary.BytesUp)} up in a round, "
+                + $"envelopes included; "
                 + $"FedAvg would have moved {Quantity.Bytes(summary.FedAvgBytes)} each way, {factor:F0} times as much."));
     }
 

@@ -1,3 +1,4 @@
+using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Observation;
@@ -12,6 +13,12 @@ public sealed record RunSummary(
     FederationEnd Reason, int Version, int Rounds, long Reports, HeldOutScore Before, HeldOutScore After, double BytesUp, double BytesDown,
     long FedAvgBytes, double Seconds, string Folder)
 {
+    /// <summary>Why it was this version that was kept, in words; empty when the log does not say.</summary>
+    public string Why { get; init; } = "";
+
+    /// <summary>Hash of the log's last entry: who has it can tell whether a log is this one.</summary>
+    public string LogHash { get; init; } = "";
+
     /// <param name="modelBytes">Of the weights that are trained.</param>
     /// <param name="folder">Of the run.</param>
     public static RunSummary Of(
@@ -23,7 +30,23 @@ public sealed record RunSummary(
         return new RunSummary(
             closed.Reason, closed.Version, metrics.State.LastRound, rows.Sum(row => (long)row.Reports), before, after,
             PerAssignment(rows, row => row.BytesUp), PerAssignment(rows, row => row.BytesDown),
-            modelBytes, duration.TotalSeconds, Path.GetFullPath(folder));
+            modelBytes, duration.TotalSeconds, Path.GetFullPath(folder))
+        {
+            Why = WhyKept(metrics.State, closed.Version),
+            LogHash = metrics.State.Head.Hash,
+        };
+    }
+
+    private static string WhyKept(FederationState state, int version)
+    {
+        var isBest = version == state.BestVersion && state.EvaluationOf(version)?.Loss is not null;
+        return (version == state.Version, isBest) switch
+        {
+            (true, true) => "it is the last one, and has the least held-out loss of those evaluated",
+            (true, false) => "it is the last one",
+            (false, true) => "it has the least held-out loss of those evaluated",
+            _ => "",
+        };
     }
 
     private static double PerAssignment(IReadOnlyList<VersionMetrics> rows, Func<VersionMetrics, long> bytes)

@@ -25,6 +25,7 @@ public sealed class DisplayTests
     }
 
     [Theory]
+    [InlineData(60)]
     [InlineData(80)]
     [InlineData(120)]
     public void The_live_display_fits_its_terminal(int width)
@@ -72,9 +73,6 @@ public sealed class DisplayTests
     }
 
     private FederationView Fold(params object[] messages) => messages.Aggregate(_start, (view, message) => view.After(message, Noon));
-
-    private static ClientAnnounced Announced(string client) =>
-        new() { Federation = "f", Client = client, Worker = "w", Examples = 5, Device = "cpu" };
 
     private static RoundStarted Started(int round) => new() { Federation = "f", Round = round, Participants = ["a", "b"] };
 

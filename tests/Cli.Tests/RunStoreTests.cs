@@ -52,12 +52,13 @@ public sealed class RunStoreTests : IDisposable
     [Fact]
     public async Task Logs_that_differ_are_told_apart_by_the_first_line_that_does()
     {
-        string[] other = [.. _lines[..3], _lines[3].Replace("client-1", "client-9", StringComparison.Ordinal), .. _lines[4..]];
+        // The round's start, which names its clients.
+        string[] other = [_lines[0], _lines[1].Replace("client-1", "client-9", StringComparison.Ordinal), .. _lines[2..]];
         await StoreAsync(other);
 
         var fault = await Assert.ThrowsAsync<FailureException>(() => ReconcileAsync(isResumed: true));
 
-        Assert.Contains("differ from entry 3 (line 4) on", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("differ from entry 1 (line 2) on", fault.Message, StringComparison.Ordinal);
         Assert.Contains("neither was touched", fault.Message, StringComparison.Ordinal);
         Assert.Equal(_lines, File.ReadAllLines(_sample.Log));
     }
@@ -66,7 +67,8 @@ public sealed class RunStoreTests : IDisposable
     public async Task A_store_is_not_refilled_from_a_file_that_is_not_sound()
     {
         await StoreAsync(_lines[..2]);
-        File.WriteAllText(_sample.Log, File.ReadAllText(_sample.Log).Replace("client-2", "client-3", StringComparison.Ordinal));
+        File.WriteAllLines(
+            _sample.Log, [.. _lines[..4], .. _lines[4..].Select(line => line.Replace("client-2", "client-3", StringComparison.Ordinal))]);
 
         var fault = await Assert.ThrowsAsync<FailureException>(() => ReconcileAsync(isResumed: true));
 
@@ -90,7 +92,7 @@ public sealed class RunStoreTests : IDisposable
         var fault = await Assert.ThrowsAsync<FailureException>(
             () => ReconcileAsync(isResumed: true, _sample.Settings with { Rounds = 99 }));
 
-        Assert.Contains("Rounds", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("rounds", fault.Message, StringComparison.OrdinalIgnoreCase);
     }
 
     public void Dispose()

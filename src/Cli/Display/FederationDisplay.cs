@@ -13,6 +13,9 @@ public static class FederationDisplay
     private const int AxisWidth = 8;
     private const int MostClients = 16;
 
+    /// <summary>Below this there is no room for the bytes of each client; those of all of them are in the last line.</summary>
+    private const int RoomForBytes = 76;
+
     public static IRenderable Of(FederationView view, DateTimeOffset now, int width)
     {
         ArgumentNullException.ThrowIfNull(view);
@@ -79,15 +82,19 @@ public static class FederationDisplay
         table.AddColumn(new TableColumn("[bold]State[/]") { Width = 9 }.NoWrap());
         table.AddColumn(new TableColumn("[bold]Step[/]") { Width = 9 }.NoWrap().RightAligned());
         table.AddColumn(new TableColumn("[bold]Loss[/]") { Width = 7 }.NoWrap().RightAligned());
-        table.AddColumn(new TableColumn("[bold]Up[/]") { Width = 9 }.NoWrap().RightAligned());
-        table.AddColumn(new TableColumn("[bold]Down[/]") { Width = 9 }.NoWrap().RightAligned());
+        string[] traffic = width < RoomForBytes ? [] : ["Up", "Down"];
+        foreach (var name in traffic)
+            table.AddColumn(new TableColumn($"[bold]{name}[/]") { Width = 9 }.NoWrap().RightAligned());
         foreach (var client in view.Clients.Values.Take(MostClients))
         {
             var (word, colour) = Describe(FederationView.ActivityOf(client, now));
-            table.AddRow(
+            IRenderable[] cells =
+            [
                 new Text(client.Name), new Markup($"[{colour}]{word}[/]"),
                 new Text(client.Steps == 0 ? "" : Invariant($"{client.Step}/{client.Steps}")), new Text(Quantity.Loss(client.Loss)),
-                new Text(Quantity.Bytes(client.BytesUp)), new Text(Quantity.Bytes(client.BytesDown)));
+                new Text(Quantity.Bytes(client.BytesUp)), new Text(Quantity.Bytes(client.BytesDown)),
+            ];
+            table.AddRow(cells[..(4 + traffic.Length)]);
         }
         return table;
     }

@@ -23,12 +23,14 @@ public static class SummaryDisplay
     {
         var work = Invariant(
             $"after {summary.Rounds} rounds and {summary.Reports} reports in {Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}");
+        var kept = Invariant($"Version {summary.Version} was kept{(summary.Why.Length > 0 ? $": {summary.Why}" : "")}.");
         return new Markup(summary.Reason switch
         {
-            FederationEnd.Completed => $"[bold green]Completed[/] {work}.",
-            FederationEnd.TargetReached => $"[bold green]Target loss reached[/] {work}; version {summary.Version} was kept.",
-            FederationEnd.TimeIsUp => $"[bold green]Time is up[/] {work}; version {summary.Version} was kept.",
-            _ => $"[bold red]Diverged[/] {work}: the loss left its bounds. Version {summary.Version}, the best one, was kept.",
+            FederationEnd.Completed => $"[bold green]Completed[/] {work}. {kept}",
+            FederationEnd.TargetReached => $"[bold green]Target loss reached[/] {work}. {kept}",
+            FederationEnd.TimeIsUp => $"[bold green]Time is up[/] {work}. {kept}",
+            _ => $"[bold red]Diverged[/] {work}: the loss left its bounds. Version {summary.Version}, the best one, was kept. "
+                + "A smaller --learning-rate or another --epsilon may help; the report shows whose losses stood out.",
         });
     }
 

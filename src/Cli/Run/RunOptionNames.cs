@@ -27,6 +27,7 @@ internal static partial class RunOptionNames
         ["TargetLoss"] = "--target-loss",
         ["Sampling"] = "--sampling",
         ["Schedule"] = "--schedule",
+        ["Keep"] = "--keep",
         ["Quorum"] = "--quorum",
         ["RoundDeadline"] = "--deadline",
         ["StalenessBound"] = "--staleness",

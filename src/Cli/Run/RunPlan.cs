@@ -76,7 +76,7 @@ public sealed record RunPlan
     private static readonly string[] ModelFiles = ["config.json"];
 
     /// <summary>Small files of a model folder that Git LFS may hold.</summary>
-    private static readonly string[] SmallFiles = [.. ModelFiles, "tokenizer.model", "tokenizer_config.json"];
+    private static readonly string[] SmallFiles = [.. ModelFiles, "tokenizer.json", "tokenizer.model", "tokenizer_config.json"];
 
     private static string SamplesFolder =>
         Environment.GetEnvironmentVariable("FEDKSEED_SAMPLES") is { Length: > 0 } folder ? folder : "samples";

@@ -98,10 +98,6 @@ internal sealed class RunOptions
         Rule<SamplingRule>(
             "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling.Name)}]",
             (set, value) => set with { Sampling = value });
-        Choice<KeptVersion>(
-            "--keep",
-            $"Version kept at the end: the last, or the one with the least held-out loss. [default: {Word(settings.Keep.ToString())}]",
-            (set, value) => set with { Keep = value });
         Text(
             "--scheme",
             "NAME",
@@ -137,6 +133,10 @@ internal sealed class RunOptions
             "--time-limit",
             "End at the first commit after so long; 0 for no limit. [default: 0]",
             (set, value) => set with { TimeLimit = value });
+        Choice<KeptVersion>(
+            "--keep",
+            $"Version kept at the end: the last, or the one with the least held-out loss. [default: {Word(settings.Keep.ToString())}]",
+            (set, value) => set with { Keep = value });
         Setting<double>(
             "--target-loss", "End when the held-out loss is at most this; 0 for no target. [default: 0]",
             (set, value) => set with { TargetLoss = value });
