@@ -8,7 +8,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FedKSeed.Services.Tests;
 
-/// <summary>How long the log is makes no difference to how a service starts. FEDKSEED_LOG_ENTRIES says how long; 30 000 without it.</summary>
+/// <summary>
+/// How long the log is makes no difference to how a service starts. FEDKSEED_LOG_ENTRIES says how long; 30 000 without it.
+/// </summary>
 public class LongLogTests(RedisServer redis)
 {
     private const int ClientsARound = 1000;
@@ -53,7 +55,7 @@ public class LongLogTests(RedisServer redis)
             state = await book.AppendAsync(state => FederationDecisions.StartRound(state, round, Clients), cancel);
             var started = state;
             await Task.WhenAll(Clients.Select(client => book.HoldAsync(
-                new Report(new AssignmentKey(round, client), started.Version, 10, new float[8], []), cancel)));
+                new ClientReport(new AssignmentKey(round, client), started.Version, 10, new float[8], []), cancel)));
             state = await book.AppendWithReportsAsync(
                 (state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand), cancel);
             if (settings.IsEvaluationDue(state.Version))

@@ -15,7 +15,9 @@ public static class ChatTemplateFiles
     private static readonly string[] TokenFields = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
     /// <summary>The template of a name; null where the folder has none.</summary>
-    /// <exception cref="InvalidDataException">A file is broken, or there are templates but none of this name; the message says which.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is broken, or there are templates but none of this name; the message says which.
+    /// </exception>
     public static ChatTemplate? Load(string folder, string? name = null)
     {
         var all = All(folder);
