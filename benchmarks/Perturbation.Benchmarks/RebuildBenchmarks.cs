@@ -1,7 +1,6 @@
 using FedKSeed.Contracts;
 using BenchmarkDotNet.Attributes;
 using FedKSeed.Perturbation.Cpu;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Benchmarks;
 
@@ -31,27 +30,27 @@ public class RebuildBenchmarks
     }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = ScalarElements)]
-    public void Rademacher_scalar() => Rebuild(KernelPath.Scalar, DirectionScheme.PhiloxRademacher, ScalarElements, 1);
+    public void Rademacher_scalar() => Rebuild(KernelPath.Scalar, DirectionSchemes.Rademacher, ScalarElements, 1);
 
     [Benchmark(OperationsPerInvoke = Elements)]
-    public void Rademacher_AVX2_one_thread() => Rebuild(KernelPath.Avx2, DirectionScheme.PhiloxRademacher, Elements, 1);
+    public void Rademacher_AVX2_one_thread() => Rebuild(KernelPath.Avx2, DirectionSchemes.Rademacher, Elements, 1);
 
     [Benchmark(OperationsPerInvoke = Elements)]
-    public void Rademacher_AVX2_two_threads() => Rebuild(KernelPath.Avx2, DirectionScheme.PhiloxRademacher, Elements, 2);
+    public void Rademacher_AVX2_two_threads() => Rebuild(KernelPath.Avx2, DirectionSchemes.Rademacher, Elements, 2);
 
     [Benchmark(OperationsPerInvoke = Elements)]
-    public void Rademacher_AVX512_one_thread() => Rebuild(KernelPath.Avx512, DirectionScheme.PhiloxRademacher, Elements, 1);
+    public void Rademacher_AVX512_one_thread() => Rebuild(KernelPath.Avx512, DirectionSchemes.Rademacher, Elements, 1);
 
     [Benchmark(OperationsPerInvoke = Elements)]
-    public void Rademacher_AVX512_two_threads() => Rebuild(KernelPath.Avx512, DirectionScheme.PhiloxRademacher, Elements, 2);
+    public void Rademacher_AVX512_two_threads() => Rebuild(KernelPath.Avx512, DirectionSchemes.Rademacher, Elements, 2);
 
     [Benchmark(OperationsPerInvoke = ScalarElements)]
-    public void Gaussian_scalar() => Rebuild(KernelPath.Scalar, DirectionScheme.PhiloxGaussian, ScalarElements, 1);
+    public void Gaussian_scalar() => Rebuild(KernelPath.Scalar, DirectionSchemes.Gaussian, ScalarElements, 1);
 
     [Benchmark(OperationsPerInvoke = GaussianElements)]
-    public void Gaussian_AVX512_two_threads() => Rebuild(KernelPath.Avx512, DirectionScheme.PhiloxGaussian, GaussianElements, 2);
+    public void Gaussian_AVX512_two_threads() => Rebuild(KernelPath.Avx512, DirectionSchemes.Gaussian, GaussianElements, 2);
 
-    private void Rebuild(KernelPath path, DirectionScheme scheme, int elements, int threads) =>
-        new Rebuilder(path, new DirectionSpace { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = Seeds, Scheme = scheme.Name() }, _quantised, 10)
+    private void Rebuild(KernelPath path, string scheme, int elements, int threads) =>
+        new Rebuilder(path, new DirectionSpace { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = Seeds, Scheme = scheme }, _quantised, 10)
             .Rebuild(3, 0, _base.AsSpan(0, elements), _weights.AsSpan(0, elements), threads);
 }

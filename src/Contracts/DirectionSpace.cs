@@ -18,8 +18,7 @@ public sealed record DirectionSpace
     public int SeedCount { get; init; } = 4096;
 
     /// <summary>How a seed becomes a direction: one of <see cref="DirectionSchemes.Known"/>. A scheme that is not known is another model.</summary>
-    [AllowedValues(DirectionSchemes.Rademacher, DirectionSchemes.Gaussian,
-        ErrorMessage = "{0} must be philox-rademacher/1 or philox-gaussian/1.")]
+    [KnownScheme]
     public string Scheme { get; init; } = DirectionSchemes.Rademacher;
 }
 
@@ -33,4 +32,12 @@ public static class DirectionSchemes
     public const string Gaussian = "philox-gaussian/1";
 
     public static IReadOnlyList<string> Known { get; } = [Rademacher, Gaussian];
+}
+
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class KnownSchemeAttribute : ValidationAttribute
+{
+    public override bool IsValid(object? value) => value is string name && DirectionSchemes.Known.Contains(name);
+
+    public override string FormatErrorMessage(string name) => $"{name} must be {string.Join(" or ", DirectionSchemes.Known)}.";
 }

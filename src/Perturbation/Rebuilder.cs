@@ -10,8 +10,8 @@ namespace FedKSeed.Perturbation;
 /// <summary>
 /// Weights of one version of a model, from the base weights and the quantised accumulators (SPEC 6):
 /// <code>
-/// Rademacher   acc = Σ q[j]·z[j]  exact in int32,  W = fma(−2^(s−40), float32(acc), float32(w0))
-/// Gaussian     acc = Σ q[j]·n[j]  exact in int64,  W = fma(−2^(s−52), float32(acc), float32(w0)),  z = n·2⁻¹²
+/// acc = Σ q[j]·n[j]  exact,  W = fma(−2^(s−40+u), float32(acc), float32(w0)),  z = n·2ᵘ
+/// Rademacher  u = 0, exact in int32       Gaussian  u = −12, exact in int64
 /// </code>
 /// float32(acc) and the fma round once each, to nearest even; a result in F16 or BF16 is then rounded once more, likewise.
 /// Immutable, so one instance serves all tensors and threads.
@@ -27,22 +27,25 @@ public sealed class Rebuilder
     private const int MinChunk = 512;
     private const int ChunksPerThread = 4;
 
-    private readonly RebuildKernel _kernel;
+    private readonly IRebuildKernel _kernel;
+    private readonly int[] _quantised;
     private readonly float _factor;
 
     /// <param name="pool">The federation's seed pool.</param>
     /// <param name="quantised">q, one per seed of the pool.</param>
     /// <param name="shift">s, 0 to 63.</param>
+    /// <param name="catalogue">Where the pool's scheme is found; null for <see cref="DirectionCatalogue.BuiltIn"/>.</param>
     /// <exception cref="ArgumentException">q does not fit the pool, or Σ|q| exceeds 2³¹ − 1, which SPEC 6 rules out.</exception>
-    public Rebuilder(DirectionSpace pool, ReadOnlySpan<int> quantised, int shift)
-        : this(KernelPaths.Best, pool, quantised, shift)
+    public Rebuilder(DirectionSpace pool, ReadOnlySpan<int> quantised, int shift, DirectionCatalogue? catalogue = null)
+        : this(KernelPaths.Best, pool, quantised, shift, catalogue)
     {
     }
 
     /// <summary>On a chosen path, for comparison.</summary>
-    public Rebuilder(KernelPath path, DirectionSpace pool, ReadOnlySpan<int> quantised, int shift)
+    public Rebuilder(
+        KernelPath path, DirectionSpace pool, ReadOnlySpan<int> quantised, int shift, DirectionCatalogue? catalogue = null)
     {
-        _ = pool.Require();
+        Scheme = pool.SchemeOf(catalogue);
         if (quantised.Length != pool.SeedCount)
             throw new ArgumentException($"{quantised.Length} quantised accumulators for a pool of {pool.SeedCount} seeds.", nameof(quantised));
         ArgumentOutOfRangeException.ThrowIfNegative(shift);
@@ -55,14 +58,17 @@ public sealed class Rebuilder
                 $"The quantised accumulators sum to {magnitude} in magnitude; sums are exact only up to 2^31 − 1.",
                 nameof(quantised));
         Pool = pool;
-        _factor = Factor(pool.Scheme, shift);
-        _kernel = new RebuildKernel(path, pool, quantised);
+        _factor = -MathF.ScaleB(1f, shift + AccumulatorExponent + Scheme.UnitExponent);
+        _quantised = quantised.ToArray();
+        _kernel = Scheme.RebuildKernel(path, pool, _quantised);
     }
 
     public DirectionSpace Pool { get; }
 
+    public DirectionScheme Scheme { get; }
+
     /// <summary>q, one per seed.</summary>
-    internal ReadOnlySpan<int> Quantised => _kernel.Quantised;
+    internal ReadOnlySpan<int> Quantised => _quantised;
 
     /// <summary>What one unit of acc is worth in a weight.</summary>
     internal float UnitWeight => _factor;
@@ -133,10 +139,6 @@ public sealed class Rebuilder
         ArrayPool<float>.Shared.Return(sums);
         ArrayPool<float>.Shared.Return(weights);
     }
-
-    /// <summary>What one unit of acc is worth: −2^(s−40), or −2^(s−52) where acc counts multiples of 2⁻¹².</summary>
-    internal static float Factor(string scheme, int shift) =>
-        -MathF.ScaleB(1f, shift + AccumulatorExponent + (scheme == DirectionSchemes.Gaussian ? GaussianTransform.UnitExponent : 0));
 
     private readonly record struct ElementRange(int Tensor, long FirstElement, TensorType Type);
 }
