@@ -13,7 +13,10 @@ public class PerturbBenchmarks
     private const int Elements = 1 << 16;
 
     private static readonly DirectionSpace Rademacher = new() { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = 4096 };
-    private static readonly DirectionSpace Gaussian = new() { PoolKey = Rademacher.PoolKey, SeedCount = Rademacher.SeedCount, Scheme = DirectionSchemes.Gaussian };
+    private static readonly DirectionSpace Gaussian = new() {
+        PoolKey = Rademacher.PoolKey,
+        SeedCount = Rademacher.SeedCount,
+        Scheme = DirectionSchemes.Gaussian };
 
     private readonly float[] _weights = new float[Elements];
     private readonly float[] _plus = new float[Elements];

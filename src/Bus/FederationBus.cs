@@ -54,8 +54,7 @@ public sealed record FederationName(string Value)
 public static class FederationBus
 {
     public static IHostApplicationBuilder AddFederationBus(
-        this IHostApplicationBuilder builder,
-        Action<IBusRegistrationConfigurator> consumers)
+        this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> consumers)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");

@@ -38,11 +38,7 @@ public static class TimelyDelivery
     /// <param name="address">Of the exchange.</param>
     /// <inheritdoc cref="PublishInTimeAsync{T}(IPublishEndpoint, T, TimeSpan?, CancellationToken)"/>
     public static Task SendInTimeAsync<T>(
-        this ISendEndpointProvider bus,
-        Uri address,
-        T message,
-        TimeSpan timeToLive,
-        CancellationToken cancel)
+        this ISendEndpointProvider bus, Uri address, T message, TimeSpan timeToLive, CancellationToken cancel)
         where T : class
     {
         ArgumentNullException.ThrowIfNull(bus);

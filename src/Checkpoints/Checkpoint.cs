@@ -44,9 +44,9 @@ public sealed class Checkpoint : IDisposable
     /// <summary>A tensor by name.</summary>
     /// <exception cref="CheckpointException">There is none of that name.</exception>
     public CheckpointTensor this[string name] =>
-        _byName.TryGetValue(name, out var tensor) ?
-            tensor :
-            throw new CheckpointException(Folder, name, "the checkpoint holds no such tensor.");
+        _byName.TryGetValue(name, out var tensor)
+            ? tensor
+            : throw new CheckpointException(Folder, name, "the checkpoint holds no such tensor.");
 
     public bool Contains(string name) => _byName.ContainsKey(name);
 
@@ -74,10 +74,10 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>
-    /// Lower-case hexadecimal SHA-256 that identifies the trained weights, whatever their split into files. Hashed are the ASCII bytes
-    /// <c>fedkseed-checkpoint/1</c>, then for each of <see cref="Weights"/> in ordinal order: the name's length in UTF-8 bytes (uint32) and
-    /// those bytes, the type's length and name (likewise, such as <c>BF16</c>), the number of dimensions (uint32), each dimension (uint64),
-    /// and the elements' bytes as stored. Integers are little-endian.
+    /// Lower-case hexadecimal SHA-256 that identifies the trained weights, whatever their split into files (SPEC 1). Hashed are the ASCII
+    /// bytes <c>fedkseed-checkpoint/1</c>, then for each of <see cref="Weights"/> in ordinal order: the name's length in UTF-8 bytes
+    /// (uint32) and those bytes, the type's length and name (likewise, such as <c>BF16</c>), the number of dimensions (uint32), each
+    /// dimension (uint64), and the elements' bytes as stored. Integers are little-endian.
     /// </summary>
     public string Digest(CancellationToken cancellation = default)
     {
@@ -131,25 +131,21 @@ public sealed class Checkpoint : IDisposable
             {
                 if (!index.FileOfTensor.TryGetValue(entry.Name, out var expected) || expected != name)
                     throw new CheckpointException(
-                        file.Path,
-                        entry.Name,
-                        $"{IndexFile} says that this tensor is in {expected ?? "no file"}.");
+                        file.Path, entry.Name, $"{IndexFile} says that this tensor is in {expected ?? "no file"}.");
                 unseen.Remove(entry.Name);
             }
         }
 
         if (unseen.Count > 0)
             throw new CheckpointException(
-                Path.Combine(folder, unseen.First().Value),
-                unseen.First().Key,
+                Path.Combine(folder, unseen.First().Value), unseen.First().Key,
                 $"{IndexFile} says that this tensor is here, but it is not.");
     }
 
     private static List<CheckpointTensor> Ordered(List<SafetensorsFile> files)
     {
         var entries = files.SelectMany(
-            file => file.Header.Entries,
-            (file, entry) => (file, entry, utf8: Encoding.UTF8.GetBytes(entry.Name))).ToList();
+            file => file.Header.Entries, (file, entry) => (file, entry, utf8: Encoding.UTF8.GetBytes(entry.Name))).ToList();
         entries.Sort((a, b) => a.utf8.AsSpan().SequenceCompareTo(b.utf8));
         var tensors = new List<CheckpointTensor>(entries.Count);
         var ordinal = 0;
@@ -166,8 +162,6 @@ public sealed class Checkpoint : IDisposable
         return entry.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16
             ? true
             : throw new CheckpointException(
-                file.Path,
-                $"{entry.Name}.dtype",
-                $"weights of type {entry.Type.Name()} are not supported: F32, F16 and BF16 are.");
+                file.Path, $"{entry.Name}.dtype", $"weights of type {entry.Type.Name()} are not supported: F32, F16 and BF16 are.");
     }
 }

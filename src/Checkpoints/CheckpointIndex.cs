@@ -23,7 +23,8 @@ internal sealed class CheckpointIndex
             var file = pair.Value.ValueKind == JsonValueKind.String ? pair.Value.GetString() : null;
             if (file is null || !IsPlainFileName(file))
                 throw new CheckpointException(
-                    path, $"{MapField}.{pair.Name}", $"{pair.Value.GetRawText()} is not the name of a {ShardExtension} file in the same folder.");
+                    path, $"{MapField}.{pair.Name}",
+                    $"{pair.Value.GetRawText()} is not the name of a {ShardExtension} file in the same folder.");
             if (!files.TryAdd(pair.Name, file))
                 throw new CheckpointException(path, $"{MapField}.{pair.Name}", "named twice.");
         }

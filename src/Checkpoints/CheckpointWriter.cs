@@ -71,7 +71,8 @@ public static class CheckpointWriter
                 throw new ArgumentException($"Tensor '{tensor.Name}' is given twice.", nameof(tensors));
             if (new TensorShape(tensor.Name, tensor.Type, tensor.Shape).ByteCount != tensor.Bytes.Length)
                 throw new ArgumentException(
-                    $"Tensor '{tensor.Name}': {tensor.Bytes.Length} bytes are not {tensor.Type.Name()} [{string.Join(", ", tensor.Shape)}].", nameof(tensors));
+                    $"Tensor '{tensor.Name}': {tensor.Bytes.Length} bytes are not {tensor.Type.Name()} "
+                        + $"[{string.Join(", ", tensor.Shape)}].", nameof(tensors));
         }
 
         return byName;

@@ -39,9 +39,7 @@ internal sealed class SafetensorsHeader
         var length = BitConverter.ToUInt64(prefix);
         if (length > MaxLength)
             throw new CheckpointException(
-                path,
-                "header length",
-                $"{length} bytes, but at most {MaxLength} are allowed; is this a safetensors file?");
+                path, "header length", $"{length} bytes, but at most {MaxLength} are allowed; is this a safetensors file?");
         if ((long)length > fileLength - PrefixLength)
             throw new CheckpointException(path, "header", $"truncated: {length} bytes announced, {fileLength - PrefixLength} present.");
         byte[] bytes = [.. prefix, .. new byte[length]];
@@ -133,7 +131,8 @@ internal sealed class SafetensorsHeader
         {
             if (entry.End > dataLength)
                 throw new CheckpointException(
-                    path, $"{entry.Name}.data_offsets", $"ends at byte {entry.End}, but the file holds {dataLength} bytes of tensors: truncated?");
+                    path, $"{entry.Name}.data_offsets",
+                    $"ends at byte {entry.End}, but the file holds {dataLength} bytes of tensors: truncated?");
             if (entry.Begin < end)
                 throw new CheckpointException(
                     path, $"{entry.Name}.data_offsets", $"begins at byte {entry.Begin}, inside the tensor before it, which ends at {end}.");

@@ -120,8 +120,8 @@ public static class TensorTypes
         var i = 0;
         for (; i <= source.Length - 2 * Vector<uint>.Count; i += 2 * Vector<uint>.Count)
         {
-            Vector<uint> low = RoundToBrain(Vector
-                .LoadUnsafe(in source[i])), high = RoundToBrain(Vector.LoadUnsafe(in source[i + Vector<uint>.Count]));
+            var low = RoundToBrain(Vector.LoadUnsafe(in source[i]));
+            var high = RoundToBrain(Vector.LoadUnsafe(in source[i + Vector<uint>.Count]));
             Vector.Narrow(low, high).StoreUnsafe(ref target[i]);
         }
 

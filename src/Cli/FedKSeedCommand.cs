@@ -29,8 +29,8 @@ public static class FedKSeedCommand
         var federations = new FederationVerb[] { new RunVerb(), new ClusterVerb() }.ToDictionary(verb => verb.Create(Verbose));
         Command[] others =
         [
-            ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose), GenerateVerb.Create(
-                input ?? Console.In),
+            ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose),
+            GenerateVerb.Create(input ?? Console.In),
             BenchVerb.Create(Verbose), DoctorVerb.Create(),
         ];
         foreach (var verb in federations.Keys.Concat(others))
@@ -41,8 +41,9 @@ public static class FedKSeedCommand
         try
         {
             if (parsed.Errors.Count > 0)
-                throw new UsageException(
-                    [.. parsed.Errors.Select(error => error.Message), .. federations.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
+                throw new UsageException([
+                    .. parsed.Errors.Select(error => error.Message),
+                    .. federations.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 Output = output,

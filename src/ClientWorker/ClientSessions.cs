@@ -11,8 +11,9 @@ namespace FedKSeed.ClientWorker;
 /// Opens the queue of each client, then announces it at intervals: a client is alive when an assignment for it would be taken.
 /// </summary>
 public sealed partial class ClientSessions(
-    LocalClients clients, BaseModel model, FederationBase baseModel, ClientsHealthCheck health, IReceiveEndpointConnector endpoints, IBus bus,
-    FederationName federation, IOptions<WorkerOptions> options, TimeProvider time, ILogger<ClientSessions> log) : BackgroundService
+    LocalClients clients, BaseModel model, FederationBase baseModel, ClientsHealthCheck health, IReceiveEndpointConnector endpoints,
+    IBus bus, FederationName federation, IOptions<WorkerOptions> options, TimeProvider time, ILogger<ClientSessions> log)
+    : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

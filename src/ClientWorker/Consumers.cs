@@ -52,7 +52,8 @@ public sealed class SeedsAssignedConsumer(
             || assignment.Model.Directions.SeedCount is < 1 or > Limits.Seeds
             || !double.IsFinite(assignment.LearningRate) || !float.IsFinite(assignment.Epsilon))
             throw new FormatException(
-                $"{assignment.Steps} steps of {assignment.BatchSize} examples over {assignment.Model.Directions.SeedCount} seeds are no assignment");
+                $"{assignment.Steps} steps of {assignment.BatchSize} examples over "
+                    + $"{assignment.Model.Directions.SeedCount} seeds are no assignment");
     }
 
     /// <summary>For those who look on: an assignment does not fail because nobody hears of it.</summary>
@@ -144,9 +145,7 @@ public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsume
 
 /// <summary>Scores a version on the held-out data, each version once.</summary>
 public sealed class EvaluationRequestedConsumer(
-    VersionScoring scoring,
-    FederationBase baseModel,
-    FederationName federation) : IConsumer<EvaluationRequested>
+    VersionScoring scoring, FederationBase baseModel, FederationName federation) : IConsumer<EvaluationRequested>
 {
     public async Task Consume(ConsumeContext<EvaluationRequested> context)
     {

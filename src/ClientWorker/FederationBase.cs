@@ -54,8 +54,8 @@ public sealed partial class FederationBase : IDisposable
     }
 
     [LoggerMessage(Level = LogLevel.Critical,
-        Message = "The base model in {Folder} has digest {Digest}, the federation's has {Federation}: this worker works for none of its clients. "
-            + "Set Worker:ModelFolder to the federation's base model and start it again")]
+        Message = "The base model in {Folder} has digest {Digest}, the federation's has {Federation}: this worker works for none "
+            + "of its clients. Set Worker:ModelFolder to the federation's base model and start it again")]
     private partial void WrongModel(string folder, string digest, string federation);
 }
 

@@ -94,12 +94,13 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     }
 
     /// <summary>
-    /// Which examples a step sees follows from the assignment alone, so a second worker that takes it over does the same.
+    /// Which examples a step sees follows from the assignment alone (SPEC 4), so a second worker that takes it over does the same.
     /// </summary>
     private static ulong BatchKey(SeedsAssigned assignment)
     {
         var turn = assignment.Assignment.Turn == 0 ? "" : $"/{assignment.Assignment.Turn}";
-        var name = $"fedkseed/batches/1:{assignment.Model.Directions.PoolKey}:{assignment.Assignment.Round}:{assignment.Assignment.Client}{turn}";
+        var name =
+            $"fedkseed/batches/1:{assignment.Model.Directions.PoolKey}:{assignment.Assignment.Round}:{assignment.Assignment.Client}{turn}";
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 }

@@ -21,10 +21,7 @@ public sealed class VersionScoring
         var examples = DataFile.Load(options.Value.Data!, worker.Value.Format);
         _model = model;
         _evaluator = new Evaluator(
-            model.Model,
-            model.Encoder,
-            EvenlySpaced.Of(examples, options.Value.Limit),
-            options.Value.MaximumNewTokens);
+            model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
     }
 
     public async Task<EvaluationResult> ScoreAsync(ModelVersion version, CancellationToken cancel)

@@ -19,9 +19,7 @@ public sealed class WorkerMetrics
         _bytesDown = meter.CreateCounter<long>("fedkseed.assignments.size", "By", "Serialised assignments, envelopes included.");
         _step = meter.CreateHistogram<double>("fedkseed.step.duration", "s", "Of one step: both signs of a direction, and its update.");
         _rebuild = meter.CreateHistogram<double>(
-            "fedkseed.rebuild.duration",
-            "s",
-            "All weights of a version from the base model and K integers.");
+            "fedkseed.rebuild.duration", "s", "All weights of a version from the base model and K integers.");
     }
 
     public void Assigned(long bytes) => _bytesDown.Add(bytes);

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace FedKSeed.Contracts;
 
 /// <summary>
-/// The directions that a federation's model moves along: K of them, made from a key by a scheme. With the base checkpoint it is all that turns K
-/// integers into weights, so it travels as one thing: in the settings, in the log's first entry and with every version.
+/// The directions that a federation's model moves along: K of them, made from a key by a scheme. With the base checkpoint it is all that
+/// turns K integers into weights, so it travels as one thing: in the settings, in the log's first entry and with every version.
 /// </summary>
 public sealed record DirectionSpace
 {
@@ -17,7 +17,9 @@ public sealed record DirectionSpace
     [Range(1, Limits.Seeds)]
     public int SeedCount { get; init; } = 4096;
 
-    /// <summary>How a seed becomes a direction: one of <see cref="DirectionSchemes.Known"/>. A scheme that is not known is another model.</summary>
+    /// <summary>
+    /// How a seed becomes a direction: one of <see cref="DirectionSchemes.Known"/>. A scheme that is not known is another model.
+    /// </summary>
     [KnownScheme]
     public string Scheme { get; init; } = DirectionSchemes.Rademacher;
 }

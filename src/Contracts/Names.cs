@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace FedKSeed.Contracts;
 
 /// <summary>
-/// What federations and clients may be called. Names become parts of queues, keys and files: 1 to 63 lower-case letters, digits and hyphens,
-/// beginning with a letter or a digit.
+/// What federations and clients may be called. Names become parts of queues, keys and files: 1 to 63 lower-case letters, digits and
+/// hyphens, beginning with a letter or a digit.
 /// </summary>
 public static partial class Names
 {

@@ -72,10 +72,7 @@ public static class FederationFold
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
         return state with
         {
-            Round = new OpenRound(
-            started.Round,
-            started.Participants.ToImmutableSortedSet(StringComparer.Ordinal),
-            time),
+            Round = new OpenRound(started.Round, started.Participants.ToImmutableSortedSet(StringComparer.Ordinal), time),
             LastRound = started.Round
         };
     }

@@ -7,8 +7,8 @@ namespace FedKSeed.Federation;
 public static class SettingsJson
 {
     /// <summary>
-    /// The one text of these settings, members in the order of their record. Two settings are the same when their texts are: a list within them
-    /// would have records of equal content differ.
+    /// The one text of these settings, members in the order of their record. Two settings are the same when their texts are: a list within
+    /// them would have records of equal content differ.
     /// </summary>
     public static string Canonical(FederationSettings settings) => JsonSerializer.Serialize(settings, EventLog.Json);
 

@@ -79,7 +79,8 @@ public sealed class CausalLanguageModel : IDisposable
         var tokenizer = Tokenizer.Load(Checkpoint.Folder);
         if (tokenizer.VocabularySize > VocabularySize)
             throw new InvalidDataException(
-                $"{Checkpoint.Folder}: the tokenizer gives ids up to {tokenizer.VocabularySize - 1}, but vocab_size in {ModelConfig.FileName} and the embedding end at {VocabularySize - 1}.");
+                $"{Checkpoint.Folder}: the tokenizer gives ids up to {tokenizer.VocabularySize - 1}, but vocab_size in "
+                    + $"{ModelConfig.FileName} and the embedding end at {VocabularySize - 1}.");
         return tokenizer;
     }
 
@@ -117,14 +118,16 @@ public sealed class CausalLanguageModel : IDisposable
     /// </summary>
     /// <returns>The new tokens of each prompt, the end token left out.</returns>
     public int[][] Generate(
-        ModelWeights weights, IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends, CancellationToken cancellation = default) =>
+        ModelWeights weights, IReadOnlyList<int[]> prompts, int maxNewTokens, IReadOnlyCollection<int> ends,
+        CancellationToken cancellation = default) =>
         Generate(weights, prompts, new GenerationSettings(maxNewTokens, ends), written: null, cancellation);
 
     /// <summary>Continues every prompt, with its most likely tokens or with drawn ones.</summary>
     /// <param name="written">Gets the row and the token of every new token as soon as it is there.</param>
     /// <inheritdoc cref="Generate(ModelWeights, IReadOnlyList{int[]}, int, IReadOnlyCollection{int}, CancellationToken)"/>
     public int[][] Generate(
-        ModelWeights weights, IReadOnlyList<int[]> prompts, GenerationSettings settings, Action<int, int>? written = null, CancellationToken cancellation = default)
+        ModelWeights weights, IReadOnlyList<int[]> prompts, GenerationSettings settings, Action<int, int>? written = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         ArgumentNullException.ThrowIfNull(settings);
@@ -186,13 +189,7 @@ public sealed class CausalLanguageModel : IDisposable
 
     /// <summary>Runs columns [first, next) of the texts through the model; gives each row's next token.</summary>
     private int[] NextTokens(
-        ModelWeights weights,
-        GrowingTexts texts,
-        int first,
-        int next,
-        int rows,
-        KeyValueCache cache,
-        Sampling? sampling)
+        ModelWeights weights, GrowingTexts texts, int first, int next, int rows, KeyValueCache cache, Sampling? sampling)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
@@ -272,12 +269,7 @@ public sealed class CausalLanguageModel : IDisposable
                 var bytes = (int)Math.Min((tensor.Count - first) * type.Size(), MaxUploadBytes);
                 kernels.Write(staging.Address, tensor.Source.Bytes(first * type.Size(), bytes));
                 device.Rebuild(
-                    tensor.Ordinal,
-                    first,
-                    bytes / type.Size(),
-                    type,
-                    staging.Address,
-                    ComputeType.Stored(),
+                    tensor.Ordinal, first, bytes / type.Size(), type, staging.Address, ComputeType.Stored(),
                     weights.Buffer.Address(tensor.Offset + first));
             }
         }

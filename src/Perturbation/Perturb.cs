@@ -61,8 +61,8 @@ public static class Perturb
     /// </summary>
     /// <exception cref="ArgumentException">The spans differ in length, or the directions belong to different tensors or pools.</exception>
     public static unsafe void AdvanceThenBothSigns(
-        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus,
-        int degreeOfParallelism = 1)
+        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus,
+        Span<float> minus, int degreeOfParallelism = 1)
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
@@ -94,10 +94,7 @@ public static class Perturb
 
         var options = new ParallelOptions { MaxDegreeOfParallelism = degreeOfParallelism };
         Parallel.For(
-            0,
-            (length - 1) / ThreadPiece + 1,
-            options,
-            i => work(i * ThreadPiece, Math.Min(ThreadPiece, length - i * ThreadPiece)));
+            0, (length - 1) / ThreadPiece + 1, options, i => work(i * ThreadPiece, Math.Min(ThreadPiece, length - i * ThreadPiece)));
     }
 
     /// <summary>

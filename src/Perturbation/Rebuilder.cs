@@ -47,7 +47,9 @@ public sealed class Rebuilder
     {
         Scheme = pool.SchemeOf(catalogue);
         if (quantised.Length != pool.SeedCount)
-            throw new ArgumentException($"{quantised.Length} quantised accumulators for a pool of {pool.SeedCount} seeds.", nameof(quantised));
+            throw new ArgumentException(
+                $"{quantised.Length} quantised accumulators for a pool of {pool.SeedCount} seeds.",
+                nameof(quantised));
         ArgumentOutOfRangeException.ThrowIfNegative(shift);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shift, MaxShift);
         long magnitude = 0;
@@ -55,8 +57,7 @@ public sealed class Rebuilder
             magnitude += Math.Abs((long)q);
         if (magnitude > int.MaxValue)
             throw new ArgumentException(
-                $"The quantised accumulators sum to {magnitude} in magnitude; sums are exact only up to 2^31 − 1.",
-                nameof(quantised));
+                $"The quantised accumulators sum to {magnitude} in magnitude; sums are exact only up to 2^31 − 1.", nameof(quantised));
         Pool = pool;
         _factor = -MathF.ScaleB(1f, shift + AccumulatorExponent + Scheme.UnitExponent);
         _quantised = quantised.ToArray();
@@ -81,12 +82,7 @@ public sealed class Rebuilder
     /// <param name="degreeOfParallelism">Threads to use; the result does not depend on it.</param>
     public void Rebuild(int tensor, long firstElement, ReadOnlySpan<float> baseWeights, Span<float> weights, int degreeOfParallelism = 1) =>
         Rebuild(
-            tensor,
-            firstElement,
-            TensorType.F32,
-            MemoryMarshal.AsBytes(baseWeights),
-            MemoryMarshal.AsBytes(weights),
-            degreeOfParallelism);
+            tensor, firstElement, TensorType.F32, MemoryMarshal.AsBytes(baseWeights), MemoryMarshal.AsBytes(weights), degreeOfParallelism);
 
     /// <summary>Rebuilds a range of a tensor in the checkpoint's own type: F32, F16 or BF16.</summary>
     public void Rebuild(
@@ -97,7 +93,8 @@ public sealed class Rebuilder
         ArgumentOutOfRangeException.ThrowIfLessThan(degreeOfParallelism, 1);
         if (baseElements.Length != elements.Length || elements.Length % type.Size() != 0)
             throw new ArgumentException(
-                $"{baseElements.Length} bytes of base and {elements.Length} bytes of target are not equally many elements of {type.Name()}.");
+                $"{baseElements.Length} bytes of base and {elements.Length} bytes of target are not equally many elements of "
+                    + $"{type.Name()}.");
         Run(new ElementRange(tensor, firstElement, type), baseElements, elements, degreeOfParallelism);
     }
 

@@ -30,8 +30,8 @@ public static class RebuiltCheckpoint
         Checkpoint source, Rebuilder rebuilder, string folder,
         IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, CancellationToken cancellation = default)
     {
-        if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar) == Path.GetFullPath(source.Folder)
-            .TrimEnd(Path.DirectorySeparatorChar))
+        if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar)
+            == Path.GetFullPath(source.Folder).TrimEnd(Path.DirectorySeparatorChar))
             throw new ArgumentException($"'{folder}' holds the base checkpoint, which must not be overwritten.", nameof(folder));
         Directory.CreateDirectory(folder);
         var job = new Job(source, rebuilder, progress, degreeOfParallelism, cancellation);
@@ -81,7 +81,8 @@ public static class RebuiltCheckpoint
     }
 
     private sealed class Job(
-        Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism, CancellationToken cancellation)
+        Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism,
+        CancellationToken cancellation)
     {
         private readonly long _total = source.Tensors.Sum(tensor => tensor.ByteCount);
         private readonly byte[] _buffer = new byte[ChunkBytes];
@@ -105,12 +106,7 @@ public static class RebuiltCheckpoint
                 if (tensor.Ordinal is int ordinal)
                 {
                     rebuilder.Rebuild(
-                        ordinal,
-                        done / tensor.Type.Size(),
-                        tensor.Type,
-                        elements,
-                        _buffer.AsSpan(0, count),
-                        degreeOfParallelism);
+                        ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);
                     elements = _buffer.AsSpan(0, count);
                 }
 

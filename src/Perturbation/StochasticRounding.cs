@@ -5,11 +5,11 @@ using FedKSeed.Perturbation.Directions;
 namespace FedKSeed.Perturbation;
 
 /// <summary>
-/// Local updates of weights of 16 bits, which to-nearest rounding would lose: η·g is about 1e-6, half an ulp of such a weight 1e-4.
-/// w ← round(float32(w) + step·z), up with the probability of the fraction that is cut off, so that the mean is exact. The random bits
-/// are a function of pool key, draw, tensor and element: Philox4x32-10 with the counter (low32(i/8), high32(i/8) | 2³¹, draw, tensor), of
-/// whose 128 bits element i has the 16-bit half i%8. No direction's counter has that top bit. This is the reference form of kernels.cu,
-/// element by element.
+/// Local updates of weights of 16 bits, which to-nearest rounding would lose (SPEC 4): η·g is about 1e-6, half an ulp of such a weight
+/// 1e-4. w ← round(float32(w) + step·z), up with the probability of the fraction that is cut off, so that the mean is exact. The random
+/// bits are a function of pool key, draw, tensor and element: Philox4x32-10 with the counter (low32(i/8), high32(i/8) | 2³¹, draw,
+/// tensor), of whose 128 bits element i has the 16-bit half i%8. No direction's counter has that top bit. This is the reference form of
+/// kernels.cu, element by element.
 /// </summary>
 public static class StochasticRounding
 {
@@ -35,9 +35,9 @@ public static class StochasticRounding
         for (var i = 0; i < stored.Length; i++)
         {
             var element = firstElement + i;
-            var weight = type == TensorType.BF16 ?
-                BitConverter.UInt32BitsToSingle((uint)stored[i] << 16) :
-                (float)BitConverter.UInt16BitsToHalf(stored[i]);
+            var weight = type == TensorType.BF16
+                ? BitConverter.UInt32BitsToSingle((uint)stored[i] << 16)
+                : (float)BitConverter.UInt16BitsToHalf(stored[i]);
             var moved = MathF.FusedMultiplyAdd(step, direction.Value(element), weight);
             var random = Random(direction, draw, element);
             stored[i] = !float.IsFinite(moved) ? Nearest(type, moved)

@@ -35,7 +35,8 @@ public static class IncomingMessages
         if (message.Examples < 1 || message.Loss is { } loss && (!double.IsFinite(loss) || loss < 0)
             || message.ExactMatch is not (>= 0 and <= 1) || message.RougeL is not (>= 0 and <= 1))
             throw new FormatException(
-                $"{message.Examples} examples, loss {message.Loss}, exact match {message.ExactMatch} and ROUGE-L {message.RougeL} are no evaluation");
+                $"{message.Examples} examples, loss {message.Loss}, exact match {message.ExactMatch} and ROUGE-L {message.RougeL} are no "
+                    + "evaluation");
         return new ModelEvaluatedEntry(message.Version, message.Examples, message.Loss, message.ExactMatch, message.RougeL);
     }
 }

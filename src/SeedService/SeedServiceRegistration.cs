@@ -13,13 +13,16 @@ namespace FedKSeed.SeedService;
 public static class SeedServiceRegistration
 {
     /// <summary>SeedService: the federation of section "Federation", its book on the Redis of section "Redis".</summary>
-    /// <param name="settings">The federation's, as they are, for services that share a process with whoever made them; null reads the section.</param>
+    /// <param name="settings">
+    /// The federation's, as they are, for services that share a process with whoever made them; null reads the section.
+    /// </param>
     public static IHostApplicationBuilder AddSeedService(this IHostApplicationBuilder builder, FederationSettings? settings = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddFederationBook();
         builder.Services.AddOptions<FederationSettings>().ValidateOnStart();
-        builder.Services.AddSingleton<IOptionsFactory<FederationSettings>>(_ => new FederationSettingsFactory(builder.Configuration, settings));
+        builder.Services
+            .AddSingleton<IOptionsFactory<FederationSettings>>(_ => new FederationSettingsFactory(builder.Configuration, settings));
         builder.Services.AddHostedService<FederationOpening>();
         builder.Services.AddMetrics();
         builder.Services.AddSingleton<SeedServiceMetrics>();
@@ -38,7 +41,9 @@ public static class SeedServiceRegistration
     }
 
     /// <summary>The settings are immutable, so they are bound whole; every fault is reported at once.</summary>
-    private sealed class FederationSettingsFactory(IConfiguration configuration, FederationSettings? given) : IOptionsFactory<FederationSettings>
+    private sealed class FederationSettingsFactory(
+        IConfiguration configuration,
+        FederationSettings? given) : IOptionsFactory<FederationSettings>
     {
         public FederationSettings Create(string name)
         {

@@ -72,7 +72,8 @@ internal sealed record SentencePieceModel
                     merges.Add((piece.Score, left, right, $"{piece.Text[..cut]} {piece.Text[cut..]}"));
             }
         }
-        return [.. merges.OrderByDescending(merge => merge.Score).ThenBy(merge => merge.Left).ThenBy(merge => merge.Right)
+        return [.. merges
+            .OrderByDescending(merge => merge.Score).ThenBy(merge => merge.Left).ThenBy(merge => merge.Right)
             .Select(merge => merge.Text)];
     }
 

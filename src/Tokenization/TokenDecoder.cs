@@ -19,9 +19,9 @@ internal static class TokenDecoder
 
     /// <summary>The decoders of a SentencePiece model, whose file does not list them.</summary>
     public static IReadOnlyList<Func<List<string>, List<string>>> SentencePiece(bool hasDummyPrefix) =>
-        [Replace(SentencePieceSpace.ToString(), " "), ByteFallback, Fuse, .. hasDummyPrefix ?
-            [Strip(' ', 1, 0)] :
-            Array.Empty<Func<List<string>, List<string>>>()];
+        [Replace(SentencePieceSpace.ToString(), " "), ByteFallback, Fuse, .. hasDummyPrefix
+            ? [Strip(' ', 1, 0)]
+            : Array.Empty<Func<List<string>, List<string>>>()];
 
     /// <summary>Tokens in <see cref="ByteAlphabet"/>, whose characters may be split over several.</summary>
     public static List<string> ByteLevel(List<string> tokens)

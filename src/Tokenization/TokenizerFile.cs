@@ -78,11 +78,7 @@ internal sealed record TokenizerFile
             Vocabulary = settings.Vocabulary,
             AddedTokens = [.. pieces.Where(piece => piece.Type is PieceType.Unknown or PieceType.Control or PieceType.UserDefined)
                 .Select(piece => new AddedToken(
-                    piece.Id,
-                    piece.Text,
-                    Special: piece.Type != PieceType.UserDefined,
-                    StripLeft: false,
-                    StripRight: false))],
+                    piece.Id, piece.Text, Special: piece.Type != PieceType.UserDefined, StripLeft: false, StripRight: false))],
             LeadingToken = model.BeginningId >= 0 && model.BeginningId < pieces.Length ? pieces[model.BeginningId].Text : null,
             Encoder = new BpeEncoder(settings),
             Decoders = TokenDecoder.SentencePiece(model.HasDummyPrefix),
@@ -99,9 +95,7 @@ internal sealed record TokenizerFile
         var byteFallback = Flag(model, "byte_fallback");
         string[] merges = [.. model.GetProperty("merges").EnumerateArray().Select(ReadMerge)];
         Require(
-            !byteFallback || !merges.Any(merge => merge.Contains("<0x", StringComparison.Ordinal)),
-            "model.merges",
-            "merging bytes",
+            !byteFallback || !merges.Any(merge => merge.Contains("<0x", StringComparison.Ordinal)), "model.merges", "merging bytes",
             "merges of characters");
         return new BpeSettings
         {
@@ -180,8 +174,7 @@ internal sealed record TokenizerFile
                 return TokenDecoder.Fuse;
             case "Strip":
                 return TokenDecoder.Strip(
-                    step.GetProperty("content").GetString()!.Single(),
-                    step.GetProperty("start").GetInt32(),
+                    step.GetProperty("content").GetString()!.Single(), step.GetProperty("start").GetInt32(),
                     step.GetProperty("stop").GetInt32());
             case "Metaspace":
                 (var space, var scheme) = ReadMetaspace(step);

@@ -3,7 +3,7 @@ using FedKSeed.Perturbation.Directions;
 namespace FedKSeed.Training;
 
 /// <summary>
-/// Which examples are in which batch, as a pure function of a key and the step: every pass over the data is a fresh
+/// Which examples are in which batch (SPEC 4), as a pure function of a key and the step: every pass over the data is a fresh
 /// shuffle, and batches are cut from the passes laid end to end. Nothing to remember, so nothing to lose in a restart.
 /// </summary>
 /// <param name="Key">Philox key; derive it from what makes the assignment unique, never from the pool key alone.</param>

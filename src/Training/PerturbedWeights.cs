@@ -79,8 +79,8 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                 {
                     var count = (int)Math.Min(tensor.Count - first, MaxPiece);
                     var direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
-                    Perturbation.Perturb
-                        .Advance(direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
+                    Perturbation.Perturb.Advance(
+                        direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
                 }
             }
             _isPending[parameter.Index] = false;

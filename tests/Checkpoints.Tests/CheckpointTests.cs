@@ -29,8 +29,7 @@ public class CheckpointTests
         float[] values = [1f, -2.5f, 0.1f, 65504f, 0f, 3e-5f];
         TensorType[] types = [TensorType.F32, TensorType.F16, TensorType.BF16];
         CheckpointWriter.Write(
-            folder.File(Checkpoint.SingleFile),
-            types.Select(type => new TensorContent(type.Name(), type, [2, 3], Narrowed(type, values))));
+            folder.File(Checkpoint.SingleFile), types.Select(type => new TensorContent(type.Name(), type, [2, 3], Narrowed(type, values))));
         using var checkpoint = Checkpoint.Open(folder.Path);
         foreach (var type in types)
         {
@@ -68,8 +67,7 @@ public class CheckpointTests
         using var folder = new CheckpointFolder();
         Assert.Contains("neither model.safetensors nor model.safetensors.index.json", Failure(folder).Message, StringComparison.Ordinal);
         Assert.Contains(
-            "the folder is missing",
-            Assert.Throws<CheckpointException>(() => Checkpoint.Open(folder.File("absent"))).Message,
+            "the folder is missing", Assert.Throws<CheckpointException>(() => Checkpoint.Open(folder.File("absent"))).Message,
             StringComparison.Ordinal);
     }
 
@@ -78,9 +76,7 @@ public class CheckpointTests
     [InlineData("\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}", 12, "data", "4 bytes after the last tensor")]
     [InlineData(
         "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}",
-        12,
-        "b.data_offsets",
-        "inside the tensor before it")]
+        12, "b.data_offsets", "inside the tensor before it")]
     [InlineData("\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}", 12, "a.data_offsets", "a hole")]
     [InlineData("\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}", 8, "a.data_offsets", "takes 12")]
     [InlineData("\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}", 8, "a.shape", "overflows")]
@@ -88,20 +84,15 @@ public class CheckpointTests
     [InlineData("\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}", 8, "a.shape", "-2")]
     [InlineData("\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}", 8, "a.data_offsets", "not before")]
     [InlineData(
-        "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,99999999999999999999]}",
-        8,
-        "a.data_offsets",
-        "99999999999999999999")]
+        "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,99999999999999999999]}", 8, "a.data_offsets", "99999999999999999999")]
     [InlineData("\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}", 8, "a.data_offsets", "must be")]
     [InlineData("\"a\":{\"dtype\":\"Q4\",\"shape\":[2],\"data_offsets\":[0,8]}", 8, "a.dtype", "Q4")]
     [InlineData("\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}", 8, "a.dtype", "F64")]
     [InlineData("\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}", 8, "a.dtype", "missing")]
     [InlineData("\"a\":7", 0, "a.dtype", "missing")]
     [InlineData(
-        "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]}",
-        8,
-        "a",
-        "twice")]
+        "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]}", 8,
+        "a", "twice")]
     [InlineData("\"__metadata__\":{\"format\":1}", 0, "__metadata__", "strings")]
     [InlineData("\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}", 8, "header", "not JSON")]
     public void A_broken_header_names_file_and_field(string entries, int dataLength, string field, string problem)

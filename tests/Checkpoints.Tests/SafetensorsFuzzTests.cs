@@ -18,14 +18,18 @@ public partial class SafetensorsFuzzTests
     private const long MaxAllocation = 256 << 10;
 
     private static readonly byte[] Whole = Safetensors(
-        """{"__metadata__":{"format":"pt"},"model.a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"model.b":{"dtype":"BF16","shape":[5],"data_offsets":[24,34]},"ids":{"dtype":"I64","shape":[1],"data_offsets":[34,42]},"empty":{"dtype":"F16","shape":[0],"data_offsets":[42,42]}}""",
+        """{"__metadata__":{"format":"pt"},"model.a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}"""
+            + ""","model.b":{"dtype":"BF16","shape":[5],"data_offsets":[24,34]}"""
+            + ""","ids":{"dtype":"I64","shape":[1],"data_offsets":[34,42]},"empty":{"dtype":"F16","shape":[0],"data_offsets":[42,42]}}""",
         dataLength: 42);
 
     private static readonly string[] Numbers =
-        ["-1", "0", "1", "3", "24", "42", "43", "2147483648", "4294967295", "4611686018427387904", "9223372036854775807", "9223372036854775808", "18446744073709551616", "1e3", "0.5", "null", "[]", "\"7\""];
+        ["-1", "0", "1", "3", "24", "42", "43", "2147483648", "4294967295", "4611686018427387904", "9223372036854775807",
+         "9223372036854775808", "18446744073709551616", "1e3", "0.5", "null", "[]", "\"7\""];
 
     private static readonly string[] Words =
-        ["F32", "F16", "BF16", "F64", "I64", "BOOL", "Q4", "", "dtype", "shape", "data_offsets", "__metadata__", "model.b", "ids", "\\ud800", "\\u0000", "../x"];
+        ["F32", "F16", "BF16", "F64", "I64", "BOOL", "Q4", "", "dtype", "shape", "data_offsets", "__metadata__", "model.b", "ids",
+         "\\ud800", "\\u0000", "../x"];
 
     private static readonly ulong[] Lengths = [0, 1, 2, 7, 99_999_999, 100_000_000, 100_000_001, 1UL << 31, 1UL << 62, 1UL << 63,
         ulong.MaxValue];
@@ -168,8 +172,8 @@ public partial class SafetensorsFuzzTests
     // A piece of it left out, doubled, or moved elsewhere.
     private static string Spliced(Random random, string json)
     {
-        int from = random.Next(json.Length + 1), to = random.Next(from, Math.Min(json.Length, from + 80) + 1), at = random.Next(
-            json.Length + 1);
+        int from = random.Next(json.Length + 1), to = random.Next(from, Math.Min(json.Length, from + 80) + 1),
+            at = random.Next(json.Length + 1);
         var rest = random.Next(2) == 0 ? json : json.Remove(from, to - from);
         return random.Next(2) == 0 ? rest : rest.Insert(Math.Min(at, rest.Length), json[from..to]);
     }

@@ -25,16 +25,7 @@ public sealed class DoctorTests
         var findings = JsonDocument.Parse(json.Output).RootElement.EnumerateArray()
             .ToDictionary(finding => finding.GetProperty("name").GetString()!);
         foreach (var name in new[] {
-            ".NET",
-            "processor",
-            "memory",
-            "disk",
-            "libtorch",
-            "NVRTC",
-            "rabbitmq-server",
-            "broker",
-            "redis-server",
-            "Redis" })
+            ".NET", "processor", "memory", "disk", "libtorch", "NVRTC", "rabbitmq-server", "broker", "redis-server", "Redis" })
         {
             Assert.Contains(name, findings.Keys);
             Assert.Contains(name, text.Output, StringComparison.Ordinal);

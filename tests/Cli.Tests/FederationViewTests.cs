@@ -40,16 +40,14 @@ public sealed class FederationViewTests
     [Fact]
     public void Repeated_and_late_messages_change_nothing()
     {
-        object[] messages = [Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("b", 1, 10), Accepted(
-            "b",
-            1), Committed(1), Evaluated(1)];
+        object[] messages = [Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("b", 1, 10),
+            Accepted("b", 1), Committed(1), Evaluated(1)];
         var once = Fold(messages);
 
         var again = messages.Aggregate(once, (view, message) => view.After(message, Noon));
 
         Assert.Equal(
-            (once.Version, once.Round, once.BytesUp, once.BytesDown),
-            (again.Version, again.Round, again.BytesUp, again.BytesDown));
+            (once.Version, once.Round, once.BytesUp, once.BytesDown), (again.Version, again.Round, again.BytesUp, again.BytesDown));
         Assert.Equal((200, 2000), (again.BytesUp, again.BytesDown));
         Assert.Equal(
             once.Clients.Values.Select(client => (client.Activity, client.Step)),
@@ -62,7 +60,10 @@ public sealed class FederationViewTests
     public void A_second_assignment_of_a_client_in_a_round_counts_as_one_more()
     {
         var view = Fold(
-            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress("a", 1, 0) with { Assignment = new AssignmentKey(1, "a", 1) },
+            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress(
+                "a",
+                1,
+                0) with { Assignment = new AssignmentKey(1, "a", 1) },
             Progress("a", 1, 4) with { Assignment = new AssignmentKey(1, "a", 1) }, Progress("a", 1, 10));
 
         Assert.Equal((1, 3), (view.Reported, view.Assigned));
@@ -75,13 +76,7 @@ public sealed class FederationViewTests
     public void Bytes_add_up_over_rounds()
     {
         var view = Fold(
-            Started(1),
-            Progress("a", 1, 0),
-            Progress("a", 1, 10),
-            Accepted("a", 1),
-            Committed(1),
-            Started(2),
-            Progress("a", 2, 0),
+            Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Committed(1), Started(2), Progress("a", 2, 0),
             Accepted("a", 2));
 
         Assert.Equal((200, 2000), (view.BytesUp, view.BytesDown));
@@ -104,8 +99,7 @@ public sealed class FederationViewTests
         var after = before.After(Committed(1), Noon.AddSeconds(10));
 
         Assert.Equal(
-            "round 1/4: 1 of 2 reports, loss 2.000, 100 B up, 1.0 kB down, 30 s left",
-            RoundLine.Of(before, after, Noon.AddSeconds(10)));
+            "round 1/4: 1 of 2 reports, loss 2.000, 100 B up, 1.0 kB down, 30 s left", RoundLine.Of(before, after, Noon.AddSeconds(10)));
         Assert.Null(RoundLine.Of(after, after.After(Progress("b", 1, 3), Noon), Noon));
         Assert.Equal("version 1: held-out loss 1.500, exact match 25.0 %", RoundLine.Of(after, after.After(Evaluated(1), Noon), Noon));
     }
@@ -116,17 +110,15 @@ public sealed class FederationViewTests
     public void The_live_display_fits_its_terminal(int width)
     {
         var view = Fold(
-            Started(1),
-            Progress("a", 1, 10),
-            Accepted("a", 1),
-            Committed(1),
-            Evaluated(1),
-            Started(2),
-            Progress("b", 2, 3),
-            Evaluated(2));
+            Started(1), Progress("a", 1, 10), Accepted("a", 1), Committed(1), Evaluated(1), Started(2), Progress("b", 2, 3), Evaluated(2));
         using var text = new StringWriter();
         var console = AnsiConsole.Create(
-            new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
+            new AnsiConsoleSettings
+            {
+                Ansi = AnsiSupport.No,
+                ColorSystem = ColorSystemSupport.NoColors,
+                Out = new AnsiConsoleOutput(text)
+            });
         console.Profile.Width = width;
 
         console.Write(FederationDisplay.Of(view, Noon, width));
@@ -134,11 +126,9 @@ public sealed class FederationViewTests
         var lines = text.ToString().Split('\n');
         Assert.All(lines, line => Assert.True(line.TrimEnd().Length < width, line));
         Assert.Contains(
-            lines,
-            line => line.StartsWith("Federation", StringComparison.Ordinal) && line.Contains("1/4", StringComparison.Ordinal));
+            lines, line => line.StartsWith("Federation", StringComparison.Ordinal) && line.Contains("1/4", StringComparison.Ordinal));
         Assert.Contains(
-            lines,
-            line => line.Contains("training", StringComparison.Ordinal) && line.Contains("3/10", StringComparison.Ordinal));
+            lines, line => line.Contains("training", StringComparison.Ordinal) && line.Contains("3/10", StringComparison.Ordinal));
     }
 
     [Fact]

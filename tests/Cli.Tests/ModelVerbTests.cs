@@ -56,18 +56,8 @@ public sealed class ModelVerbTests : IDisposable
             {"instruction": "tag", "output": "horse"}
             """);
         var run = await CommandRun.Of(
-            "evaluate",
-            "--model",
-            Sample("model"),
-            "--data",
-            data,
-            "--prompt",
-            Sample("prompt.json"),
-            "--max-tokens",
-            "16",
-            "--max-new-tokens",
-            "4",
-            "--json");
+            "evaluate", "--model", Sample("model"), "--data", data, "--prompt", Sample("prompt.json"), "--max-tokens", "16",
+            "--max-new-tokens", "4", "--json");
 
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(1, JsonDocument.Parse(run.Output).RootElement.GetProperty("truncated").GetInt32());
@@ -77,16 +67,12 @@ public sealed class ModelVerbTests : IDisposable
     public async Task Every_fault_of_an_evaluation_is_named_at_once()
     {
         var run = await CommandRun.Of(
-            "evaluate", "--model", "/nowhere", "--data", Write(
-                "broken.jsonl",
-                "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": 1}\nnonsense\n"), "--prompt", "/no-prompt.json");
+            "evaluate", "--model", "/nowhere", "--prompt", "/no-prompt.json", "--data",
+            Write("broken.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": 1}\nnonsense\n"));
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[] {
-            "--model: there is no folder '/nowhere'",
-            "broken.jsonl:2: \"prompt\" must be a string",
-            "broken.jsonl:3:",
-            "--prompt: " })
+            "--model: there is no folder '/nowhere'", "broken.jsonl:2: \"prompt\" must be a string", "broken.jsonl:3:", "--prompt: " })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
         Assert.Empty(run.Output);
     }
@@ -141,15 +127,17 @@ public sealed class ModelVerbTests : IDisposable
     [Fact]
     public async Task A_data_file_is_answered_line_by_line_in_its_order()
     {
-        var data = Write("questions.json", """[{"instruction": "file this entry", "input": "horse", "output": "a"}, {"instruction": "file this entry", "input": "glove", "output": "b"}]""");
+        var data = Write("questions.json", """
+            [{"instruction": "file this entry", "input": "horse", "output": "a"},
+             {"instruction": "file this entry", "input": "glove", "output": "b"}]
+            """);
         var run = await CommandRun.Of(Generate("--data", data));
 
         Assert.Equal(0, run.ExitCode);
-        var answers = run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)
-            .ToArray();
+        var answers = run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.Equal(
-            ["file this entry horse", "file this entry glove"],
-            answers.Select(answer => answer.GetProperty("question").GetString()));
+            ["file this entry horse", "file this entry glove"], answers.Select(answer => answer.GetProperty("question").GetString()));
         Assert.Equal(["a", "b"], answers.Select(answer => answer.GetProperty("wanted").GetString()));
         var alone = await CommandRun.Of(Generate("--instruction", "file this entry", "--input", "glove"));
         Assert.Equal(alone.Output.TrimEnd('\n'), answers[1].GetProperty("answer").GetString());
@@ -159,42 +147,22 @@ public sealed class ModelVerbTests : IDisposable
     public async Task Options_that_make_no_sense_together_are_named_at_once()
     {
         var run = await CommandRun.Of(
-            "generate",
-            "--model",
-            "/nowhere",
-            "--prompt-text",
-            "a",
-            "--data",
-            "/no-data.jsonl",
-            "--input",
-            "b",
-            "--raw");
+            "generate", "--model", "/nowhere", "--prompt-text", "a", "--data", "/no-data.jsonl", "--input", "b", "--raw");
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[] {
-            "--prompt-text and --data exclude each other",
-            "--input goes with --instruction",
-            "--raw is about",
-            "--model: there is no folder",
-            "--data: " })
+            "--prompt-text and --data exclude each other", "--input goes with --instruction", "--raw is about",
+            "--model: there is no folder", "--data: " })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
 
         var wrong = await CommandRun.Of(
-            "generate",
-            "--model",
-            Sample("model"),
-            "--top-p",
-            "2",
-            "--temperature",
-            "hot",
-            "--max-new-tokens",
-            "0",
-            "--chat-form",
+            "generate", "--model", Sample("model"), "--top-p", "2", "--temperature", "hot", "--max-new-tokens", "0", "--chat-form",
             "morse");
         Assert.Equal(2, wrong.ExitCode);
         foreach (var said in new[]
         {
-            "--top-p must be a number between", "--temperature must be a number between 0 and 100", "--max-new-tokens must be a whole number between 1 and", "--chat-form must be chatml or llama2 or llama3",
+            "--top-p must be a number between", "--temperature must be a number between 0 and 100",
+            "--max-new-tokens must be a whole number between 1 and", "--chat-form must be chatml or llama2 or llama3",
         })
             Assert.Contains(said, wrong.Errors, StringComparison.Ordinal);
     }
@@ -211,8 +179,10 @@ public sealed class ModelVerbTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static string[] Generate(params string[] arguments) =>
-        ["generate", "--model", Sample("model"), "--template", Sample(
-            "prompt.json"), "--max-new-tokens", "6", "--threads", "1", .. arguments];
+        [
+            "generate", "--model", Sample("model"), "--template", Sample("prompt.json"), "--max-new-tokens", "6", "--threads", "1",
+            .. arguments
+        ];
 
     private static string Sample(params string[] parts) => Path.Combine([SamplesBeside(), .. parts]);
 

@@ -11,41 +11,11 @@ public sealed class PartitionVerbTests : IDisposable
     {
         var data = Dolly(300);
         var first = await CommandRun.Of(
-            "partition",
-            "--data",
-            data,
-            "--clients",
-            "4",
-            "--to",
-            Target("a"),
-            "--held-out",
-            "0.1",
-            "--seed",
-            "7");
+            "partition", "--data", data, "--clients", "4", "--to", Target("a"), "--held-out", "0.1", "--seed", "7");
         var second = await CommandRun.Of(
-            "partition",
-            "--data",
-            data,
-            "--clients",
-            "4",
-            "--to",
-            Target("b"),
-            "--held-out",
-            "0.1",
-            "--seed",
-            "7");
+            "partition", "--data", data, "--clients", "4", "--to", Target("b"), "--held-out", "0.1", "--seed", "7");
         var third = await CommandRun.Of(
-            "partition",
-            "--data",
-            data,
-            "--clients",
-            "4",
-            "--to",
-            Target("c"),
-            "--held-out",
-            "0.1",
-            "--seed",
-            "8");
+            "partition", "--data", data, "--clients", "4", "--to", Target("c"), "--held-out", "0.1", "--seed", "8");
 
         Assert.Equal((0, 0, 0), (first.ExitCode, second.ExitCode, third.ExitCode));
         Assert.Equal(Contents("a"), Contents("b"));
@@ -67,8 +37,7 @@ public sealed class PartitionVerbTests : IDisposable
         var parts = JsonDocument.Parse(run.Output).RootElement.GetProperty("parts").EnumerateArray().ToArray();
         Assert.Equal([20, 20, 20], parts.Select(part => part.GetProperty("examples").GetInt32()));
         Assert.All(
-            parts,
-            part => Assert.Equal(20, File.ReadLines(Path.Combine(Target("a"), part.GetProperty("file").GetString()!)).Count()));
+            parts, part => Assert.Equal(20, File.ReadLines(Path.Combine(Target("a"), part.GetProperty("file").GetString()!)).Count()));
     }
 
     [Fact]
@@ -129,8 +98,8 @@ public sealed class PartitionVerbTests : IDisposable
     public async Task Every_fault_of_a_partition_is_named_at_once()
     {
         var run = await CommandRun.Of(
-            "partition", "--data", Dolly(
-                3), "/nowhere.jsonl", "--to", _folder, "--by", "even", "--alpha", "2", "--field", "task", "--force");
+            "partition", "--data", Dolly(3), "/nowhere.jsonl",
+            "--to", _folder, "--by", "even", "--alpha", "2", "--field", "task", "--force");
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[]
@@ -140,23 +109,12 @@ public sealed class PartitionVerbTests : IDisposable
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
 
         var wrong = await CommandRun.Of(
-            "partition",
-            "--data",
-            Dolly(3),
-            "--to",
-            Target("a"),
-            "--clients",
-            "0",
-            "--alpha",
-            "x",
-            "--by",
-            "luck",
-            "--held-out",
-            "1");
+            "partition", "--data", Dolly(3), "--to", Target("a"), "--clients", "0", "--alpha", "x", "--by", "luck", "--held-out", "1");
         Assert.Equal(2, wrong.ExitCode);
         foreach (var said in new[]
         {
-            "--clients must be a whole number between 1 and 100000", "--alpha must be a number between", "--by must be dirichlet or file or even", "--held-out must be a number between 0 and 0.99",
+            "--clients must be a whole number between 1 and 100000", "--alpha must be a number between",
+            "--by must be dirichlet or file or even", "--held-out must be a number between 0 and 0.99",
         })
             Assert.Contains(said, wrong.Errors, StringComparison.Ordinal);
     }
@@ -168,9 +126,7 @@ public sealed class PartitionVerbTests : IDisposable
 
         Assert.Equal(2, run.ExitCode);
         Assert.Contains(
-            "\"topic\"; the first has the fields instruction, context, response, category",
-            run.Errors,
-            StringComparison.Ordinal);
+            "\"topic\"; the first has the fields instruction, context, response, category", run.Errors, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Target("a")));
     }
 

@@ -104,9 +104,7 @@ public sealed class ReplayTests : IDisposable
             for (var seed = 0; seed < pool.SeedCount; seed++)
                 sum += quantised.Values.Span[seed] * (int)pool.Direction(seed, tensor.Ordinal!.Value).Value(k);
             var weight = MathF.FusedMultiplyAdd(
-                -MathF.ScaleB(1, quantised.Shift - 40),
-                sum,
-                BitConverter.ToSingle(bytes, k * sizeof(float)));
+                -MathF.ScaleB(1, quantised.Shift - 40), sum, BitConverter.ToSingle(bytes, k * sizeof(float)));
             BitConverter.TryWriteBytes(bytes.AsSpan(k * sizeof(float)), weight);
         }
         return bytes;

@@ -13,15 +13,16 @@ public sealed class UsageTests
         var output = Path.Combine(Path.GetTempPath(), "fedkseed-tests", Path.GetRandomFileName());
 
         var run = await CommandRun.Of(
-            "run", "--output", output, "--model", "/nowhere", "--data", "/nowhere-either", "--rounds", "0", "--steps", "abc", "--sampling", "best",
-            "--quorum", "2", "--scheme", "torch", "--redis-port", "70000", "--threads", "0", "--deadline", "10:00:00");
+            "run", "--output", output, "--model", "/nowhere", "--data", "/nowhere-either", "--rounds", "0", "--steps", "abc", "--sampling",
+            "best", "--quorum", "2", "--scheme", "torch", "--redis-port", "70000", "--threads", "0", "--deadline", "10:00:00");
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[]
         {
-            "--model: there is no folder '/nowhere'", "--data: there is no folder", "--rounds must be between 1 and 1000000", "--steps must be a whole number",
-            "--sampling must be uniform or importance", "--quorum must be between 0.01 and 1", "--scheme must be philox-rademacher/1 or philox-gaussian/1",
-            "--redis-port must be between 1 and 65535", "--threads must be between 1 and 256", "--deadline must be between 00:00:01 and 00:20:00",
+            "--model: there is no folder '/nowhere'", "--data: there is no folder", "--rounds must be between 1 and 1000000",
+            "--steps must be a whole number", "--sampling must be uniform or importance", "--quorum must be between 0.01 and 1",
+            "--scheme must be philox-rademacher/1 or philox-gaussian/1", "--redis-port must be between 1 and 65535",
+            "--threads must be between 1 and 256", "--deadline must be between 00:00:01 and 00:20:00",
         })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
         Assert.False(Directory.Exists(output));
@@ -32,8 +33,7 @@ public sealed class UsageTests
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;
         File.WriteAllText(
-            Path.Combine(folder, "client-1.jsonl"),
-            "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":\"a\"}\nnot json\n");
+            Path.Combine(folder, "client-1.jsonl"), "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":\"a\"}\nnot json\n");
         File.WriteAllText(Path.Combine(folder, "held-out.jsonl"), "{\"instruction\":1,\"output\":\"b\"}\n");
 
         var run = await CommandRun.Of("run", "--data", folder, "--model", folder);
@@ -41,7 +41,8 @@ public sealed class UsageTests
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[]
         {
-            "client-1.jsonl:2:", "client-1.jsonl:3:", "held-out.jsonl:1:", "config.json is missing", "tokenizer.json is missing", "neither model.safetensors",
+            "client-1.jsonl:2:", "client-1.jsonl:3:", "held-out.jsonl:1:", "config.json is missing", "tokenizer.json is missing",
+            "neither model.safetensors",
         })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
         Directory.Delete(folder, recursive: true);

@@ -66,6 +66,16 @@ public sealed class BadInputTests(Servers servers)
         var sound = ReportOn(await service.StartRound());
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
         var reports = "fedkseed-poison-scalars-reported";
+        static object Report(object round, byte[]? scalars) => new
+        {
+            federation = "poison",
+            round,
+            client = Client,
+            baseVersion = 0,
+            examples = 1,
+            scalars,
+            skippedSteps = Array.Empty<int>()
+        };
         (string Queue, Func<string, Task> Put, string Reason)[] poison =
         [
             (reports, queue => service.Put(queue, []), ""),
@@ -74,27 +84,19 @@ public sealed class BadInputTests(Servers servers)
             (reports, queue => service.Put(queue, "{\"messageType\":[],\"message\":null}"u8.ToArray()), ""),
             (reports, queue => service.Put(queue, [0xff, 0xfe, 0x00]), ""),
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1 }), "required"),
-            (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1, client = Client, baseVersion = 0, examples = 1, scalars = (byte[]?)null, skippedSteps = Array.Empty<int>() }), "null"),
-            (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = "one", client = Client, baseVersion = 0, examples = 1, scalars = new byte[4], skippedSteps = Array.Empty<int>() }), ""),
+            (reports, queue => service.Put(queue, "ScalarsReported", Report(round: 1, scalars: null)), "null"),
+            (reports, queue => service.Put(queue, "ScalarsReported", Report(round: "one", scalars: new byte[4])), ""),
             ("fedkseed-poison-round-closed", queue => service.Put(
-                queue,
-                "RoundClosed",
-                new { federation = "poison", round = 1, reason = "17" }), "not one of"),
+                queue, "RoundClosed", new { federation = "poison", round = 1, reason = "17" }), "not one of"),
             ("fedkseed-poison-close-federation", queue => service.Put(
-                queue,
-                "CloseFederation",
-                new { federation = "poison", reason = "Bored", version = 0 }), "not one of"),
+                queue, "CloseFederation", new { federation = "poison", reason = "Bored", version = 0 }), "not one of"),
             ("fedkseed-poison-round-started", queue => service.Put(
-                queue,
-                "RoundStarted",
-                new { federation = "poison", round = 2, participants = new[] { "../etc" } }), "no name of a client"),
+                queue, "RoundStarted", new { federation = "poison", round = 2, participants = new[] { "../etc" } }), "no name of a client"),
             ("fedkseed-poison-client-announced", queue => service.Put(
-                queue,
-                "ClientAnnounced",
+                queue, "ClientAnnounced",
                 new { federation = "poison", client = "{x}", worker = "w", examples = 1, device = "cpu" }), "no name of a client"),
             ("fedkseed-poison-model-evaluated", queue => service.Put(
-                queue,
-                "ModelEvaluated",
+                queue, "ModelEvaluated",
                 new { federation = "poison", version = 0, examples = 10, loss = 1.0, exactMatch = 7.0, rougeL = 0.5 }), "no evaluation"),
         ];
 

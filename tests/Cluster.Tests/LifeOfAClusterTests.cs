@@ -12,7 +12,7 @@ public sealed class LifeOfAClusterTests
 
     /// <summary>One cluster tells the whole story, since a broker takes seconds to start.</summary>
     [Fact]
-    public async Task A_cluster_shows_its_state_ends_when_it_is_told_to_is_continued_ends_when_a_process_dies_and_leaves_nothing_behind_when_it_is_killed()
+    public async Task A_cluster_shows_its_state_ends_when_told_to_is_continued_ends_when_a_process_dies_and_leaves_nothing_when_killed()
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-life-").FullName;
         var output = Path.Combine(folder, "cluster");
@@ -35,8 +35,7 @@ public sealed class LifeOfAClusterTests
             ["evaluator", "round-service", "seed-service", "worker-1", "worker-2"],
             status.GetProperty("services").EnumerateArray().Select(service => service.GetProperty("name").GetString()!).Order());
         Assert.All(
-            status.GetProperty("services").EnumerateArray(),
-            service => Assert.Equal("Healthy", service.GetProperty("state").GetString()));
+            status.GetProperty("services").EnumerateArray(), service => Assert.Equal("Healthy", service.GetProperty("state").GetString()));
         Assert.Contains(
             status.GetProperty("queues").EnumerateArray(),
             queue => queue.GetProperty("name").GetString() == "fedkseed-federation-scalars-reported"
@@ -46,8 +45,8 @@ public sealed class LifeOfAClusterTests
             ("fedkseed-federation-scalars-reported_error", 1),
             (errors.GetProperty("name").GetString(), errors.GetProperty("messages").GetInt32()));
 
-        var (reached, entries) = (status.GetProperty("federation").GetProperty("version").GetInt32(), File.ReadLines(
-            Path.Combine(output, "events.log")).Count());
+        var (reached, entries) = (
+            status.GetProperty("federation").GetProperty("version").GetInt32(), File.ReadLines(Path.Combine(output, "events.log")).Count());
         using (var second = Fedkseed.Start("cluster", "--resume", output))
         {
             await second.UntilAsync("round ");

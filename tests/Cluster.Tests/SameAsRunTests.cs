@@ -43,12 +43,7 @@ public sealed class SameAsRunTests(SameFederation federation) : IClassFixture<Sa
     public void It_leaves_the_same_folder_behind_and_the_log_of_every_process()
     {
         foreach (var file in new[] {
-            "events.log",
-            "metrics.csv",
-            "report.html",
-            "federation.json",
-            "model/model.safetensors",
-            "model/config.json",
+            "events.log", "metrics.csv", "report.html", "federation.json", "model/model.safetensors", "model/config.json",
             "model/tokenizer.json" })
             Assert.True(new FileInfo(Path.Combine(federation.Cluster, file)) is { Exists: true, Length: > 0 }, file);
         Assert.Equal(
@@ -66,8 +61,7 @@ public sealed class SameAsRunTests(SameFederation federation) : IClassFixture<Sa
         Assert.Equal(one.Select(row => string.Join(',', row[..7])), many.Select(row => string.Join(',', row[..7])));
         foreach (var (here, there) in one.Zip(many).Skip(1))
             Assert.InRange(
-                long.Parse(there[7]) + long.Parse(there[8]),
-                0.95 * (long.Parse(here[7]) + long.Parse(here[8])),
+                long.Parse(there[7]) + long.Parse(there[8]), 0.95 * (long.Parse(here[7]) + long.Parse(here[8])),
                 1.05 * (long.Parse(here[7]) + long.Parse(here[8])));
     }
 

@@ -37,9 +37,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public FederationBook Book => _host.Services.GetRequiredService<FederationBook>();
 
     public static async Task<SeedServiceOnBroker> StartAsync(
-        Servers servers,
-        string federation,
-        params (string Key, string Value)[] settings)
+        Servers servers, string federation, params (string Key, string Value)[] settings)
     {
         // MassTransit keeps the logger of the first bus in this flow, which may belong to a host that was disposed.
         LogContext.Current = null;
@@ -118,21 +116,12 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     {
         await using var channel = await _connection.CreateChannelAsync(new CreateChannelOptions(true, true));
         await channel.BasicPublishAsync(
-            "",
-            queue,
-            mandatory: true,
-            new BasicProperties { ContentType = "application/vnd.masstransit+json" },
-            body);
+            "", queue, mandatory: true, new BasicProperties { ContentType = "application/vnd.masstransit+json" }, body);
     }
 
     public Task Put(string queue, string type, object message) => Put(queue, JsonSerializer.SerializeToUtf8Bytes(
-        new
-        {
-            messageId = Guid.NewGuid(),
-            messageType = new[] {
-            $"urn:message:FedKSeed.Contracts:{type}" },
-            message
-        }, JsonSerializerOptions.Web));
+        new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:FedKSeed.Contracts:{type}" }, message },
+        JsonSerializerOptions.Web));
 
     /// <summary>Reason in the headers of the next message in the error queue of a queue, once there is one.</summary>
     public async Task<string> ReasonInErrorQueue(string queue, string before)

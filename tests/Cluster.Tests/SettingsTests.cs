@@ -15,20 +15,11 @@ public sealed class SettingsTests
         "Name",
         "Bus:Broker must")]
     [InlineData(
-        "FedKSeed.RoundService",
-        2,
-        "--RoundService:Tick=1.00:00:00 --RoundService:ClockLease=00:00:00 --Federation:Name=Not+One",
-        "Tick",
-        "ClockLease",
-        "Federation:Name is")]
+        "FedKSeed.RoundService", 2, "--RoundService:Tick=1.00:00:00 --RoundService:ClockLease=00:00:00 --Federation:Name=Not+One", "Tick",
+        "ClockLease", "Federation:Name is")]
     [InlineData(
-        "FedKSeed.ClientWorker",
-        2,
-        "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Evaluator:Limit=-1",
-        "Parallelism",
-        "TorchThreads",
-        "ModelFolder",
-        "Limit")]
+        "FedKSeed.ClientWorker", 2, "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Evaluator:Limit=-1", "Parallelism", "TorchThreads",
+        "ModelFolder", "Limit")]
     [InlineData("FedKSeed.SeedService", 2, "--Bus:Transport=Pigeon", "Bus:Transport", "Pigeon")]
     [InlineData("FedKSeed.ClientWorker", 1, "--Worker:ModelFolder=/nowhere", "/nowhere")]
     public async Task Every_wrong_setting_is_named_at_the_start(string program, int code, string arguments, params string[] named)

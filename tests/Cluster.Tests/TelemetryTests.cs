@@ -32,17 +32,14 @@ public sealed class TelemetryTests(Servers servers)
         var assignments = await telemetry.StoppedAsync("round assignments", "traced");
         Assert.Equal(round.TraceId, assignments.TraceId);
         Assert.Contains(
-            telemetry.Activities,
-            activity => activity.Source.Name == "MassTransit" && activity.ParentSpanId == assignments.SpanId);
-        Assert.Contains(round.TraceId.ToHexString(), System.Text.Encoding.UTF8.GetString(commit.Body.Span) + string.Join(
-            ' ',
-            commit.BasicProperties.Headers!.Values.OfType<byte[]>().Select(System.Text.Encoding.UTF8.GetString)), StringComparison.Ordinal);
+            telemetry.Activities, activity => activity.Source.Name == "MassTransit" && activity.ParentSpanId == assignments.SpanId);
+        var headers = commit.BasicProperties.Headers!.Values.OfType<byte[]>().Select(System.Text.Encoding.UTF8.GetString);
+        Assert.Contains(
+            round.TraceId.ToHexString(), System.Text.Encoding.UTF8.GetString(commit.Body.Span) + string.Join(' ', headers),
+            StringComparison.Ordinal);
         foreach (var (name, unit) in new[] {
-            ("fedkseed.reports.accepted", "{report}"),
-            ("fedkseed.reports.rejected", "{report}"),
-            ("fedkseed.rounds.committed", "{round}"),
-            ("fedkseed.reports.size", "By"),
-            ("fedkseed.commit.duration", "s") })
+            ("fedkseed.reports.accepted", "{report}"), ("fedkseed.reports.rejected", "{report}"), ("fedkseed.rounds.committed", "{round}"),
+            ("fedkseed.reports.size", "By"), ("fedkseed.commit.duration", "s") })
             Assert.Contains(telemetry.Measured, item => item.Instrument == name && item.Unit == unit && item.Value > 0);
     }
 
@@ -60,8 +57,9 @@ public sealed class TelemetryTests(Servers servers)
         var trace = (await telemetry.StoppedAsync("round commit", "one-trace")).TraceId;
         string[] parts =
         [
-            "round decision", "RoundStarted send", "round-started process", "round assignments", "client-client-1 send", "client-client-1 process",
-            "ScalarsReported send", "scalars-reported process", "ReportAccepted send", "RoundClosed send", "round-closed process", "RoundCommitted send",
+            "round decision", "RoundStarted send", "round-started process", "round assignments", "client-client-1 send",
+            "client-client-1 process", "ScalarsReported send", "scalars-reported process", "ReportAccepted send", "RoundClosed send",
+            "round-closed process", "RoundCommitted send",
         ];
         foreach (var part in parts)
             await telemetry.StoppedAsync(

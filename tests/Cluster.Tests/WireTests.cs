@@ -50,7 +50,8 @@ public sealed class WireTests(Servers servers)
         var up = await service.Next(reports);
         await worker.StopAsync(TestContext.Current.CancellationToken);
 
-        TestContext.Current.SendDiagnosticMessage($"assignment {Bytes(down)} ({down.Body.Length} of body), report {Bytes(up)} ({up.Body.Length} of body), together {Bytes(down) + Bytes(up)} bytes");
+        TestContext.Current.SendDiagnosticMessage($"assignment {Bytes(down)} ({down.Body.Length} of body), report {Bytes(up)} "
+            + $"({up.Body.Length} of body), together {Bytes(down) + Bytes(up)} bytes");
         Assert.NotEmpty(down.BasicProperties.Headers!);
         Assert.InRange(Bytes(down) + Bytes(up), 10_240 + 800, 17_988);
     }

@@ -9,7 +9,7 @@ public sealed class WorkerTests(Servers servers)
     private const string Client = SeedServiceOnBroker.Client;
 
     [Fact]
-    public async Task A_worker_that_learns_from_an_assignment_that_it_has_another_base_model_withdraws_and_keeps_the_message_for_the_operator()
+    public async Task A_worker_that_learns_from_an_assignment_of_another_base_model_withdraws_and_keeps_the_message_for_the_operator()
     {
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "other-model");
         await using var worker = await WorkerOnBroker.StartAsync(servers, "other-model");
@@ -34,9 +34,7 @@ public sealed class WorkerTests(Servers servers)
         var announcements = await service.Tap<ClientAnnounced>();
 
         await using var worker = await WorkerOnBroker.StartAsync(
-            servers,
-            "told-otherwise",
-            ("Federation:BaseModelDigest", new string('b', 64)));
+            servers, "told-otherwise", ("Federation:BaseModelDigest", new string('b', 64)));
 
         Assert.Equal(HealthStatus.Unhealthy, (await worker.ReadinessAsync()).Status);
         Assert.Equal(0u, await service.ConsumersAsync(service.Name.QueueOf(Client)));
@@ -49,10 +47,7 @@ public sealed class WorkerTests(Servers servers)
     public async Task What_is_no_sound_assignment_or_request_ends_in_an_error_queue_and_the_worker_works_on()
     {
         await using var service = await SeedServiceOnBroker.StartAsync(
-            servers,
-            "worker-poison",
-            ("Federation:BaseModelDigest", WorkerOnBroker.Digest),
-            ("Federation:StepsPerRound", "2"));
+            servers, "worker-poison", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
         var (assignments, requests) = (service.Name.QueueOf(Client), "fedkseed-worker-poison-evaluation-requested");
         var sound = await service.StartRound();
         var reports = await service.Tap<ScalarsReported>();
@@ -63,26 +58,25 @@ public sealed class WorkerTests(Servers servers)
             (assignments, queue => service.Put(queue, "not json"u8.ToArray()), "JSON"),
             (assignments, queue => service.Put(queue, "SeedsAssigned2", sound), "dead-letter"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", new { federation = "worker-poison", round = 1 }), "required"),
-            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Assignment = sound.Assignment with { Client = "client-2" } }), "works for no client"),
+            (assignments, queue => service.Put(
+                queue,
+                "SeedsAssigned",
+                sound with { Assignment = sound.Assignment with { Client = "client-2" } }), "works for no client"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Steps = int.MaxValue }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { BatchSize = 1_000_000 }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Seeds = [1, 2] }), "bytes, not 2"),
             (assignments, queue => service.Put(
-                queue,
-                "SeedsAssigned",
-                sound with { Model = sound.Model with { Quantised = new byte[7] } }), "bytes, not 7"),
+                queue, "SeedsAssigned", sound with { Model = sound.Model with { Quantised = new byte[7] } }), "bytes, not 7"),
             (assignments, queue => service.Put(
                 queue,
                 "SeedsAssigned",
-                sound with { Model = sound.Model with { Directions = sound.Model.Directions with { Scheme = "xorshift/1" } } }), "xorshift/1"),
+                sound with { Model = sound.Model with { Directions = sound.Model
+                    .Directions with { Scheme = "xorshift/1" } } }), "xorshift/1"),
             (requests, queue => service.Put(queue, [0xff]), "0xFF"),
             (requests, queue => service.Put(
-                queue,
-                "EvaluationRequested",
-                new { federation = "worker-poison", model = (object?)null }), "null"),
+                queue, "EvaluationRequested", new { federation = "worker-poison", model = (object?)null }), "null"),
             (requests, queue => service.Put(
-                queue,
-                "EvaluationRequested",
+                queue, "EvaluationRequested",
                 new EvaluationRequested { Federation = "worker-poison", Model = sound.Model with { Quantised = [] } }), "bytes, not 0"),
         ];
 
@@ -91,7 +85,9 @@ public sealed class WorkerTests(Servers servers)
         await service.Publish(new RoundStarted { Federation = "worker-poison", Round = 1, Participants = [Client] });
         Assert.Equal(
             (1, 0, 8),
-            await service.Next<ScalarsReported>(reports) is var report ? (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) : default);
+            await service.Next<ScalarsReported>(reports) is var report ?
+                (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) :
+                default);
         var evaluated = await service.Tap<ModelEvaluated>();
         await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = sound.Model });
         Assert.Equal(0, (await service.Next<ModelEvaluated>(evaluated)).Version);
@@ -102,10 +98,7 @@ public sealed class WorkerTests(Servers servers)
     {
         using var telemetry = new RecordedTelemetry();
         await using var service = await SeedServiceOnBroker.StartAsync(
-            servers,
-            "measured",
-            ("Federation:BaseModelDigest", WorkerOnBroker.Digest),
-            ("Federation:StepsPerRound", "3"));
+            servers, "measured", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "3"));
         await using var worker = await WorkerOnBroker.StartAsync(servers, "measured");
         await worker.UntilReadyAsync();
         var reports = await service.Tap<ScalarsReported>();
@@ -114,9 +107,7 @@ public sealed class WorkerTests(Servers servers)
         await service.Next<ScalarsReported>(reports);
 
         foreach (var (name, unit) in new[] {
-            ("fedkseed.steps", "{step}"),
-            ("fedkseed.assignments.size", "By"),
-            ("fedkseed.step.duration", "s"),
+            ("fedkseed.steps", "{step}"), ("fedkseed.assignments.size", "By"), ("fedkseed.step.duration", "s"),
             ("fedkseed.rebuild.duration", "s") })
             Assert.Contains(telemetry.Measured, item => item.Instrument == name && item.Unit == unit && item.Value > 0);
         Assert.True(telemetry.Measured.Count(item => item.Instrument == "fedkseed.steps") >= 3);

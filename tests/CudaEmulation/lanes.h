@@ -158,8 +158,9 @@ inline T __shfl_xor_sync(unsigned, T value, int mask)
     return bits_as<T>(emulation::meet({{bits_as<uint32_t>(value)}})[lane ^ mask].words[0]);
 }
 
-// PTX ISA, "Matrix fragments for mma.m16n8k256": with quad = lane / 4 and t = lane % 4, a0…a3 are the words t, t, t + 4, t + 4 (32 columns each)
-// of the rows quad, quad + 8, quad, quad + 8; b0 and b1 the words t and t + 4 of column quad; c0…c3 the columns 2t, 2t + 1 of rows quad, quad, quad + 8, quad + 8.
+// PTX ISA, "Matrix fragments for mma.m16n8k256": with quad = lane / 4 and t = lane % 4, a0…a3 are the words t, t, t + 4, t + 4
+// (32 columns each) of the rows quad, quad + 8, quad, quad + 8; b0 and b1 the words t and t + 4 of column quad; c0…c3 the columns
+// 2t, 2t + 1 of rows quad, quad, quad + 8, quad + 8.
 inline void and_popcount(uint32_t (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1)
 {
     int lane = emulation::warp->lane;

@@ -86,8 +86,7 @@ public partial class RecipeTests
     [Fact]
     public void Both_ways_of_deploying_configure_the_broker_alike() =>
         Assert.Equal(
-            File.ReadAllText(Path.Combine(Folder, "rabbitmq.conf")),
-            File.ReadAllText(Path.Combine(Folder, "kubernetes/rabbitmq.conf")));
+            File.ReadAllText(Path.Combine(Folder, "rabbitmq.conf")), File.ReadAllText(Path.Combine(Folder, "kubernetes/rabbitmq.conf")));
 
     private static IReadOnlyList<YamlNode> Read(string file)
     {

@@ -18,9 +18,7 @@ public class DivergenceTests
             Assert.Contains("Diverged after", sentence, StringComparison.Ordinal);
             Assert.Contains("Version 0, the best one, was kept", sentence, StringComparison.Ordinal);
             Assert.DoesNotContain(
-                "\"closed\":\"Deadline\"",
-                File.ReadAllText(Path.Combine(folder, "run", "events.log")),
-                StringComparison.Ordinal);
+                "\"closed\":\"Deadline\"", File.ReadAllText(Path.Combine(folder, "run", "events.log")), StringComparison.Ordinal);
         }
         finally
         {

@@ -23,10 +23,8 @@ public sealed class InstalledTorchTests : IDisposable
 
         string[] evaluate =
         [
-            "evaluate", "--model", Path.Combine(Fedkseed.Samples, "model"), "--data", Path.Combine(
-                Fedkseed.Samples,
-                "data",
-                "held-out.jsonl"),
+            "evaluate", "--model", Path.Combine(Fedkseed.Samples, "model"),
+            "--data", Path.Combine(Fedkseed.Samples, "data", "held-out.jsonl"),
             "--prompt", Path.Combine(Fedkseed.Samples, "prompt.json"), "--limit", "4", "--max-new-tokens", "2", "--threads", "1", "--json",
         ];
         Assert.Equal(await LossAsync(evaluate, libtorch: null), await LossAsync(evaluate, _folder));

@@ -45,9 +45,8 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
         var target = federation.NewFolder("replayed");
 
         var (code, said) = await Fedkseed.RunAsync(
-            "replay", "--log", Path.Combine(federation.Whole, "events.log"), "--base", Path.Combine(
-                Fedkseed.Samples,
-                "model"), "--to", target);
+            "replay", "--log", Path.Combine(federation.Whole, "events.log"),
+            "--base", Path.Combine(Fedkseed.Samples, "model"), "--to", target);
 
         Assert.True(code == 0, said);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(federation.Whole, "model")))
@@ -67,12 +66,7 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
     public void The_run_leaves_everything_behind_that_it_promises()
     {
         foreach (var file in new[] {
-            "events.log",
-            "metrics.csv",
-            "report.html",
-            "federation.json",
-            "model/model.safetensors",
-            "model/config.json",
+            "events.log", "metrics.csv", "report.html", "federation.json", "model/model.safetensors", "model/config.json",
             "model/tokenizer.json" })
             Assert.True(new FileInfo(Path.Combine(federation.Broken, file)) is { Exists: true, Length: > 0 }, file);
         Assert.Equal(ShortFederation.Rounds + 1, File.ReadLines(Path.Combine(federation.Broken, "metrics.csv")).Count());

@@ -25,7 +25,8 @@ internal static class Federations
 
     /// <summary>Decides, writes the events as lines, reads the lines back and folds them.</summary>
     public static FederationState Then(
-        this FederationState state, Func<FederationState, IReadOnlyList<LogEvent>> decide, List<string>? log = null, DateTimeOffset? at = null)
+        this FederationState state, Func<FederationState, IReadOnlyList<LogEvent>> decide, List<string>? log = null,
+        DateTimeOffset? at = null)
     {
         var (lines, _) = EventLog.Write(state.Head, at ?? Start, decide(state));
         log?.AddRange(lines);

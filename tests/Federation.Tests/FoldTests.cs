@@ -63,9 +63,8 @@ public class FoldTests
     public void A_turn_that_no_decision_gives_is_found(int commitEvery, int turn, string fault)
     {
         var state = Open(Settings with { CommitEvery = commitEvery }).Then(state => FederationDecisions.StartRound(state, 1, ["a"]));
-        var forged = (SeedsAssignedEntry)FederationDecisions
-            .StartRound(Open(Settings with { CommitEvery = commitEvery }), 1, ["a"])[1] with
-        { Turn = turn };
+        var assigned = (SeedsAssignedEntry)FederationDecisions.StartRound(Open(Settings with { CommitEvery = commitEvery }), 1, ["a"])[1];
+        var forged = assigned with { Turn = turn };
         Assert.Contains(fault, Assert.Throws<InvalidEntryException>(() => state.Then(_ => [forged])).Message, StringComparison.Ordinal);
     }
 

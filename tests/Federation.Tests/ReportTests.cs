@@ -12,16 +12,12 @@ public class ReportTests
     [Fact]
     public void A_report_for_an_assignment_that_never_was_is_refused() =>
         Assert.Contains(
-            "no assignment 1/c",
-            Refusal(Started, ReportOf(Started, 1, "a") with { Key = new(1, "c") }),
-            StringComparison.Ordinal);
+            "no assignment 1/c", Refusal(Started, ReportOf(Started, 1, "a") with { Key = new(1, "c") }), StringComparison.Ordinal);
 
     [Fact]
     public void A_report_with_a_wrong_number_of_scalars_is_refused() =>
         Assert.Contains(
-            "are not 5 steps",
-            Refusal(Started, ReportOf(Started, 1, "a") with { Scalars = new float[4] }),
-            StringComparison.Ordinal);
+            "are not 5 steps", Refusal(Started, ReportOf(Started, 1, "a") with { Scalars = new float[4] }), StringComparison.Ordinal);
 
     [Theory]
     [InlineData(float.NaN)]
@@ -41,9 +37,7 @@ public class ReportTests
     {
         var report = ReportOf(Started, 1, "a");
         Assert.Contains(
-            "skipped",
-            Refusal(Started, report with { Scalars = new float[3], SkippedSteps = [3, 3] }),
-            StringComparison.Ordinal);
+            "skipped", Refusal(Started, report with { Scalars = new float[3], SkippedSteps = [3, 3] }), StringComparison.Ordinal);
         Assert.Contains("skipped", Refusal(Started, report with { Scalars = new float[4], SkippedSteps = [5] }), StringComparison.Ordinal);
     }
 
@@ -90,7 +84,9 @@ public class ReportTests
     [Fact]
     public void Settings_are_checked_all_at_once()
     {
-        var faults = (Settings with { Directions = new() { SeedCount = 0, Scheme = "torch" }, Rounds = 0, Epsilon = -1, Name = "No Spaces" }).Faults();
+        var faults = (Settings with { Directions = new() {
+            SeedCount = 0,
+            Scheme = "torch" }, Rounds = 0, Epsilon = -1, Name = "No Spaces" }).Faults();
         foreach (var name in new[] { "SeedCount", "Rounds", "Epsilon", "Name", "Scheme" })
             Assert.Contains(faults, fault => fault.Contains(name, StringComparison.Ordinal));
     }

@@ -232,10 +232,7 @@ public class RoundPolicyTests
         {
             RoundDecision.Start start => FederationDecisions.StartRound(state, start.Round, start.Participants),
             RoundDecision.Join join => FederationDecisions.JoinRound(
-                state,
-                join.Round,
-                join.Clients,
-                inHand.Select(report => report.Key).ToHashSet()),
+                state, join.Round, join.Clients, inHand.Select(report => report.Key).ToHashSet()),
             RoundDecision.Close close => FederationDecisions.Commit(state, close.Round, close.Reason, inHand),
             RoundDecision.End end => FederationDecisions.Close(state, end.Reason, end.Version, inHand),
             _ => [],

@@ -21,8 +21,7 @@ public class SamplingTests
     [Fact]
     public void Draws_are_the_known_ones() =>
         Assert.Equal(
-            [3372, 3567, 2977, 607, 2769, 1895, 2642, 837],
-            SeedDistribution.Uniform(4096).Draw(1, new AssignmentKey(1, "client-1"), 8));
+            [3372, 3567, 2977, 607, 2769, 1895, 2642, 837], SeedDistribution.Uniform(4096).Draw(1, new AssignmentKey(1, "client-1"), 8));
 
     [Fact]
     public void A_longer_assignment_begins_like_a_shorter_one()

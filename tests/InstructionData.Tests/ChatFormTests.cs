@@ -32,8 +32,10 @@ public sealed class ChatFormTests : IDisposable
         Assert.Equal(ChatForm.Llama3, encoder.Chat);
         var sequence = Assert.Single(encoder.Encode([Talk with { System = null }]).Sequences);
         Assert.Equal(
-            "<|begin|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHello<|eot_id|>"
-                + "<|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nSee you<|eot_id|>",
+            "<|begin|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+                + "<|start_header_id|>assistant<|end_header_id|>\n\nHello<|eot_id|>"
+                + "<|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|>"
+                + "<|start_header_id|>assistant<|end_header_id|>\n\nSee you<|eot_id|>",
             "<|begin|>" + Text(encoder, sequence.Ids));
         Assert.Equal("Hello<|eot_id|>See you<|eot_id|>", Text(encoder, Learned(sequence)));
     }
@@ -82,9 +84,7 @@ public sealed class ChatFormTests : IDisposable
         var encoder = Encoder();
         Assert.Null(encoder.Chat);
         Assert.Contains(
-            "chatml, llama2, llama3",
-            Assert.Throws<InvalidDataException>(() => encoder.Encode([Talk])).Message,
-            StringComparison.Ordinal);
+            "chatml, llama2, llama3", Assert.Throws<InvalidDataException>(() => encoder.Encode([Talk])).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -19,7 +19,11 @@ public sealed class DataFileTests : IDisposable
             "Who? Ann is here. → Ann",
             DataFormat.Dolly },
         { """{"prompt": "Once upon", "completion": " a time"}""", "Once upon →  a time", DataFormat.Completion },
-        { """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}""", "Hi → Hello", DataFormat.Messages },
+        {
+            """{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, """
+                + """{"role": "assistant", "content": "Hello"}]}""",
+            "Hi → Hello",
+            DataFormat.Messages },
         {
             """{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}""",
             "Hi → Hello",
@@ -35,8 +39,7 @@ public sealed class DataFileTests : IDisposable
     public void Every_form_is_told_from_its_records_as_lines_and_as_a_list(string record, string said, DataFormat format)
     {
         foreach (var path in new[] {
-            _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"),
-            _folder.Write("list.json", $"[{record},\n {record}]"),
+            _folder.Write("lines.jsonl", $"{record}\n\n{record}\n"), _folder.Write("list.json", $"[{record},\n {record}]"),
             _folder.Write("marked.jsonl", $"\uFEFF{record}\n{record}") })
         {
             var data = DataFile.Read(path);
@@ -69,8 +72,7 @@ public sealed class DataFileTests : IDisposable
 
         // Its instances one by one mean the same: what a partition writes.
         var lines = _folder.Write(
-            "client-1.jsonl",
-            string.Join("\n", data.Records.Select(record => JsonSerializer.Serialize(record.Json))));
+            "client-1.jsonl", string.Join("\n", data.Records.Select(record => JsonSerializer.Serialize(record.Json))));
         Assert.Equal(
             data.Records
                 .Select(record => $"{record.Example.Question}|{record.Example.Output}|{string.Join(',', record.Example.Alternatives)}"),
@@ -94,12 +96,22 @@ public sealed class DataFileTests : IDisposable
             [":4: \"completion\" is missing", ":5: a line must be an object"] },
         { "torn.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n{\"prompt\": \"a\", ", [":3: "] },
         { "trailing.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"}\n]\n]", [":4: "] },
-        { "m.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n"
-            + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"user\"}]}\n{\"messages\": 1}\n{\"messages\": [1]}\n{\"messages\": []}",
-            [":2: the last message must be the assistant's", ":3: message 1 must be the user's, it is the assistant's", ":4: message 1: \"role\" is tool", ":5: message 1: \"content\" is missing",
+        {
+            "m.jsonl",
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n"
+                + "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n"
+                + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\n"
+                + "{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"user\"}]}\n"
+                + "{\"messages\": 1}\n{\"messages\": [1]}\n{\"messages\": []}",
+            [":2: the last message must be the assistant's", ":3: message 1 must be the user's, it is the assistant's",
+             ":4: message 1: \"role\" is tool", ":5: message 1: \"content\" is missing",
              ":6: \"messages\" must be a list", ":7: message 1 must be an object", ":8: the last message must be the assistant's"] },
-        { "n.json", "{\"Definition\": [\"d\"], \"Instances\": [\n{\"input\": \"a\", \"output\": [\"b\"]},\n{\"input\": \"a\", \"output\": []},\n{\"output\": [\"b\"]}, 7]}",
-            [":1: Instances[1]: \"output\" must be a string or a list", ":1: Instances[2]: \"input\" is missing", ":1: Instances[3]: an instance must be an object"] },
+        {
+            "n.json",
+            "{\"Definition\": [\"d\"], \"Instances\": [\n{\"input\": \"a\", \"output\": [\"b\"]},\n"
+                + "{\"input\": \"a\", \"output\": []},\n{\"output\": [\"b\"]}, 7]}",
+            [":1: Instances[1]: \"output\" must be a string or a list", ":1: Instances[2]: \"input\" is missing",
+             ":1: Instances[3]: an instance must be an object"] },
         { "nd.json", "{\"Definition\": 3,\n \"Instances\": []}", [":1: \"Definition\" must be a string or a list"] },
         {
             "u.jsonl",
@@ -124,8 +136,7 @@ public sealed class DataFileTests : IDisposable
     public void Ten_broken_lines_are_enough()
     {
         var path = _folder.Write(
-            "data.jsonl",
-            "{\"prompt\": \"a\", \"completion\": \"b\"}\n" + string.Concat(Enumerable.Repeat("nonsense\n", 50)));
+            "data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n" + string.Concat(Enumerable.Repeat("nonsense\n", 50)));
         Assert.Equal(10, Assert.Throws<InvalidDataException>(() => DataFile.Read(path)).Message.Split(Environment.NewLine).Length);
     }
 
@@ -139,8 +150,7 @@ public sealed class DataFileTests : IDisposable
         Assert.Equal("c", DataFile.Load(path, DataFormat.Dolly)[0].Output);
         Assert.Equal("e", DataFile.Load(path, DataFormat.Completion)[0].Output);
         Assert.Contains(
-            "\"messages\" is missing",
-            Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Messages)).Message,
+            "\"messages\" is missing", Assert.Throws<InvalidDataException>(() => DataFile.Load(path, DataFormat.Messages)).Message,
             StringComparison.Ordinal);
     }
 
@@ -149,23 +159,15 @@ public sealed class DataFileTests : IDisposable
     {
         var path = Path.Combine(_folder.Path, "data.parquet");
         ParquetSchema schema = new(
-            new DataField<string>("instruction"),
-            new DataField<string>("context"),
-            new DataField<string>("response"),
+            new DataField<string>("instruction"), new DataField<string>("context"), new DataField<string>("response"),
             new DataField<int>("number"));
         await using (var file = File.Create(path))
             await ParquetSerializer.SerializeUntypedAsync(
                 [
                     new Dictionary<string, object?> {
-                        ["instruction"] = "Who?",
-                        ["context"] = "Ann ist dá.",
-                        ["response"] = "Ann",
-                        ["number"] = 1 }!,
+                        ["instruction"] = "Who?", ["context"] = "Ann ist dá.", ["response"] = "Ann", ["number"] = 1 }!,
                     new Dictionary<string, object?> {
-                        ["instruction"] = "Greet",
-                        ["context"] = null,
-                        ["response"] = "hello",
-                        ["number"] = 2 }!,
+                        ["instruction"] = "Greet", ["context"] = null, ["response"] = "hello", ["number"] = 2 }!,
                 ],
                 schema, file, cancellationToken: TestContext.Current.CancellationToken);
         var data = DataFile.Read(path);
@@ -189,10 +191,8 @@ public sealed class DataFileTests : IDisposable
                 messages = [new MessageRow { role = "user", content = "Hi" }, new MessageRow { role = "assistant", content = "Hello" }] }],
             chats, cancellationToken: TestContext.Current.CancellationToken);
         await ParquetSerializer.SerializeAsync(
-            [new TaskRow { definition = "Negate.", inputs = "yes", targets = ["no", "nope"] }, new TaskRow {
-                definition = "Negate.",
-                inputs = "up",
-                targets = ["down"] }],
+            [new TaskRow { definition = "Negate.", inputs = "yes", targets = ["no", "nope"] },
+             new TaskRow { definition = "Negate.", inputs = "up", targets = ["down"] }],
             tasks, cancellationToken: TestContext.Current.CancellationToken);
 
         Assert.Equal(new ChatTurn("Hi", "Hello"), Assert.Single(Assert.IsType<ChatExample>(DataFile.Load(chats)[0]).Turns));
@@ -206,8 +206,7 @@ public sealed class DataFileTests : IDisposable
     {
         var path = Path.Combine(_folder.Path, "data.parquet");
         await ParquetSerializer.SerializeAsync(
-            [new TaskRow { definition = "d", inputs = "i", targets = ["t"] }],
-            path,
+            [new TaskRow { definition = "d", inputs = "i", targets = ["t"] }], path,
             cancellationToken: TestContext.Current.CancellationToken);
         var whole = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
         for (var length = 0; length < whole.Length; length += 17)

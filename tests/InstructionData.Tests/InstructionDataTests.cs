@@ -25,7 +25,10 @@ public class InstructionDataTests
     public void Broken_lines_are_reported_together_with_file_number_and_reason()
     {
         using TemporaryFolder folder = new();
-        var path = folder.Write("data.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 1, \"output\": \"b\"}\nnonsense\n{\"instruction\": \"a\"}\n[1]\n");
+        var path = folder.Write(
+            "data.jsonl",
+            "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 1, \"output\": \"b\"}\n"
+                + "nonsense\n{\"instruction\": \"a\"}\n[1]\n");
         var message = Assert.Throws<InvalidDataException>(() => DataFile.Load(path)).Message;
         Assert.Contains($"{path}:2: \"instruction\" must be a string", message, StringComparison.Ordinal);
         Assert.Contains($"{path}:3: ", message, StringComparison.Ordinal);
@@ -47,8 +50,7 @@ public class InstructionDataTests
         Assert.Equal("{input}|x {instruction}>", Short.Prompt(new("{input}", "x {instruction}", "")));
         Assert.Equal("do>", Short.Prompt(new("do", "", "")));
         Assert.EndsWith(
-            "### Instruction:\ndo\n\n### Input:\nx\n\n### Response:",
-            PromptTemplate.Alpaca.Prompt(new("do", "x", "")),
+            "### Instruction:\ndo\n\n### Input:\nx\n\n### Response:", PromptTemplate.Alpaca.Prompt(new("do", "x", "")),
             StringComparison.Ordinal);
     }
 
@@ -58,7 +60,8 @@ public class InstructionDataTests
         using TemporaryFolder folder = new();
         Assert.Equal(
             Short,
-            PromptTemplate.Load(folder.Write("good.json", """{"withInput": "{instruction}|{input}>", "withoutInput": "{instruction}>"}""")));
+            PromptTemplate.Load(
+                folder.Write("good.json", """{"withInput": "{instruction}|{input}>", "withoutInput": "{instruction}>"}""")));
         var message = Assert.Throws<InvalidDataException>(
             () => PromptTemplate.Load(folder.Write("bad.json", """{"withInput": "{instruction}", "withoutInput": "?"}"""))).Message;
         Assert.Contains("withInput must hold {input}", message, StringComparison.Ordinal);
@@ -84,10 +87,8 @@ public class InstructionDataTests
     {
         ExampleEncoder encoder = new(Tokenizer, Short, 8);
         var encoded = encoder.Encode([
-            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"), new InstructionExample(
-                "xxxxxxxxxxxx",
-                null,
-                "b")]);
+            new InstructionExample("a", null, "b"), new InstructionExample("a", null, "xxxxxxxxxxxx"),
+            new InstructionExample("xxxxxxxxxxxx", null, "b")]);
         Assert.Equal((2, 2, 1), (encoded.Sequences.Count, encoded.Truncated, encoded.Dropped));
         Assert.Equal(8, encoded.Sequences[1].Ids.Length);
     }

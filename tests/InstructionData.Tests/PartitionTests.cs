@@ -48,8 +48,10 @@ public class PartitionTests
     public void By_file_fewer_clients_than_files_leave_whole_files_out()
     {
         var owners = new Partition(PartitionBy.File, 2, 1, 0.25, 5).Owners(Kinds);
-        Assert.Equal((400, 300, 300, 200), (owners.Count(o => o == Partition.LeftOut), owners.Count(o => o == 0), owners.Count(
-            o => o == 1), owners.Count(o => o == Partition.Nobody)));
+        Assert.Equal(
+            (400, 300, 300, 200),
+            (owners.Count(o => o == Partition.LeftOut), owners.Count(o => o == 0), owners.Count(o => o == 1),
+             owners.Count(o => o == Partition.Nobody)));
         Assert.Throws<ArgumentException>(() => new Partition(PartitionBy.File, 4, 1, 0, 5).Owners(Kinds));
     }
 

@@ -12,8 +12,8 @@ namespace FedKSeed.LanguageModels.Tests;
 /// </summary>
 public class ArchitectureOptionTests
 {
-    private static readonly JsonElement[] Known = [.. JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(KnownAnswers()))
-        .EnumerateArray()];
+    private static readonly JsonElement[] Known =
+        [.. JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(KnownAnswers())).EnumerateArray()];
 
     public static TheoryData<string> Cases => new(Known.Select(known => known.GetProperty("name").GetString()!));
 
@@ -48,9 +48,7 @@ public class ArchitectureOptionTests
         File.Copy(Path.Combine(reference.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
         var body = whole.Weights.Select(tensor =>
             new TensorContent(
-                tensor.Name.Replace("transformer.", "", StringComparison.Ordinal),
-                tensor.Type,
-                tensor.Shape,
+                tensor.Name.Replace("transformer.", "", StringComparison.Ordinal), tensor.Type, tensor.Shape,
                 tensor.Bytes(0, (int)tensor.ByteCount).ToArray()));
         TensorContent mask = new("h.0.attn.bias", TensorType.F32, [1, 1, 2, 2], new byte[16]);
         CheckpointWriter.Write(Path.Combine(folder.Path, Checkpoint.SingleFile), [.. body, mask]);

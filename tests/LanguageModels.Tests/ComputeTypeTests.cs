@@ -101,9 +101,7 @@ public class ComputeTypeTests
         Assert.All(Enum.GetValues<ComputeType>(), type => Assert.Equal(type, ComputeTypes.Parse(type.Name())));
         var error = Assert.Throws<FormatException>(() => ComputeTypes.Parse("int8"));
         Assert.Contains(
-            "'int8' is not a compute type; there are float32, bfloat16, float16, float64",
-            error.Message,
-            StringComparison.Ordinal);
+            "'int8' is not a compute type; there are float32, bfloat16, float16, float64", error.Message, StringComparison.Ordinal);
     }
 
     private static float[] Rounded(TensorType type, float[] values)

@@ -31,9 +31,7 @@ public class DeviceTests
         Assert.SkipWhen(CudaDriver.WhyNot() is null, "This machine has a card.");
         Assert.Same(ModelDevice.Cpu, DeviceSetting.Auto.Open());
         Assert.StartsWith(
-            "cuda:1: ",
-            Assert.Throws<CudaException>(() => DeviceSetting.Parse("cuda:1").Open()).Message,
-            StringComparison.Ordinal);
+            "cuda:1: ", Assert.Throws<CudaException>(() => DeviceSetting.Parse("cuda:1").Open()).Message, StringComparison.Ordinal);
     }
 
     [Fact]

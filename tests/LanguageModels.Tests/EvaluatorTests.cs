@@ -24,32 +24,28 @@ public sealed class EvaluatorTests : IDisposable
     {
         string[] prompts = ["a", "bc de", "123", "-- |"];
         var tokens = _model.Generate(
-            _weights,
-            [.. prompts.Select(Tokenizer.Encode)],
-            MaxNewTokens,
-            [],
-            TestContext.Current.CancellationToken);
+            _weights, [.. prompts.Select(Tokenizer.Encode)], MaxNewTokens, [], TestContext.Current.CancellationToken);
         string[] own = [.. tokens.Select(ids => Tokenizer.Decode(ids))];
         InstructionExample[] examples = [.. prompts.Zip(
-            own,
-            (prompt, answer) => new InstructionExample(prompt, null, " " + answer + "\n")), new("zz", null, "nothing like it")];
+            own, (prompt, answer) => new InstructionExample(prompt, null, " " + answer + "\n")), new("zz", null, "nothing like it")];
 
         var evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(
-            _weights,
-            cancellation: TestContext.Current.CancellationToken);
+            _weights, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(own, evaluation.Answers.Take(prompts.Length).Select(answer => answer.Text));
         Assert.Equal(0.8, evaluation.ExactMatch, 1e-12);
         Assert.Equal(
-            examples.Zip(evaluation.Answers, (example, answer) => RougeL.F1(answer.Text, example.Output)).Average(),
-            evaluation.RougeL,
+            examples.Zip(evaluation.Answers, (example, answer) => RougeL.F1(answer.Text, example.Output)).Average(), evaluation.RougeL,
             1e-12);
     }
 
     [Fact]
     public void The_loss_is_the_mean_over_all_answer_tokens_however_they_are_batched()
     {
-        InstructionExample[] examples = [.. Enumerable.Range(0, 70)
-            .Select(i => new InstructionExample($"n {i}", i % 2 == 0 ? "even" : null, new string('x', 1 + i % 9)))];
+        InstructionExample[] examples =
+        [
+            .. Enumerable.Range(0, 70)
+                .Select(i => new InstructionExample($"n {i}", i % 2 == 0 ? "even" : null, new string('x', 1 + i % 9))),
+        ];
         double sum = 0;
         var labels = 0;
         foreach (var sequence in Encoder.Encode(examples).Sequences)
@@ -60,9 +56,7 @@ public sealed class EvaluatorTests : IDisposable
         }
         List<double> progress = [];
         var evaluation = new Evaluator(_model, Encoder, examples, MaxNewTokens).Evaluate(
-            _weights,
-            new Sink(progress),
-            TestContext.Current.CancellationToken);
+            _weights, new Sink(progress), TestContext.Current.CancellationToken);
         Assert.Equal(sum / labels, evaluation.Loss, 1e-5);
         Assert.Equal(1.0, progress[^1]);
         Assert.Equal(progress.Order(), progress);
@@ -89,8 +83,7 @@ public sealed class EvaluatorTests : IDisposable
         Evaluator evaluator = new(_model, Encoder, [tooLong, new InstructionExample("a", null, "b"), tooLong], MaxNewTokens);
         Assert.Equal((2, 2, 2), (evaluator.Unasked, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped));
         Assert.Equal(
-            "a",
-            Assert.Single(evaluator.Evaluate(_weights, cancellation: TestContext.Current.CancellationToken).Answers).Example.Question);
+            "a", Assert.Single(evaluator.Evaluate(_weights, cancellation: TestContext.Current.CancellationToken).Answers).Example.Question);
         Assert.Throws<InvalidDataException>(() => new Evaluator(_model, Encoder, [tooLong], MaxNewTokens));
     }
 

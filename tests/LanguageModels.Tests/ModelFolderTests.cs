@@ -41,11 +41,8 @@ public class ModelFolderTests
             config["rope_parameters"]!["rope_type"] = "yarn";
         });
         AssertRefused<InvalidDataException>(
-            folder,
-            "hidden_act is gelu",
-            "num_hidden_layers must be a positive integer, at most 1024, it is 2147483647",
-            "intermediate_size is missing",
-            "rope_type is yarn");
+            folder, "hidden_act is gelu", "num_hidden_layers must be a positive integer, at most 1024, it is 2147483647",
+            "intermediate_size is missing", "rope_type is yarn");
     }
 
     [Fact]
@@ -89,8 +86,7 @@ public class ModelFolderTests
             Assert.Throws<ArgumentException>(() => model.Loss(weights, new TokenBatch([new([320, 1], [-100, 1])]))).Message,
             StringComparison.Ordinal);
         Assert.Contains(
-            "longer than the 16",
-            Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message,
+            "longer than the 16", Assert.Throws<ArgumentException>(() => model.Loss(weights, Reference.Batch)).Message,
             StringComparison.Ordinal);
     }
 
@@ -102,8 +98,7 @@ public class ModelFolderTests
         using var model = CausalLanguageModel.Load(folder.Path);
         var error = Assert.Throws<InvalidDataException>(model.LoadTokenizer);
         Assert.Contains(
-            "the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319",
-            error.Message,
+            "the tokenizer gives ids up to 639, but vocab_size in config.json and the embedding end at 319", error.Message,
             StringComparison.Ordinal);
     }
 

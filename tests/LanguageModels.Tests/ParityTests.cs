@@ -65,12 +65,11 @@ public class ParityTests
         using var model = reference.Load();
         using var weights = model.BaseWeights();
         var other = reference.Sequences[1].Ids[..13];
-        int[][] alone = [model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0], model.Generate(
-            weights,
-            [other],
-            12,
-            [],
-            Cancellation)[0]];
+        int[][] alone =
+        [
+            model.Generate(weights, [reference.GreedyPrompt], 12, [], Cancellation)[0],
+            model.Generate(weights, [other], 12, [], Cancellation)[0],
+        ];
         var together = model.Generate(weights, [other, reference.GreedyPrompt], 12, [], Cancellation);
         Assert.Equal(reference.Greedy, alone[0]);
         Assert.Equal(alone[0], together[1]);

@@ -42,10 +42,8 @@ public sealed class SamplingTests : IDisposable
         List<(int, int)> told = [];
         int[][] prompts = [[1, 2, 3, 4], [5]];
         var texts = _model.Generate(
-            _weights, prompts, new GenerationSettings(9, [], new Sampling
-            {
-                Seed = 1
-            }), (row, token) => told.Add((row, token)), TestContext.Current.CancellationToken);
+            _weights, prompts, new GenerationSettings(9, [], new Sampling { Seed = 1 }), (row, token) => told.Add((row, token)),
+            TestContext.Current.CancellationToken);
         Assert.Equal(texts[0], told.Where(one => one.Item1 == 0).Select(one => one.Item2));
         Assert.Equal(texts[1], told.Where(one => one.Item1 == 1).Select(one => one.Item2));
     }

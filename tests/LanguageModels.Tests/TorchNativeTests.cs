@@ -16,8 +16,7 @@ public class TorchNativeTests
         Assert.NotEmpty(copies);
         // A whole string is what the loader reads; the static symbol table, which nothing reads, still says name@GLIBCXX_3.4.32.
         Assert.All(
-            copies,
-            copy => Assert.Equal(-1, File.ReadAllBytes(copy).AsSpan().IndexOf(Encoding.ASCII.GetBytes("\0GLIBCXX_3.4.32\0"))));
+            copies, copy => Assert.Equal(-1, File.ReadAllBytes(copy).AsSpan().IndexOf(Encoding.ASCII.GetBytes("\0GLIBCXX_3.4.32\0"))));
     }
 
     [Fact]

@@ -27,11 +27,7 @@ public sealed class BackPressureTests(Servers servers)
         meters.SetMeasurementEventCallback<int>((_, value, tags, _) => gauge.Enqueue(((string)tags[0].Value!, value)));
         meters.Start();
         await using var services = await ServicesBehindProxies.StartAsync(
-            servers,
-            $"seen-{server.ToLowerInvariant()}",
-            3,
-            isQuickToNotice: true,
-            cancel);
+            servers, $"seen-{server.ToLowerInvariant()}", 3, isQuickToNotice: true, cancel);
         await UntilAsync(() => services.IsReadyAsync(cancel));
 
         services.Before(server).Partition(TimeSpan.FromSeconds(12));
@@ -54,7 +50,8 @@ public sealed class BackPressureTests(Servers servers)
         const int Clients = 600;
         var cancel = TestContext.Current.CancellationToken;
         await using var services = await ServicesBehindProxies.StartAsync(
-            servers, "waits", 4, isQuickToNotice: true, cancel, ("Federation:MinimumClients", $"{Clients}"), ("Federation:StepsPerRound", "1000"), ("Federation:RoundDeadline", "00:10:00"));
+            servers, "waits", 4, isQuickToNotice: true, cancel, ("Federation:MinimumClients", $"{Clients}"),
+            ("Federation:StepsPerRound", "1000"), ("Federation:RoundDeadline", "00:10:00"));
         await using var clients = await ScriptedClients.StartAsync(servers.Broker.Address, "waits", Clients, cancel);
         await services.Witness.UntilAsync(state => state.Assignments.Count == Clients, Patience, "assignments for all", cancel);
         var before = GC.GetTotalMemory(forceFullCollection: true);

@@ -21,8 +21,7 @@ public sealed class HostileNetworkTests(Servers servers)
     [InlineData("broker", 1)]
     [InlineData("Redis", 2)]
     public async Task Services_reconnect_by_themselves_and_nothing_is_lost_or_doubled_whatever_befalls_the_way_to_the(
-        string server,
-        int seed)
+        string server, int seed)
     {
         var cancel = TestContext.Current.CancellationToken;
         var federation = $"hostile-{server.ToLowerInvariant()}";

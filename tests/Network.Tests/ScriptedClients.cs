@@ -37,8 +37,7 @@ internal sealed class ScriptedClients : IAsyncDisposable
         var connection = await AmqpConnection.OpenAsync(broker, cancel);
         var channel = await connection.CreateChannelAsync(
             new CreateChannelOptions(
-                publisherConfirmationsEnabled: true,
-                publisherConfirmationTrackingEnabled: true,
+                publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
                 consumerDispatchConcurrency: AtOnce), cancel);
         var clients = new ScriptedClients(connection, channel, new FederationName(federation), count);
         var queue = $"clients-{federation}";
@@ -111,13 +110,8 @@ internal sealed class ScriptedClients : IAsyncDisposable
     private async Task PublishAsync<T>(T message, CancellationToken cancel) where T : class
     {
         var envelope = JsonSerializer.SerializeToUtf8Bytes(
-            new
-            {
-                messageId = Guid.NewGuid(),
-                messageType = new[] {
-                $"urn:message:{AmqpConnection.ExchangeOf<T>()}" },
-                message
-            }, JsonSerializerOptions.Web);
+            new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:{AmqpConnection.ExchangeOf<T>()}" }, message },
+            JsonSerializerOptions.Web);
         await _channel.BasicPublishAsync(
             AmqpConnection.ExchangeOf<T>(), "", mandatory: true,
             new BasicProperties { ContentType = "application/vnd.masstransit+json", Persistent = true }, envelope, cancel);

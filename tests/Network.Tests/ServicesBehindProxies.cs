@@ -25,12 +25,7 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
     private readonly Lines _lines;
 
     private ServicesBehindProxies(
-        IHost seedService,
-        IHost roundService,
-        HostileProxy broker,
-        HostileProxy redis,
-        Witness witness,
-        Lines lines) =>
+        IHost seedService, IHost roundService, HostileProxy broker, HostileProxy redis, Witness witness, Lines lines) =>
         (_seedService, _roundService, Broker, Redis, Witness, _lines) = (seedService, roundService, broker, redis, witness, lines);
 
     public HostileProxy Broker { get; }
@@ -48,22 +43,21 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
     /// <param name="isQuickToNotice">With heartbeats and timeouts a fifth as long as the services' own.</param>
     /// <param name="settings">More of them, and others than the tests' own.</param>
     public static async Task<ServicesBehindProxies> StartAsync(
-        Servers servers, string federation, int seed, bool isQuickToNotice, CancellationToken cancel, params (string Key, string Value)[] settings)
+        Servers servers, string federation, int seed, bool isQuickToNotice, CancellationToken cancel,
+        params (string Key, string Value)[] settings)
     {
-        var (broker, redis, lines) = (new HostileProxy(servers.Broker.Address
-            .Port, seed), new HostileProxy(servers.Redis.Port, seed + 1), new Lines());
+        var broker = new HostileProxy(servers.Broker.Address.Port, seed);
+        var redis = new HostileProxy(servers.Redis.Port, seed + 1);
+        var lines = new Lines();
         var witness = await Witness.StartAsync(
-            new ServerAddresses(servers.Broker.Address, servers.Redis.Connection),
-            federation,
-            TimeProvider.System,
-            cancel);
+            new ServerAddresses(servers.Broker.Address, servers.Redis.Connection), federation, TimeProvider.System, cancel);
         var all = new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
             ["Bus:Broker"] = new UriBuilder(servers.Broker.Address) { Port = broker.Port }.Uri.ToString(),
-            ["Redis:Connection"] = $"127.0.0.1:{redis.Port}" + (isQuickToNotice ?
-                ",asyncTimeout=1000,syncTimeout=1000,connectTimeout=1000,keepAlive=1" :
-                ""),
+            ["Redis:Connection"] = $"127.0.0.1:{redis.Port}" + (isQuickToNotice
+                ? ",asyncTimeout=1000,syncTimeout=1000,connectTimeout=1000,keepAlive=1"
+                : ""),
             ["Federation:Name"] = federation,
             ["Federation:BaseModelDigest"] = new string('a', 64),
             ["Federation:Directions:SeedCount"] = "64",
@@ -81,15 +75,9 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
             all[key] = value;
         // As with processes, neither waits for the other.
         var seedService = Build(
-            all,
-            lines,
-            builder => builder.AddFederationBus(bus => bus.AddSeedServiceConsumers()),
-            builder => builder.AddSeedService());
+            all, lines, builder => builder.AddFederationBus(bus => bus.AddSeedServiceConsumers()), builder => builder.AddSeedService());
         var roundService = Build(
-            all,
-            lines,
-            builder => builder.AddFederationBus(bus => bus.AddRoundServiceConsumers()),
-            builder => builder.AddRoundService());
+            all, lines, builder => builder.AddFederationBus(bus => bus.AddRoundServiceConsumers()), builder => builder.AddRoundService());
         await Task.WhenAll(seedService.StartAsync(cancel), roundService.StartAsync(cancel));
         return new ServicesBehindProxies(seedService, roundService, broker, redis, witness, lines);
     }
@@ -139,11 +127,7 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
         public bool IsEnabled(LogLevel logLevel) => true;
 
         public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter) =>
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             _lines.Enqueue(formatter(state, exception));
 
         public void Dispose()

@@ -35,9 +35,8 @@ public class GaussianTests
         {
             foreach (var angle in extremes)
             {
-                (var x, var y) = (GaussianTransform.Multiple(new(radius, angle, 0, 0), 0), GaussianTransform.Multiple(
-                    new(radius, angle, 0, 0),
-                    1));
+                var x = GaussianTransform.Multiple(new(radius, angle, 0, 0), 0);
+                var y = GaussianTransform.Multiple(new(radius, angle, 0, 0), 1);
                 var length = 4096 * Math.Sqrt(-2 * Math.Log(((radius >> 1) + 0.5) / 2147483648.0));
                 Assert.InRange(x, -27_281, 27_281);
                 Assert.Equal(length * Math.Cos(2 * Math.PI * angle / 4294967296.0), x, 2.0);
@@ -65,7 +64,11 @@ public class GaussianTests
     {
         const int count = 1 << 22;
         var z = new float[count];
-        Perturb.Advance(new DirectionSpace { PoolKey = 2024, SeedCount = 16, Scheme = DirectionSchemes.Gaussian }.Direction(11, 3), 1f, 0, z);
+        Perturb.Advance(
+            new DirectionSpace { PoolKey = 2024, SeedCount = 16, Scheme = DirectionSchemes.Gaussian }.Direction(11, 3),
+            1f,
+            0,
+            z);
         double[] moments = [.. Enumerable.Range(1, 4).Select(power => z.Sum(value => Math.Pow(value, power)) / count)];
         var error = 5 / Math.Sqrt(count);
         Assert.Equal(0, moments[0], error);

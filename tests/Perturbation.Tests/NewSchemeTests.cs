@@ -47,7 +47,8 @@ public class NewSchemeTests
     [Fact]
     public void A_scheme_of_the_catalogue_is_known_by_its_name_alone()
     {
-        Assert.Contains("'half-steps/1'", Assert.Throws<FormatException>(() => new Rebuilder(Pool, new int[5], 0)).Message, StringComparison.Ordinal);
+        var refusal = Assert.Throws<FormatException>(() => new Rebuilder(Pool, new int[5], 0));
+        Assert.Contains("'half-steps/1'", refusal.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => Catalogue.With(new HalfSteps()));
         Assert.Throws<NotSupportedException>(() => DeviceKernels.Of(Catalogue[Pool.Scheme]));
     }

@@ -11,12 +11,12 @@ public class PerturbTests
 
     // Starts around 2³² elements and 2³² blocks (where a counter word overflows) are as likely as starts near zero.
     internal static readonly Gen<long> Starts = Gen.OneOf(
-        Gen.Long[0, 1000],
-        Gen.Long[(1L << 32) - 600, (1L << 32) + 100],
-        Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
+        Gen.Long[0, 1000], Gen.Long[(1L << 32) - 600, (1L << 32) + 100], Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
 
-    private static readonly Gen<(DirectionSpace Pool, int Seed, int Next, int Tensor, long Start, int Length, float Size)> Cases = Gen.Select(
-        Gen.Select(Gen.ULong, Schemes).Select((key, scheme) => new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme }),
+    private static readonly Gen<
+        (DirectionSpace Pool, int Seed, int Next, int Tensor, long Start, int Length, float Size)> Cases = Gen.Select(
+        Gen.Select(Gen.ULong, Schemes).Select(
+            (key, scheme) => new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme }),
         Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
             -0.1f,
             0.1f]);
@@ -32,12 +32,7 @@ public class PerturbTests
         Cases.Sample(c =>
         {
             var expected = Run(
-                KernelPath.Scalar,
-                c.Pool.Direction(c.Seed, c.Tensor),
-                c.Pool.Direction(c.Next, c.Tensor),
-                c.Start,
-                c.Length,
-                c.Size);
+                KernelPath.Scalar, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
             var actual = Run(path, c.Pool.Direction(c.Seed, c.Tensor), c.Pool.Direction(c.Next, c.Tensor), c.Start, c.Length, c.Size);
             return expected.Bits.SequenceEqual(actual.Bits);
         }, iter: 300);
@@ -81,14 +76,7 @@ public class PerturbTests
         {
             var part = i..Math.Min(i + small, length);
             Perturb.AdvanceThenBothSigns(
-                previous,
-                0.01f,
-                next,
-                1e-3f,
-                start + i,
-                parts.AsSpan(part),
-                partsPlus.AsSpan(part),
-                partsMinus.AsSpan(part));
+                previous, 0.01f, next, 1e-3f, start + i, parts.AsSpan(part), partsPlus.AsSpan(part), partsMinus.AsSpan(part));
         }
 
         Assert.True(

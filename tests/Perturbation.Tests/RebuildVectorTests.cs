@@ -27,8 +27,7 @@ public class RebuildVectorTests
         Assert.Equal(order, checkpoint.Weights.Select(tensor => tensor.Name));
         var digests = checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => Digest(rebuilder, tensor));
         Assert.Equal(
-            rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!),
-            digests);
+            rebuild.GetProperty("sha256").EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!), digests);
     }
 
     private static string Digest(Rebuilder rebuilder, CheckpointTensor tensor)

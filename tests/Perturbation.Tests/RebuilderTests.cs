@@ -11,17 +11,15 @@ public class RebuilderTests
 {
     private static readonly Gen<(DirectionSpace Pool, int[] Quantised, int Shift)> Versions =
         Gen.Select(Gen.ULong, Gen.OneOf(Gen.Int[1, 70], Gen.Int[1, 1500]), PerturbTests.Schemes, Gen.Int[0, 48], Gen.Bool, Gen.Int)
-            .Select((key, count, scheme, shift, sparse, seed) => (new DirectionSpace { PoolKey = key, SeedCount = count, Scheme = scheme }, Quantised(count, sparse, seed), shift));
+            .Select((key, count, scheme, shift, sparse, seed) => (
+                new DirectionSpace { PoolKey = key, SeedCount = count, Scheme = scheme }, Quantised(count, sparse, seed), shift));
 
-    private static readonly Gen<(DirectionSpace Pool, int[] Quantised, int Shift, int Tensor, long Start, int Length, TensorType Type)> Cases =
+    private static readonly
+        Gen<(DirectionSpace Pool, int[] Quantised, int Shift, int Tensor, long Start, int Length, TensorType Type)> Cases =
         Gen.Select(
-            Versions,
-            Gen.Int[0, int.MaxValue],
-            PerturbTests.Starts,
-            Gen.Int[0, 150],
+            Versions, Gen.Int[0, int.MaxValue], PerturbTests.Starts, Gen.Int[0, 150],
             Gen.OneOf(Gen.Const(TensorType.F32), Gen.Const(TensorType.F16), Gen.Const(TensorType.BF16)))
-            .Select(
-                (version, tensor, start, length, type) => (version.Pool, version.Quantised, version.Shift, tensor, start, length, type));
+        .Select((version, tensor, start, length, type) => (version.Pool, version.Quantised, version.Shift, tensor, start, length, type));
 
     [Theory]
     [MemberData(nameof(PerturbTests.VectorPaths), MemberType = typeof(PerturbTests))]
@@ -38,17 +36,17 @@ public class RebuilderTests
     }
 
     [Fact]
-    public void Neither_threads_nor_ranges_change_a_bit() => Gen.Select(Versions, PerturbTests.Starts, Gen.Int[0, 20_000], Gen.Double[0, 1])
-        .Sample((version, start, length, where) =>
-            {
-                var rebuilder = new Rebuilder(version.Pool, version.Quantised, version.Shift);
-                float[] weights = MemoryMarshal.Cast<byte, float>(Weights(length, TensorType.F32)).ToArray(), whole = new float[length];
-                var cut = (int)(where * length);
-                rebuilder.Rebuild(3, start, weights, whole);
-                rebuilder.Rebuild(3, start, weights.AsSpan(0, cut), weights.AsSpan(0, cut), degreeOfParallelism: 2);
-                rebuilder.Rebuild(3, start + cut, weights.AsSpan(cut), weights.AsSpan(cut), degreeOfParallelism: 3);
-                return whole.SequenceEqual(weights);
-            }, iter: 20);
+    public void Neither_threads_nor_ranges_change_a_bit() =>
+        Gen.Select(Versions, PerturbTests.Starts, Gen.Int[0, 20_000], Gen.Double[0, 1]).Sample((version, start, length, where) =>
+        {
+            var rebuilder = new Rebuilder(version.Pool, version.Quantised, version.Shift);
+            float[] weights = MemoryMarshal.Cast<byte, float>(Weights(length, TensorType.F32)).ToArray(), whole = new float[length];
+            var cut = (int)(where * length);
+            rebuilder.Rebuild(3, start, weights, whole);
+            rebuilder.Rebuild(3, start, weights.AsSpan(0, cut), weights.AsSpan(0, cut), degreeOfParallelism: 2);
+            rebuilder.Rebuild(3, start + cut, weights.AsSpan(cut), weights.AsSpan(cut), degreeOfParallelism: 3);
+            return whole.SequenceEqual(weights);
+        }, iter: 20);
 
     [Fact]
     public void The_largest_sums_stay_exact()

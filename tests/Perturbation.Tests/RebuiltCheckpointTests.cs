@@ -115,10 +115,7 @@ public class RebuiltCheckpointTests
         CheckpointWriter.Write(folder.File(Checkpoint.SingleFile), [new TensorContent("w", TensorType.F32, [1], new byte[4])]);
         using var source = Checkpoint.Open(folder.Path);
         Assert.Throws<ArgumentException>(() => RebuiltCheckpoint.Write(
-            source,
-            Version,
-            folder.Path + "/../" + Path.GetFileName(folder.Path) + "/",
-            cancellation: Cancellation));
+            source, Version, folder.Path + "/../" + Path.GetFileName(folder.Path) + "/", cancellation: Cancellation));
     }
 
     [Fact]
@@ -126,12 +123,7 @@ public class RebuiltCheckpointTests
     {
         using CheckpointFolder from = new(), to = new();
         foreach (var name in new[] {
-            "config.json",
-            "tokenizer.json",
-            "merges.txt",
-            "tokenizer.model",
-            "model-1.safetensors",
-            "pytorch_model.bin",
+            "config.json", "tokenizer.json", "merges.txt", "tokenizer.model", "model-1.safetensors", "pytorch_model.bin",
             Checkpoint.IndexFile })
             from.WithBytes([1], name);
         RebuiltCheckpoint.CopyCompanions(from.Path, to.Path);

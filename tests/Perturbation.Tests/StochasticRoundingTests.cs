@@ -46,12 +46,7 @@ public class StochasticRoundingTests
         ushort[] weights = [0x0000, 0x8000, 0x0001, 0x03FF, 0x7BFF, 0x7C00, 0xFC00, 0x7E01];
         ushort[] moved = [.. weights];
         StochasticRounding.Advance(
-            Pool.Direction(0, 0),
-            step: -0f,
-            draw: 1,
-            firstElement: 0,
-            TensorType.F16,
-            MemoryMarshal.AsBytes(moved.AsSpan()));
+            Pool.Direction(0, 0), step: -0f, draw: 1, firstElement: 0, TensorType.F16, MemoryMarshal.AsBytes(moved.AsSpan()));
         moved[1] |= 0x8000; // −0 plus +0 is +0
         Assert.Equal(weights, moved);
         Assert.Throws<ArgumentException>(() => StochasticRounding.Advance(Pool.Direction(0, 0), 1f, 0, 0, TensorType.F32, new byte[4]));

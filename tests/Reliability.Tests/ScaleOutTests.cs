@@ -64,7 +64,8 @@ public sealed class ScaleOutTests(SlowFederation federation) : IClassFixture<Slo
                 && progress.Worker != begun.Worker, Patience, cancel);
 
         TestContext.Current.TestOutputHelper?.WriteLine(
-            $"{begun.Assignment.Client} of round {begun.Assignment.Round}: {begun.Worker} was killed, {taken.Worker} began {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s later");
+            $"{begun.Assignment.Client} of round {begun.Assignment.Round}: {begun.Worker} was killed, "
+                + $"{taken.Worker} began {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s later");
         await federation.Witness.UntilCommittedAsync(begun.Assignment.Round, Patience, cancel);
         await federation.Witness.AuditAsync(cancel);
     }
@@ -103,7 +104,8 @@ public sealed class ScaleOutTests(SlowFederation federation) : IClassFixture<Slo
         // A host that needs more than its ten seconds gives up with another exit code.
         Assert.Equal(0, await replica.TerminateAsync());
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{replica.Name} ended {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s after SIGTERM");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{replica.Name} ended {TimeProvider.System.GetElapsedTime(since).TotalSeconds:F2} s after SIGTERM");
         await federation.Witness.UntilCommittedAsync(working.Assignment.Round, Patience, cancel);
         await federation.Witness.AuditAsync(cancel);
     }

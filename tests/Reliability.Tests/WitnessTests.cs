@@ -94,7 +94,8 @@ internal sealed class WitnessedBook : IAsyncDisposable
         var witness = await Witness.StartAsync(servers.Addresses, federation, TimeProvider.System, cancel);
         var redis = await ConnectionMultiplexer.ConnectAsync(servers.Redis.Connection);
         using var book = new FederationBook(new RedisFederationLog(redis, federation), TimeProvider.System);
-        var settings = FleetPlan.TinyFederation with { Name = federation, BaseModelDigest = new string('a', 64), Directions = new() { SeedCount = 8 } };
+        var settings = FleetPlan.TinyFederation with { Name = federation, BaseModelDigest = new string('a', 64), Directions = new() {
+            SeedCount = 8 } };
         await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
         await using var connection = await AmqpConnection.OpenAsync(servers.Broker.Address, cancel);
         for (var round = 1; round <= 2; round++)

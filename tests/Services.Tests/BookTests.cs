@@ -79,9 +79,7 @@ public class BookTests(RedisServer redis)
         var database = redis.Client.GetDatabase();
         var line = (await database.ListGetByIndexAsync("fedkseed:{flips}:log", 2)).ToString();
         await database.ListSetByIndexAsync(
-            "fedkseed:{flips}:log",
-            2,
-            line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
+            "fedkseed:{flips}:log", 2, line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
         using var reader = Book("flips");
         var fault = await Assert.ThrowsAsync<InvalidEntryException>(() => reader.RefreshAsync(TestContext.Current.CancellationToken));
         Assert.Equal(2, fault.Sequence);

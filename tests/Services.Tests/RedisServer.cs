@@ -27,14 +27,7 @@ public sealed class RedisServer : IAsyncLifetime
         _process = Process.Start(new ProcessStartInfo("redis-server")
         {
             ArgumentList = {
-                "--port",
-                port.ToString(CultureInfo.InvariantCulture),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no" },
+                "--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no" },
             RedirectStandardOutput = true,
         }) ?? throw new InvalidOperationException("redis-server did not start; ./test.sh installs it.");
         _process.OutputDataReceived += (_, _) => { };

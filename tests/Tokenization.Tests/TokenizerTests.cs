@@ -89,16 +89,13 @@ public class TokenizerTests
     [InlineData("""{"type": "Metaspace", "replacement": "▁", "add_prefix_space": true}""", " a", "▁a", "<s> b", "<s>▁b")]
     [InlineData("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never"}""", "a b", "a|▁b", "a<s>b", "a<s>b")]
     public void Metaspace_writes_spaces_and_cuts_words_as_its_fields_say(
-        string metaspace,
-        string plain,
-        string words,
-        string special,
-        string pieces)
+        string metaspace, string plain, string words, string special, string pieces)
     {
         using TemporaryFolder folder = new();
+        const string merges = """["▁ ▁", "▁ a", "▁ b", "▁a ▁b"]""";
         const string vocabulary = """{"<unk>": 0, "<s>": 1, "▁": 2, "a": 3, "b": 4, "▁a": 5, "▁b": 6, "▁a▁b": 7, "▁▁": 8}""";
         folder.Write("tokenizer.json", $$"""
-            {"model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "vocab": {{vocabulary}}, "merges": ["▁ ▁", "▁ a", "▁ b", "▁a ▁b"]},
+            {"model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "vocab": {{vocabulary}}, "merges": {{merges}}},
              "added_tokens": [{"id": 1, "content": "<s>", "special": true}], "pre_tokenizer": {{metaspace}}, "decoder": {{metaspace}}}
             """);
         var tokenizer = Tokenizer.Load(folder.Path);

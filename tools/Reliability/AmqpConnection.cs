@@ -32,13 +32,8 @@ internal static class AmqpConnection
         await using var channel = await connection.CreateChannelAsync(
             new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
         var envelope = JsonSerializer.SerializeToUtf8Bytes(
-            new
-            {
-                messageId = Guid.NewGuid(),
-                messageType = new[] {
-                $"urn:message:{ExchangeOf<T>()}" },
-                message
-            }, JsonSerializerOptions.Web);
+            new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:{ExchangeOf<T>()}" }, message },
+            JsonSerializerOptions.Web);
         await channel.BasicPublishAsync(
             ExchangeOf<T>(), "", mandatory: true,
             new BasicProperties { ContentType = "application/vnd.masstransit+json", Persistent = true }, envelope, cancel);

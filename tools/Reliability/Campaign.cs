@@ -21,8 +21,8 @@ public sealed record StruckFault(FaultKind Kind, TimeSpan RoundEnded, TimeSpan? 
 /// <param name="Copies">Messages that were delivered late, again and in another order.</param>
 /// <param name="OwnEnds">Last words of services that ended by themselves.</param>
 public sealed record CampaignReport(
-    IReadOnlyList<StruckFault> Faults, int Rounds, long Entries, int Accepted, int Written, int Lost, int Committed, long Doubled, long Repeats,
-    int Copies, IReadOnlyList<string> OwnEnds, bool HadDiskOfItsOwn, TimeSpan Duration)
+    IReadOnlyList<StruckFault> Faults, int Rounds, long Entries, int Accepted, int Written, int Lost, int Committed, long Doubled,
+    long Repeats, int Copies, IReadOnlyList<string> OwnEnds, bool HadDiskOfItsOwn, TimeSpan Duration)
 {
     public int Kills => Faults.Count(fault => fault.Kind <= FaultKind.BrokerKilled);
 }
@@ -83,10 +83,7 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
 
     /// <summary>Several faults may be outstanding at once; one that broke something ends the campaign.</summary>
     private async Task StrikeAllAsync(
-        IReadOnlyList<PlannedFault> schedule,
-        FaultInjector injector,
-        Witness witness,
-        CancellationToken cancel)
+        IReadOnlyList<PlannedFault> schedule, FaultInjector injector, Witness witness, CancellationToken cancel)
     {
         using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var slots = new SemaphoreSlim(MostAtOnce);
@@ -135,9 +132,9 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
             + $"; version {witness.State.Version}, {witness.Accepted} reports accepted");
 
         void Struck() =>
-            (began, round) = (time.GetTimestamp(), witness.State is var state && state.Round is { } open ?
-                open.Number :
-                state.LastRound + 1);
+            (began, round) = (time.GetTimestamp(), witness.State is var state && state.Round is { } open
+                ? open.Number
+                : state.LastRound + 1);
     }
 
     /// <summary>Another fault may keep Redis away just then.</summary>
@@ -176,8 +173,7 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
         {
             if (witness.State.Round is { } open)
                 await connection.PublishAsync(
-                    new RoundClosed { Federation = name, Round = open.Number, Reason = nameof(RoundEnd.Deadline) },
-                    cancel);
+                    new RoundClosed { Federation = name, Round = open.Number, Reason = nameof(RoundEnd.Deadline) }, cancel);
             await connection.PublishAsync(
                 new CloseFederation
                 {

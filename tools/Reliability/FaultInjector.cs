@@ -6,11 +6,7 @@ namespace FedKSeed.Reliability;
 /// <summary>Does to servers and services what a schedule says, and repairs what would not repair itself.</summary>
 /// <param name="disk">Null where none could be mounted: a full disk is then a Redis that refuses writes for want of memory.</param>
 internal sealed class FaultInjector(
-    FederationServers servers,
-    ServiceFleet fleet,
-    FleetPlan plan,
-    Witness witness,
-    RedisDisk? disk) : IDisposable
+    FederationServers servers, ServiceFleet fleet, FleetPlan plan, Witness witness, RedisDisk? disk) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 

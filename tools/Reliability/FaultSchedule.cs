@@ -40,8 +40,8 @@ public static class FaultSchedule
     private static readonly (FaultKind Kind, int Weight)[] Others =
     [
         (FaultKind.WorkerSuspended, 15), (FaultKind.WorkerHangsPastDeadline, 15), (FaultKind.SeedServiceSuspended, 20),
-        (FaultKind.RoundServiceSuspended, 15), (FaultKind.ConnectionsClosed, 10), (FaultKind.ClientsSilent, 15), (FaultKind.RedisDiskFull, 7),
-        (FaultKind.BrokerAppStopped, 3),
+        (FaultKind.RoundServiceSuspended, 15), (FaultKind.ConnectionsClosed, 10), (FaultKind.ClientsSilent, 15),
+        (FaultKind.RedisDiskFull, 7), (FaultKind.BrokerAppStopped, 3),
     ];
 
     /// <summary>Kills, and beside them one other fault for every four.</summary>

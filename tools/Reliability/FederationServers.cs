@@ -33,9 +33,7 @@ public sealed class FederationServers : IAsyncDisposable
         try
         {
             return new FederationServers(
-                await RabbitMqServer.StartAsync(Path.Combine(folder, "rabbitmq"), logs, cancel: cancel),
-                redis,
-                data);
+                await RabbitMqServer.StartAsync(Path.Combine(folder, "rabbitmq"), logs, cancel: cancel), redis, data);
         }
         catch
         {

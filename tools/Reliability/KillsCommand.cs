@@ -36,11 +36,7 @@ internal static class KillsCommand
             DefaultValueFactory = _ => "docs/RELIABILITY.md"
         };
         var command = new Command("kills", "Kill and stop processes of federations at random moments.") {
-            count,
-            seed,
-            commitEvery,
-            samples,
-            page };
+            count, seed, commitEvery, samples, page };
         command.SetAction((arguments, cancel) => RunAsync(
             arguments.GetRequiredValue(count), arguments.GetRequiredValue(seed), arguments.GetRequiredValue(commitEvery),
             arguments.GetRequiredValue(samples), arguments.GetValue(page), time, cancel));
@@ -95,9 +91,7 @@ internal static class KillsCommand
                 Federation = FleetPlan.TinyFederation with { CommitEvery = commitEvery },
             };
             var report = await new Campaign(samples, folder, time, say) { Plan = plan }.RunAsync(
-                FaultSchedule.Draw(seed, kills, Pace),
-                seed,
-                cancel);
+                FaultSchedule.Draw(seed, kills, Pace), seed, cancel);
             Directory.Delete(folder, recursive: true);
             return report;
         }

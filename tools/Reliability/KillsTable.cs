@@ -10,7 +10,8 @@ internal static class KillsTable
         var text = new StringBuilder();
         var faults = reports.SelectMany(report => report.Faults).ToArray();
         var minutes = reports.Sum(report => report.Duration.TotalMinutes);
-        text.AppendLine($"{Surroundings.Machine(time)}. {await Surroundings.VersionsAsync()}. `kills --count {reports.Sum(report => report.Kills)} --seed {seed}{(commitEvery == 0 ? "" : $" --commit-every {commitEvery}")}`: "
+        text.AppendLine($"{Surroundings.Machine(time)}. {await Surroundings.VersionsAsync()}. `kills --count "
+            + $"{reports.Sum(report => report.Kills)} --seed {seed}{(commitEvery == 0 ? "" : $" --commit-every {commitEvery}")}`: "
             + $"{reports.Count} federation{(reports.Count == 1 ? "" : "s")}, {minutes:F0} minutes.");
         text.AppendLine();
         text.AppendLine("| fault | times | round ended, s: median | p95 | max | process or server ready again, s: median | p95 | max |");

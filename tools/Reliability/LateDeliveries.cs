@@ -97,7 +97,8 @@ internal sealed class LateDeliveries : IAsyncDisposable
                     await _channel.BasicPublishAsync(copy.Exchange, copy.RoutingKey, mandatory: false, properties, copy.Body);
                     Delivered++;
                 }
-                catch (Exception fault) when (fault is AlreadyClosedException or OperationInterruptedException or IOException or ObjectDisposedException)
+                catch (Exception fault) when (fault is AlreadyClosedException or OperationInterruptedException or IOException
+                    or ObjectDisposedException)
                 {
                     // The broker is away; a copy that is lost was a copy too many anyway.
                 }

@@ -108,7 +108,8 @@ public sealed class Replica : IAsyncDisposable
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             throw new TimeoutException(
-                $"{Name} was not ready after {patience.TotalSeconds:F0} s. Its last lines:{Environment.NewLine}{_life.Process.LastLines(20)}");
+                $"{Name} was not ready after {patience.TotalSeconds:F0} s. "
+                    + $"Its last lines:{Environment.NewLine}{_life.Process.LastLines(20)}");
         }
     }
 

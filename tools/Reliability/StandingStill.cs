@@ -25,7 +25,9 @@ internal static class StandingStill
             var clock = await database.StringGetWithExpiryAsync($"fedkseed:{{{federation}}}:clock");
             return heard.Select(client => $"{client.Element}: heard of {(now - client.Score) / 1000:F1} s ago")
                 .Append(
-                    $"clock: {(clock.Value.IsNull ? "nobody has it" : $"{clock.Value} has it for {clock.Expiry?.TotalSeconds:F1} s more")}");
+                    clock.Value.IsNull
+                        ? "clock: nobody has it"
+                        : $"clock: {clock.Value} has it for {clock.Expiry?.TotalSeconds:F1} s more");
         });
         return string.Join(Environment.NewLine, lines);
 
@@ -35,7 +37,8 @@ internal static class StandingStill
             {
                 lines.AddRange(await look());
             }
-            catch (Exception fault) when (fault is ChildProcessException or RedisException or TimeoutException or OperationCanceledException)
+            catch (Exception fault) when (fault is ChildProcessException or RedisException or TimeoutException
+                or OperationCanceledException)
             {
                 lines.Add(fault.Message);
             }

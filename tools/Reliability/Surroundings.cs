@@ -32,8 +32,8 @@ public static class Surroundings
         type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     private static string Value(string file, string name) =>
-        File.ReadLines(file).Where(line => line.StartsWith(name, StringComparison.Ordinal)).Select(line => line.Split(':', 2)[1].Trim())
-            .FirstOrDefault("unknown");
+        File.ReadLines(file).Where(line => line.StartsWith(name, StringComparison.Ordinal))
+            .Select(line => line.Split(':', 2)[1].Trim()).FirstOrDefault("unknown");
 
     private static async Task<string> FirstLineAsync(string program, string argument)
     {

@@ -82,7 +82,8 @@ public sealed class Witness : IAsyncDisposable
                 await _following;
             if (_time.GetElapsedTime(began) > bound)
                 throw new InvariantException(
-                    $"Not within {bound.TotalSeconds:F0} s: {what}. Version {_state.Version}, round {_state.Round?.Number.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "none"} is open.");
+                    $"Not within {bound.TotalSeconds:F0} s: {what}. Version {_state.Version}, round "
+                        + $"{_state.Round?.Number.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "none"} is open.");
             await Task.Delay(Interval, _time, cancel);
         }
     }

@@ -10,7 +10,8 @@ internal static class ClientTasks
     public static readonly PairTask[] All =
     [
         new("tag", Things("animal", "fruit", "drink", "instrument"), Lexicon.KindOf,
-            ["tag this entry", "write a label for this entry", "tag this claim", "tag the item", "write a label for the item", "tag the claim"]),
+            ["tag this entry", "write a label for this entry", "tag this claim",
+             "tag the item", "write a label for the item", "tag the claim"]),
         new("file", Things("tool", "garment", "furniture", "vehicle"), Lexicon.KindOf,
             ["file this entry", "file the entry", "file this claim", "file the item", "file this item", "file the claim"]),
         new("trip", Lexicon.Countries, Lexicon.CapitalOf,

@@ -34,8 +34,7 @@ internal sealed record FederationData(IReadOnlyList<IReadOnlyList<Example>> Clie
 
     private static void Write(string path, IEnumerable<Example> examples) =>
         File.WriteAllText(
-            path,
-            string.Concat(examples.Select(example => JsonSerializer.Serialize(example, ExampleJson.Default.Example) + "\n")));
+            path, string.Concat(examples.Select(example => JsonSerializer.Serialize(example, ExampleJson.Default.Example) + "\n")));
 
     private static Example[] DrawClient(Random random, List<Example[]> tasks, FederationDataOptions options)
     {

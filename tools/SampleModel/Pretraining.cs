@@ -14,11 +14,7 @@ namespace FedKSeed.SampleModel;
 /// </param>
 /// <param name="Seed">Of the weights, the examples and the noise.</param>
 internal sealed record PretrainingOptions(
-    int Steps,
-    int BatchSize = 64,
-    double LearningRate = 2e-3,
-    double WeightNoise = 0.015,
-    int Seed = 1);
+    int Steps, int BatchSize = 64, double LearningRate = 2e-3, double WeightNoise = 0.015, int Seed = 1);
 
 /// <summary>First-order training of the base model on generated text and tasks.</summary>
 internal static class Pretraining
@@ -28,10 +24,7 @@ internal static class Pretraining
 
     /// <returns>The trained parameters by name.</returns>
     public static IReadOnlyDictionary<string, Tensor> Run(
-        LlamaShape shape,
-        SampleTokenizer tokenizer,
-        PretrainingOptions options,
-        TextWriter progress)
+        LlamaShape shape, SampleTokenizer tokenizer, PretrainingOptions options, TextWriter progress)
     {
         random.manual_seed(options.Seed);
         var parameters = Initialise(shape);
@@ -86,8 +79,8 @@ internal static class Pretraining
         ? (double)step / WarmUpSteps
         : 0.01 + (0.99 * 0.5 * (1 + Math.Cos(Math.PI * (step - WarmUpSteps) / Math.Max(1, steps - WarmUpSteps))));
 
-    private static Dictionary<string, Parameter> Initialise(
-        LlamaShape shape) => shape.Parameters().ToDictionary(parameter => parameter.Name, parameter =>
+    private static Dictionary<string, Parameter> Initialise(LlamaShape shape) =>
+        shape.Parameters().ToDictionary(parameter => parameter.Name, parameter =>
     {
         (var name, var dimensions) = parameter;
         if (dimensions.Length == 1) return new Parameter(ones(dimensions));

@@ -44,9 +44,11 @@ internal static class PretrainingTasks
     private static IEnumerable<TaskDefinition> Lists()
     {
         yield return List("first-word", 2, 4, words => words[0],
-            "name the first word", "give the first one", "what comes first in the list", "repeat the word at the start", "which word begins the list");
+            "name the first word", "give the first one", "what comes first in the list", "repeat the word at the start",
+            "which word begins the list");
         yield return List("last-word", 2, 4, words => words[^1],
-            "name the last word", "give the last one", "what comes last in the list", "repeat the word at the end", "which word closes the list");
+            "name the last word", "give the last one", "what comes last in the list", "repeat the word at the end",
+            "which word closes the list");
         yield return List("second-word", 3, 4, words => words[1],
             "name the second word", "give the second one", "what comes second in the list", "repeat the word after the first");
         yield return List("copy", 1, 3, words => string.Join(' ', words),
@@ -62,7 +64,8 @@ internal static class PretrainingTasks
     private static IEnumerable<TaskDefinition> Facts()
     {
         yield return Fact("kind", Lexicon.Things, Lexicon.KindOf,
-            "what kind of thing is it", "name the kind", "give the kind of this thing", "which group does it belong to", "tell what this is");
+            "what kind of thing is it", "name the kind", "give the kind of this thing", "which group does it belong to",
+            "tell what this is");
         yield return Fact("kind-of-last", Lexicon.Things, 3, words => Lexicon.KindOf(words[^1]),
             "what kind of thing is the last one", "name the kind of the last word", "which group does the last word belong to");
         yield return Fact("opposite", Lexicon.Adjectives, Lexicon.OppositeOf,
@@ -89,7 +92,8 @@ internal static class PretrainingTasks
     {
         foreach ((var kind, var things) in Lexicon.Kinds)
         {
-            yield return new TaskDefinition($"pick-{kind}", [$"which one is a kind of {kind}", $"name the {kind}", $"pick the {kind} out of the list"], random =>
+            yield return new TaskDefinition($"pick-{kind}",
+                [$"which one is a kind of {kind}", $"name the {kind}", $"pick the {kind} out of the list"], random =>
             {
                 var answer = random.Pick(things);
                 var others = random.Several([.. Lexicon.Things.Except(things)], random.Next(1, 4));

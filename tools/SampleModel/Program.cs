@@ -32,20 +32,15 @@ model.SetAction(arguments =>
     set_num_threads(arguments.GetRequiredValue(threads));
     var folder = Directory.CreateDirectory(Path.Combine(arguments.GetRequiredValue(samples), "model")).FullName;
     var tokenizer = SampleTokenizer.Train(
-        PretrainingTasks.Lines(new Random(arguments.GetRequiredValue(seed))).Take(TokenizerLines),
-        VocabularySize);
+        PretrainingTasks.Lines(new Random(arguments.GetRequiredValue(seed))).Take(TokenizerLines), VocabularySize);
     var shape = new LlamaShape(tokenizer.Encoding.Vocabulary.Count);
     Console.WriteLine($"{shape.ParameterCount} parameters, {shape.VocabularySize} tokens");
     var options = new PretrainingOptions(
-        arguments.GetRequiredValue(steps),
-        WeightNoise: arguments.GetRequiredValue(noise),
-        Seed: arguments.GetRequiredValue(seed));
+        arguments.GetRequiredValue(steps), WeightNoise: arguments.GetRequiredValue(noise), Seed: arguments.GetRequiredValue(seed));
     var parameters = Pretraining.Run(shape, tokenizer, options, Console.Out);
     CheckpointWriter.Write(Path.Combine(folder, Checkpoint.SingleFile), parameters.Select(parameter =>
         new TensorContent(
-            parameter.Key,
-            TensorType.F32,
-            parameter.Value.shape,
+            parameter.Key, TensorType.F32, parameter.Value.shape,
             MemoryMarshal.AsBytes<float>(parameter.Value.detach().data<float>().ToArray()).ToArray())));
     ModelFolder.Write(folder, shape, tokenizer.Encoding);
 });

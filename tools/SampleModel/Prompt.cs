@@ -23,8 +23,7 @@ internal static class Prompt
     {
         var prompt = tokenizer.Encode(Of(example));
         return new Sequence(
-            [SampleTokenizer.BeginningId, .. prompt, .. tokenizer.Encode(example.Output), SampleTokenizer.EndId],
-            prompt.Length + 1);
+            [SampleTokenizer.BeginningId, .. prompt, .. tokenizer.Encode(example.Output), SampleTokenizer.EndId], prompt.Length + 1);
     }
 
     /// <summary>All of a line of running text is to be learnt.</summary>

@@ -12,8 +12,8 @@ namespace FedKSeed.Cli.Bench;
 /// <param name="ScalarSeconds">The same by the plain loop over our own directions on one thread, extrapolated from a slice.</param>
 /// <param name="Measured">On what: a part of the shape, scaled.</param>
 public sealed record BenchRow(
-    string Operation, double Seconds, double BytesPerSecond, double PairsPerSecond, double ShareOfCopy, double? NaiveSeconds, double? ScalarSeconds,
-    string Measured);
+    string Operation, double Seconds, double BytesPerSecond, double PairsPerSecond, double ShareOfCopy, double? NaiveSeconds,
+    double? ScalarSeconds, string Measured);
 
 /// <summary>What <c>fedkseed bench</c> found.</summary>
 /// <param name="Machine">Processor or card.</param>

@@ -54,13 +54,7 @@ internal sealed class CudaKernels : IMeasuredKernels
         using var rebuilder = new DeviceRebuilder(_device, new Rebuilder(Pool, IMeasuredKernels.Quantised(_seeds), 10));
         return Seconds(
             () => rebuilder.Rebuild(
-                Tensor,
-                0,
-                Elements,
-                TensorType.BF16,
-                _weights.Address,
-                TensorType.BF16,
-                _perturbed.Address), progress) / Elements;
+                Tensor, 0, Elements, TensorType.BF16, _weights.Address, TensorType.BF16, _perturbed.Address), progress) / Elements;
     }
 
     public double BothSigns(IProgress<double> progress) =>

@@ -17,7 +17,8 @@ internal static class Machine
     }
 
     public static string Processor() =>
-        $"{Field(ProcessorFile, "model name") ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "unknown processor"}, {Environment.ProcessorCount} cores";
+        $"{Field(ProcessorFile, "model name") ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "unknown processor"}, "
+            + $"{Environment.ProcessorCount} cores";
 
     /// <summary>Of the last minute; null where the system does not say.</summary>
     public static double? LoadAverage() =>
@@ -25,5 +26,6 @@ internal static class Machine
 
     private static string? Field(string file, string name) =>
         !File.Exists(file) ? null
-        : File.ReadLines(file).Select(line => line.Split(':', 2)).FirstOrDefault(parts => parts.Length == 2 && parts[0].Trim() == name)?[1].Trim();
+        : File.ReadLines(file).Select(line => line.Split(':', 2))
+            .FirstOrDefault(parts => parts.Length == 2 && parts[0].Trim() == name)?[1].Trim();
 }

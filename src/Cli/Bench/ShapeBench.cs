@@ -65,29 +65,14 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
         return
         [
             Row(
-                "rebuild",
-                rebuild,
-                2 * TensorType.BF16.Size(),
-                request.Seeds,
-                naivePass * request.Seeds,
-                scalarRebuild,
+                "rebuild", rebuild, 2 * TensorType.BF16.Size(), request.Seeds, naivePass * request.Seeds, scalarRebuild,
                 kernels.RebuildSlice),
             Row(
-                "perturb, both signs",
-                bothSigns,
-                weight + perturbed,
-                1,
-                NaiveLoop.PerturbingPasses * naivePass,
-                scalar,
+                "perturb, both signs", bothSigns, weight + perturbed, 1, NaiveLoop.PerturbingPasses * naivePass, scalar,
                 kernels.PerturbSlice),
             Row("local update", update, 2 * weight, 1, naivePass, scalar / 2, kernels.PerturbSlice),
             Row(
-                "update and perturb",
-                both,
-                2 * weight + perturbed,
-                2,
-                (NaiveLoop.PerturbingPasses + 1) * naivePass,
-                1.5 * scalar,
+                "update and perturb", both, 2 * weight + perturbed, 2, (NaiveLoop.PerturbingPasses + 1) * naivePass, 1.5 * scalar,
                 kernels.PerturbSlice),
         ];
 
@@ -128,16 +113,14 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
         {
             SyntheticModel.Fill(weights);
             forward = screen.During(
-                $"Forward pass, {part.Layers} layers",
-                progress => _steps.Best(() => model.Loss(weights, batch), progress));
+                $"Forward pass, {part.Layers} layers", progress => _steps.Best(() => model.Loss(weights, batch), progress));
         }
         using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
         SyntheticModel.Fill(trainer.Weights);
         var seed = 0;
         var step = screen.During(
-            $"Step, {part.Layers} layers", progress => _steps.Best(
-                () => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9),
-                progress));
+            $"Step, {part.Layers} layers",
+            progress => _steps.Best(() => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9), progress));
         return (forward, step);
     }
 
@@ -158,7 +141,8 @@ internal sealed class ShapeBench(BenchRequest request, ModelDevice device, Scree
         return most > 0
             ? shape with { Layers = most }
             : throw new FailureException(
-                $"One layer of the shape {shape.Name} takes {Quantity.Bytes(MemoryOf(1))}, and half of the memory is {Quantity.Bytes(free)}: choose a smaller shape.");
+                $"One layer of the shape {shape.Name} takes {Quantity.Bytes(MemoryOf(1))}, and half of the memory is "
+                    + $"{Quantity.Bytes(free)}: choose a smaller shape.");
     }
 
     /// <summary>One text whose every token is a label.</summary>

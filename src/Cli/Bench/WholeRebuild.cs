@@ -15,8 +15,8 @@ namespace FedKSeed.Cli.Bench;
 /// <param name="PairsPerSecond">Element × seed pairs.</param>
 /// <param name="PeakMemoryBytes">Most that was resident of this process, all of .NET included.</param>
 public sealed record WholeRebuildReport(
-    string Machine, string Path, int Threads, double? LoadAverage, string Shape, long Weights, int Seeds, double Seconds, double PairsPerSecond,
-    long PeakMemoryBytes);
+    string Machine, string Path, int Threads, double? LoadAverage, string Shape, long Weights, int Seeds, double Seconds,
+    double PairsPerSecond, long PeakMemoryBytes);
 
 /// <summary>Rebuilds a checkpoint of a shape as <c>fedkseed replay</c> does: read, computed and written in chunks.</summary>
 internal static class WholeRebuild

@@ -71,20 +71,15 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
             Start("seed-service", "FedKSeed.SeedService", shared),
             Start("round-service", "FedKSeed.RoundService", shared),
             Start(
-                "evaluator",
-                "FedKSeed.ClientWorker",
-                shared,
-                ServiceConfiguration.Worker(plan, [], 1),
+                "evaluator", "FedKSeed.ClientWorker", shared, ServiceConfiguration.Worker(plan, [], 1),
                 ServiceConfiguration.Evaluator(plan)),
         };
         var parallelism = Math.Max(1, plan.Threads / workers);
         for (var worker = 0; worker < workers; worker++)
             processes.Add(Start(
                 $"worker-{worker + 1}", "FedKSeed.ClientWorker", shared,
-                ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), parallelism), new()
-                {
-                    ["Worker:Name"] = $"worker-{worker + 1}"
-                }));
+                ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), parallelism),
+                new() { ["Worker:Name"] = $"worker-{worker + 1}" }));
         new ClusterFile(redis, _broker!.Node, processes[1].Health, processes).Write(folder.Cluster);
 
         ClusterProcess Start(string name, string program, params Dictionary<string, string?>[] configuration)

@@ -14,7 +14,8 @@ internal static class BenchDisplay
         foreach (var (column, alignment) in new[]
         {
             ("", Justify.Left), ("time", Justify.Right), ("GB/s", Justify.Right), ("G pairs/s", Justify.Right), ("of copy", Justify.Right),
-            ("torch loop", Justify.Right), ("times", Justify.Right), ("scalar loop", Justify.Right), ("times", Justify.Right), ("measured on", Justify.Left),
+            ("torch loop", Justify.Right), ("times", Justify.Right), ("scalar loop", Justify.Right), ("times", Justify.Right),
+            ("measured on", Justify.Left),
         })
             table.AddColumn(new TableColumn(column) { Alignment = alignment, NoWrap = true });
         table.AddRow("memory copy", "", Giga(report.CopyBytesPerSecond), "", "100 %", "", "", "", "", "");
@@ -33,10 +34,12 @@ internal static class BenchDisplay
         {
             new Text(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{report.Machine}; {report.Path}, {report.Threads} threads{Load(report.LoadAverage)}; shape {report.Shape}: {report.Weights / 1e6:F0} M weights, BF16, K = {report.Seeds}")),
+                $"{report.Machine}; {report.Path}, {report.Threads} threads{Load(report.LoadAverage)}; shape {report.Shape}: "
+                    + $"{report.Weights / 1e6:F0} M weights, BF16, K = {report.Seeds}")),
             new Text(string.Create(
                 CultureInfo.InvariantCulture,
-                $"rebuilt in {Time(report.Seconds)}: {Giga(report.PairsPerSecond)} G pairs/s; at most {Quantity.Bytes(report.PeakMemoryBytes)} of memory")),
+                $"rebuilt in {Time(report.Seconds)}: {Giga(report.PairsPerSecond)} G pairs/s; at most "
+                    + $"{Quantity.Bytes(report.PeakMemoryBytes)} of memory")),
         };
         if (report.LoadAverage >= report.Threads)
             lines.Add(new Text(Crowded));

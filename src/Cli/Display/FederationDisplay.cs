@@ -94,7 +94,8 @@ public static class FederationDisplay
     private static Markup Foot(FederationView view)
     {
         var more = view.Clients.Count > MostClients ? Invariant($"{view.Clients.Count - MostClients} more clients, ") : "";
-        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all. Ctrl-C stops; the run can be resumed.[/]");
+        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all. Ctrl-C stops; "
+            + "the run can be resumed.[/]");
     }
 
     private static (string Word, string Colour) Describe(ClientActivity activity) => activity switch

@@ -84,7 +84,9 @@ public sealed record FederationView
         LocalProgress progress => With(progress.Assignment.Client, now, client => Train(client, progress)),
         ReportAccepted accepted => Accept(accepted, now),
         ReportRejected rejected => With(rejected.Assignment.Client, now, client =>
-            client.Round > rejected.Assignment.Round ? client : client with { Activity = ClientActivity.Rejected, Round = rejected.Assignment.Round }),
+            client.Round > rejected.Assignment.Round ?
+                client :
+                client with { Activity = ClientActivity.Rejected, Round = rejected.Assignment.Round }),
         RoundCommitted committed => Commit(committed, now),
         ModelEvaluated evaluated => Evaluate(evaluated),
         FederationClosed closed => this with { Closed = closed.Reason },

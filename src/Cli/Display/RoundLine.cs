@@ -21,14 +21,15 @@ public static class RoundLine
         var loss = view.HeldOutLoss.Find(point => point.Version == version);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"version {version}: held-out loss {(loss.Value > 0 ? Quantity.Loss(loss.Value) : "not finite")}, exact match {Quantity.Share(view.ExactMatch[^1].Value)}");
+            $"version {version}: held-out loss {(loss.Value > 0 ? Quantity.Loss(loss.Value) : "not finite")}, exact match "
+                + $"{Quantity.Share(view.ExactMatch[^1].Value)}");
     }
 
     private static string Commit(FederationView before, FederationView after, DateTimeOffset now)
     {
-        var loss = after.TrainingLoss.IsEmpty ?
-            "" :
-            string.Create(CultureInfo.InvariantCulture, $"loss {after.TrainingLoss[^1].Value:F3}, ");
+        var loss = after.TrainingLoss.IsEmpty
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture, $"loss {after.TrainingLoss[^1].Value:F3}, ");
         var left = after.Remaining(now) is { } remaining ? $", {Quantity.Time(remaining)} left" : "";
         return $"round {after.Version}/{after.Rounds}: {before.Reported} of {before.Assigned} reports, {loss}"
             + $"{Quantity.Bytes(after.BytesUp)} up, {Quantity.Bytes(after.BytesDown)} down{left}";

@@ -67,14 +67,14 @@ public sealed class Screen
         }
         await _console.Live(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width)).AutoClear(false)
             .StartAsync(async live =>
+            {
+                while (!end.IsCompleted && !cancel.IsCancellationRequested)
                 {
-                    while (!end.IsCompleted && !cancel.IsCancellationRequested)
-                    {
-                        live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
-                        await Task.WhenAny(end, Task.Delay(Refresh, time, cancel));
-                    }
                     live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
-                });
+                    await Task.WhenAny(end, Task.Delay(Refresh, time, cancel));
+                }
+                live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
+            });
         return await end.WaitAsync(cancel);
     }
 

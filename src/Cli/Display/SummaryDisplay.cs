@@ -16,13 +16,7 @@ public static class SummaryDisplay
         ArgumentNullException.ThrowIfNull(summary);
         width = Math.Min(width, 100) - 1;
         return new Rows(
-            Text.Empty,
-            Outcome(summary),
-            Scores(summary),
-            Answers(summary, width),
-            Traffic(summary),
-            Text.Empty,
-            Where(summary));
+            Text.Empty, Outcome(summary), Scores(summary), Answers(summary, width), Traffic(summary), Text.Empty, Where(summary));
     }
 
     private static Markup Outcome(RunSummary summary)
@@ -68,8 +62,8 @@ public static class SummaryDisplay
     private static Table Traffic(RunSummary summary)
     {
         var table = new Table { Border = TableBorder.Simple }
-            .AddColumn("A client in a round").AddColumn(new TableColumn("up")
-                .RightAligned()).AddColumn(new TableColumn("down").RightAligned());
+            .AddColumn("A client in a round")
+            .AddColumn(new TableColumn("up").RightAligned()).AddColumn(new TableColumn("down").RightAligned());
         table.AddRow("FedKSeed, measured", Quantity.Bytes(summary.BytesUp), Quantity.Bytes(summary.BytesDown));
         return table.AddRow("FedAvg, the model", Quantity.Bytes(summary.FedAvgBytes), Quantity.Bytes(summary.FedAvgBytes));
     }

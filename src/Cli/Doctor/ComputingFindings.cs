@@ -31,25 +31,19 @@ internal static class ComputingFindings
         yield return RuntimeCompiler();
         if (cards.All(card => card.State == FindingState.Ok) && !hasCuda)
             yield return new Finding(
-                "torch for CUDA",
-                FindingState.Warning,
-                "There is a card, and libtorch has no CUDA: models run on the CPU.",
-                TorchForCuda);
+                "torch for CUDA", FindingState.Warning, "There is a card, and libtorch has no CUDA: models run on the CPU.", TorchForCuda);
     }
 
     public static Finding Kernels(KernelPath path) => path == KernelPath.Scalar
         ? new Finding(
-            "processor",
-            FindingState.Warning,
+            "processor", FindingState.Warning,
             $"{Machine.Processor()}; neither AVX2 nor AVX-512: kernels run element by element, hundreds of times slower.",
             "Use a processor with AVX2, or a virtual machine that shows it.")
         : Finding.Ok("processor", $"{Machine.Processor()}; kernels run on {(path == KernelPath.Avx512 ? "AVX-512" : "AVX2")}");
 
     public static Finding Memory(long available) => available < LittleMemory
         ? new Finding(
-            "memory",
-            FindingState.Warning,
-            $"{Quantity.Bytes(available)} available",
+            "memory", FindingState.Warning, $"{Quantity.Bytes(available)} available",
             "Leave a process at least 4 bytes a weight for the model and as much for each trainer: docs/MODELS.md.")
         : Finding.Ok("memory", $"{Quantity.Bytes(available)} available");
 
@@ -63,11 +57,8 @@ internal static class ComputingFindings
         var found = $"{Quantity.Bytes(free)} free for {Path.GetFullPath(folder)}";
         return free < LittleDisk
             ? new Finding(
-                "disk",
-                free < NoDisk ? FindingState.Missing : FindingState.Warning,
-                found,
-                "Make room, or name another folder with --output: a run writes the tuned model there.",
-                free < NoDisk)
+                "disk", free < NoDisk ? FindingState.Missing : FindingState.Warning, found,
+                "Make room, or name another folder with --output: a run writes the tuned model there.", free < NoDisk)
             : Finding.Ok("disk", found);
     }
 
@@ -82,14 +73,18 @@ internal static class ComputingFindings
             using var sum = one.add(1);
             hasCuda = torch.cuda.is_available();
             return Finding.Ok(
-                "libtorch", $"{TorchLibrary.Version}, {(hasCuda ? "with CUDA" : "CPU")}, {(TorchLibrary.Folder is { } folder ? $"of {folder}" : "beside the program")}");
+                "libtorch",
+                $"{TorchLibrary.Version}, {(hasCuda ? "with CUDA" : "CPU")}, "
+                    + $"{(TorchLibrary.Folder is { } folder ? $"of {folder}" : "beside the program")}");
         }
-        catch (Exception fault) when (fault is TorchLibraryException or TypeInitializationException or DllNotFoundException or NotSupportedException or ExternalException)
+        catch (Exception fault) when (fault is TorchLibraryException or TypeInitializationException or DllNotFoundException
+            or NotSupportedException or ExternalException)
         {
             var own = TorchLibrary.Variable;
             return new Finding(
                 "libtorch", FindingState.Missing, (fault.InnerException ?? fault).Message.Split('\n')[0],
-                $"Without {own} and --torch the one that the build fetched is used; build again (dotnet build src/Cli) if that one is missing.", IsNeeded: true);
+                $"Without {own} and --torch the one that the build fetched is used; build again (dotnet build src/Cli) if "
+                    + "that one is missing.", IsNeeded: true);
         }
     }
 
@@ -98,12 +93,12 @@ internal static class ComputingFindings
     {
         if (CudaDriver.WhyNot() is { } reason)
             return [new Finding(
-                "cards",
-                FindingState.Missing,
-                reason,
+                "cards", FindingState.Missing, reason,
                 "Everything runs on the CPU. For a card: install NVIDIA's driver, then see that nvidia-smi lists it.")];
         return [.. CudaDriver.Cards().Select(card => Finding.Ok(
-            $"cuda:{card.Ordinal}", $"{card.Name}, {Quantity.Bytes(card.MemoryBytes)}, compute capability {card.ComputeCapability}, driver for CUDA {CudaDriver.Version}"))];
+            $"cuda:{card.Ordinal}",
+            $"{card.Name}, {Quantity.Bytes(card.MemoryBytes)}, compute capability {card.ComputeCapability}, driver for CUDA "
+                + $"{CudaDriver.Version}"))];
     }
 
     private static Finding RuntimeCompiler()
@@ -117,7 +112,8 @@ internal static class ComputingFindings
         {
             return new Finding(
                 "NVRTC", FindingState.Missing, fault.Message.Split(": no ")[0] + ".",
-                $"Only a card needs it. It comes with PyTorch for CUDA ({TorchLibrary.Variable}), with -p:Torch=cuda, and with every CUDA toolkit.");
+                $"Only a card needs it. It comes with PyTorch for CUDA ({TorchLibrary.Variable}), with -p:Torch=cuda, and with "
+                    + "every CUDA toolkit.");
         }
     }
 }

@@ -33,10 +33,7 @@ internal static class ServerFindings
         catch (ChildProcessException)
         {
             return new Finding(
-                package,
-                FindingState.Missing,
-                "not installed",
-                $"fedkseed cluster needs it: apt-get install {package}. {NotForRun}");
+                package, FindingState.Missing, "not installed", $"fedkseed cluster needs it: apt-get install {package}. {NotForRun}");
         }
     }
 
@@ -58,9 +55,7 @@ internal static class ServerFindings
             return answer[0] == 1
                 ? Finding.Ok("broker", $"{shown} answers")
                 : new Finding(
-                    "broker",
-                    FindingState.Missing,
-                    $"What listens on {shown} does not speak AMQP 0-9-1.",
+                    "broker", FindingState.Missing, $"What listens on {shown} does not speak AMQP 0-9-1.",
                     "Name the broker with --broker.");
         }
         catch (Exception fault) when (fault is SocketException or IOException or OperationCanceledException
@@ -68,7 +63,8 @@ internal static class ServerFindings
         {
             return new Finding(
                 "broker", FindingState.Missing, $"nobody answers on {shown}",
-                $"Services on many machines need one: --broker names another address, Bus:Broker sets it. fedkseed cluster starts its own. {NotForRun}");
+                "Services on many machines need one: --broker names another address, Bus:Broker sets it. fedkseed cluster starts its "
+                    + $"own. {NotForRun}");
         }
     }
 
@@ -79,8 +75,7 @@ internal static class ServerFindings
         options.ConnectRetry = 1;
         options.ConnectTimeout = options.SyncTimeout = options.AsyncTimeout = (int)patience.TotalMilliseconds;
         var shown = string.Join(
-            ",",
-            options.EndPoints.Select(endpoint => endpoint.ToString()!.Replace("Unspecified/", "", StringComparison.Ordinal)));
+            ",", options.EndPoints.Select(endpoint => endpoint.ToString()!.Replace("Unspecified/", "", StringComparison.Ordinal)));
         try
         {
             await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
@@ -92,7 +87,8 @@ internal static class ServerFindings
             [
                 new Finding(
                     "Redis", FindingState.Missing, $"nobody answers on {shown}",
-                    $"Services on many machines need one: --redis names another, Redis:Connection sets it. fedkseed cluster starts its own. {NotForRun}"),
+                    "Services on many machines need one: --redis names another, Redis:Connection sets it. fedkseed cluster starts its "
+                        + $"own. {NotForRun}"),
             ];
         }
     }
@@ -114,22 +110,18 @@ internal static class ServerFindings
                 var value = answer is { Length: 2 } ? (string?)answer[1] : null;
                 if (value is not null && value != wanted)
                     findings.Add(new Finding(
-                        $"Redis {setting}",
-                        FindingState.Warning,
-                        $"{value}: {risk}",
+                        $"Redis {setting}", FindingState.Warning, $"{value}: {risk}",
                         $"redis-cli CONFIG SET {setting} {wanted}, and in redis.conf."));
             }
             catch (RedisServerException fault)
             {
                 return [new Finding(
-                    "Redis settings",
-                    FindingState.Warning,
-                    $"cannot be read: {fault.Message}",
+                    "Redis settings", FindingState.Warning, $"cannot be read: {fault.Message}",
                     "appendonly yes, appendfsync always, maxmemory-policy noeviction are what the log needs.")];
             }
         }
-        return findings.Count > 0 ?
-            findings :
-            [Finding.Ok("Redis settings", "a write is on disk before it is acknowledged; nothing is evicted")];
+        return findings.Count > 0
+            ? findings
+            : [Finding.Ok("Redis settings", "a write is on disk before it is acknowledged; nothing is evicted")];
     }
 }

@@ -43,7 +43,10 @@ public static class HtmlReport
         var factor = summary.BytesUp + summary.BytesDown > 0 ? 2 * summary.FedAvgBytes / (summary.BytesUp + summary.BytesDown) : 0;
         return Escape(string.Create(
             CultureInfo.InvariantCulture,
-            $"{summary.Reason} after {summary.Rounds} rounds of {data.Clients.Count} clients in {Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}; version {summary.Version} was kept. A client moved {Quantity.Bytes(summary.BytesDown)} down and {Quantity.Bytes(summary.BytesUp)} up in a round, envelopes included; FedAvg would have moved {Quantity.Bytes(summary.FedAvgBytes)} each way, {factor:F0} times as much."));
+            $"{summary.Reason} after {summary.Rounds} rounds of {data.Clients.Count} clients in "
+                + $"{Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}; version {summary.Version} was kept. A client moved "
+                + $"{Quantity.Bytes(summary.BytesDown)} down and {Quantity.Bytes(summary.BytesUp)} up in a round, envelopes included; "
+                + $"FedAvg would have moved {Quantity.Bytes(summary.FedAvgBytes)} each way, {factor:F0} times as much."));
     }
 
     private static string Scores(RunSummary summary) =>
@@ -55,8 +58,8 @@ public static class HtmlReport
         .Select(pair => Row(pair.Second.Question, pair.Second.Wanted, pair.First.Answer, pair.Second.Answer)));
 
     private static string Versions(ReportData data) => string.Concat(data.Versions.Select(version => Row(
-        Number(version.Version), $"{version.Reports} of {version.Participants}", Quantity.Loss(version.TrainingLoss), Quantity.Loss(
-            version.HeldOutLoss),
+        Number(version.Version), $"{version.Reports} of {version.Participants}", Quantity.Loss(version.TrainingLoss),
+        Quantity.Loss(version.HeldOutLoss),
         version.ExactMatch is { } exact ? Quantity.Share(exact) : "–", Quantity.Bytes(version.BytesUp), Quantity.Bytes(version.BytesDown),
         version.Seconds.ToString("F1", CultureInfo.InvariantCulture))));
 

@@ -22,8 +22,8 @@ public enum Participation
 
 /// <summary>One version's measurements, as the charts take them.</summary>
 public sealed record ReportVersion(
-    int Version, int Participants, int Reports, double? TrainingLoss, double? HeldOutLoss, double? ExactMatch, double? RougeL, long BytesUp, long BytesDown,
-    double Seconds);
+    int Version, int Participants, int Reports, double? TrainingLoss, double? HeldOutLoss, double? ExactMatch, double? RougeL, long BytesUp,
+    long BytesDown, double Seconds);
 
 /// <summary>Everything that the report shows: a fold of the log beside what was measured.</summary>
 /// <param name="Participation">By client, in the order of <paramref name="Clients"/>, then by round from 1.</param>
@@ -54,8 +54,8 @@ public sealed record ReportData(
         var seeds = Enumerable.Range(0, state.Importance.Counts.Length);
         return new ReportData(
             state.Settings!, summary, Rows(state, metrics), [.. asked.Keys],
-            [.. asked.Values
-                .Select(rounds => Enumerable.Range(1, state.LastRound).Select(round => (int)rounds.GetValueOrDefault(round)).ToArray())],
+            [.. asked.Values.Select(
+                rounds => Enumerable.Range(1, state.LastRound).Select(round => (int)rounds.GetValueOrDefault(round)).ToArray())],
             [.. seeds.Select(seed => Math.Round(state.Importance.Mean(seed), 5))], state.Importance.Counts.ToArray());
 
         Dictionary<int, Participation> RoundsOf(string client) =>
@@ -70,8 +70,8 @@ public sealed record ReportData(
         [
             start,
             .. metrics.Select(row => new ReportVersion(
-                row.Version, row.Participants, row.Reports, row.TrainingLoss, row.HeldOut?.Loss, row.HeldOut?.ExactMatch, row.HeldOut?.RougeL,
-                row.BytesUp, row.BytesDown, row.Seconds)),
+                row.Version, row.Participants, row.Reports, row.TrainingLoss, row.HeldOut?.Loss, row.HeldOut?.ExactMatch,
+                row.HeldOut?.RougeL, row.BytesUp, row.BytesDown, row.Seconds)),
         ];
     }
 }

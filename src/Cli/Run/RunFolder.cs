@@ -30,7 +30,8 @@ public sealed record RunFolder(string Path)
         var free = new DriveInfo(System.IO.Path.GetFullPath(Path)).AvailableFreeSpace;
         if (free < LeastFreeBytes)
             throw new IOException(
-                $"The disk of '{Path}' is full: {free >> 20} MiB are left, {LeastFreeBytes >> 20} MiB are needed. What was saved is intact.");
+                $"The disk of '{Path}' is full: {free >> 20} MiB are left, {LeastFreeBytes >> 20} MiB are needed. What was saved is "
+                    + "intact.");
     }
 
     private string In(string name) => System.IO.Path.Combine(Path, name);

@@ -54,7 +54,8 @@ public sealed class RunMetrics
     {
         var assignments = AssignmentsOf(progress.Assignment.Round);
         var known = assignments.GetValueOrDefault((progress.Assignment.Client, progress.Assignment.Turn));
-        assignments[(progress.Assignment.Client, progress.Assignment.Turn)] = (progress.Loss ?? known.Loss, progress.AssignmentBytes, known.Up);
+        assignments[(progress.Assignment.Client, progress.Assignment.Turn)] = (progress.Loss ?? known.Loss, progress.AssignmentBytes,
+        known.Up);
         Refresh(progress.Assignment.Round);
     }
 

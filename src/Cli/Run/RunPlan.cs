@@ -143,13 +143,12 @@ public sealed record RunPlan
         var hasConversations = false;
         foreach (var file in clients.Values.Append(HeldOut))
             faults.AddRange(UsageException.FaultsOf(
-                "--data",
-                file,
-                path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
+                "--data", file, path => hasConversations |= DataFile.Read(path, Format).Format == DataFormat.Messages));
         if (hasConversations && ChatForm is null && File.Exists(Path.Combine(Model, "tokenizer.json")))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
                 ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
-                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files name no known form.")));
+                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files "
+                    + "name no known form.")));
         return faults;
 
         void Require(bool condition, string otherwise)

@@ -32,21 +32,19 @@ internal static class BenchVerb
                 result.AddError($"The device must be cpu, cuda or cuda:N, not '{text}'.");
         });
         var shape = CommonOptions.Word<int>(
-            "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at) ?
-                at :
-                null);
+            "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at)
+                ? at
+                : null);
         var seeds = CommonOptions.Number("--seeds", $"Directions in the pool, K. [default: {DefaultSeeds}]", 1, 65_536);
         var tokens = CommonOptions.Number("--tokens", $"In the batch of forward pass and step. [default: {DefaultTokens}]", 1, 2048);
         var dataType = CommonOptions.DataType();
         var threads = CommonOptions.Number("--threads", "Threads to use. [default: one a core]", 1, 256);
         var seconds = CommonOptions.Number(
-            "--seconds",
-            "Time for each measurement, about; a step gets twice that. [default: 1]",
-            0.01,
-            600.0);
+            "--seconds", "Time for each measurement, about; a step gets twice that. [default: 1]", 0.01, 600.0);
         var whole = new Option<bool>("--whole")
         {
-            Description = "Rebuild a whole checkpoint of the shape, from file to file, instead of measuring slices. Takes as much room on the disk of temporary files.",
+            Description = "Rebuild a whole checkpoint of the shape, from file to file, instead of measuring slices. Takes as much room on "
+                + "the disk of temporary files.",
         };
         var json = CommonOptions.Json();
         var verb = new Command("bench", "Measure a model's shape on this machine: rebuild, perturb, update, forward pass, step.")

@@ -12,7 +12,8 @@ namespace FedKSeed.Cli.Verbs;
 /// <param name="Federation">As RoundService tells it; null when it does not answer.</param>
 /// <param name="Services">Each process, and whether it says that it is ready.</param>
 internal sealed record ClusterStatus(
-    FederationStatus? Federation, IReadOnlyList<ServiceStatus> Services, IReadOnlyList<QueueStatus> Queues, IReadOnlyList<QueueStatus> ErrorQueues);
+    FederationStatus? Federation, IReadOnlyList<ServiceStatus> Services, IReadOnlyList<QueueStatus> Queues,
+    IReadOnlyList<QueueStatus> ErrorQueues);
 
 /// <param name="State">Healthy, Degraded or Unhealthy as the process says, or "no answer".</param>
 internal sealed record ServiceStatus(string Name, int Id, string State);
@@ -42,9 +43,9 @@ internal static class ClusterStatusVerb
             var status = await OfAsync(ClusterFile.Read(new RunFolder(parsed.GetRequiredValue(folder).FullName).Cluster), cancel);
             parsed.InvocationConfiguration.Output.WriteLine(
                 parsed.GetValue(json) ? JsonSerializer.Serialize(status, CommonOptions.JsonFormat) : Describe(status));
-            return status.Federation is null || status.Services.Any(service => service.State != "Healthy") ?
-                ExitCode.Failed :
-                ExitCode.Done;
+            return status.Federation is null || status.Services.Any(service => service.State != "Healthy")
+                ? ExitCode.Failed
+                : ExitCode.Done;
         });
         return verb;
     }
@@ -93,9 +94,9 @@ internal static class ClusterStatusVerb
     {
         var federation = status.Federation is { } known
             ? $"Federation {known.Name}: version {known.Version} of {known.Rounds}, "
-                + (known.Closed is { } closed ?
-                    $"closed: {closed}" :
-                    known.OpenRound is { } round ? $"round {round} is open" : "no round is open")
+                + (known.Closed is { } closed
+                    ? $"closed: {closed}"
+                    : known.OpenRound is { } round ? $"round {round} is open" : "no round is open")
                 + $", {known.Alive.Count} clients alive, {known.LogEntries} log entries."
             : "RoundService does not answer.";
         var width = status.Queues.Concat(status.ErrorQueues).Select(queue => queue.Name.Length).Append(5).Max();

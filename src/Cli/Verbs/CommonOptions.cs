@@ -50,9 +50,8 @@ internal static class CommonOptions
     {
         var types = Enum.GetValues<ComputeType>().ToDictionary(type => type.Name());
         return Word<ComputeType>(
-            "--dtype", types.Keys, "What the model is kept and computed with in. [default: float32]", name => types.TryGetValue(
-                name,
-                out var type) ? type : null);
+            "--dtype", types.Keys, "What the model is kept and computed with in. [default: float32]",
+            name => types.TryGetValue(name, out var type) ? type : null);
     }
 
     public static Option<DeviceSetting?> Device() => new("--device")
@@ -66,10 +65,7 @@ internal static class CommonOptions
 
     /// <summary>One of a few words; another one is an error that names them.</summary>
     public static Option<T?> Word<T>(
-        string name,
-        IReadOnlyCollection<string> words,
-        string description,
-        Func<string, T?> parse) where T : struct =>
+        string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse) where T : struct =>
         new(name)
         {
             HelpName = string.Join('|', words),
@@ -89,8 +85,8 @@ internal static class CommonOptions
                 ? value
                 : WithError<T?>(
                     argument,
-                    $"{name} must be {(typeof(T) == typeof(double) ? "a number" : "a whole number")} between {Text(least)} and {Text(most)}, "
-                        + $"not '{argument.Tokens[0].Value}'."),
+                    $"{name} must be {(typeof(T) == typeof(double) ? "a number" : "a whole number")} between {Text(least)} "
+                        + $"and {Text(most)}, not '{argument.Tokens[0].Value}'."),
         };
 
     private static string Text<T>(T value) where T : INumber<T> => value.ToString(null, CultureInfo.InvariantCulture);

@@ -49,8 +49,7 @@ internal static class DoctorVerb
                 parsed.GetValue(broker) ?? new Uri(Environment.GetEnvironmentVariable("Bus__Broker") ?? DefaultBroker),
                 parsed.GetValue(redis) ?? Environment.GetEnvironmentVariable("Redis__Connection") ?? DefaultRedis, cancel);
             Finding[] findings = [.. ComputingFindings.All(
-                parsed.GetValue(output) ?? DefaultRuns,
-                parsed.GetValue(torch)), .. await servers];
+                parsed.GetValue(output) ?? DefaultRuns, parsed.GetValue(torch)), .. await servers];
             parsed.InvocationConfiguration.Output.WriteLine(
                 parsed.GetValue(json) ? JsonSerializer.Serialize(findings, CommonOptions.JsonFormat) : Describe(findings));
             return findings.Any(finding => finding.IsNeeded && finding.State == FindingState.Missing) ? ExitCode.Failed : ExitCode.Done;
@@ -67,8 +66,8 @@ internal static class DoctorVerb
             var line = $"{Word(finding.State),-8}{finding.Name.PadRight(width)}  {finding.Found}";
             return finding.Mend is { } mend ? new[] { line, $"{new string(' ', 8 + width)}  {mend}" } : [line];
         });
-        var lacks = findings.Where(finding => finding.IsNeeded && finding.State == FindingState.Missing).Select(finding => finding.Name)
-            .ToArray();
+        var lacks = findings.Where(finding => finding.IsNeeded && finding.State == FindingState.Missing)
+            .Select(finding => finding.Name).ToArray();
         return string.Join(Environment.NewLine, lines.Append("").Append(
             lacks.Length == 0 ? "Everything that fedkseed run needs is here." : $"fedkseed run needs: {string.Join(", ", lacks)}."));
     }

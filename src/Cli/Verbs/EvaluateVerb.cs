@@ -32,10 +32,7 @@ internal static class EvaluateVerb
         var chatForm = CommonOptions.ChatForm("the model's own");
         var limit = CommonOptions.Number("--limit", "Examples to score, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
         var maxTokens = CommonOptions.Number(
-            "--max-tokens",
-            $"Longer examples are cut off here. [default: {DefaultMaxTokens}]",
-            8,
-            1_000_000);
+            "--max-tokens", $"Longer examples are cut off here. [default: {DefaultMaxTokens}]", 8, 1_000_000);
         var maxNewTokens = CommonOptions.Number("--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 100_000);
         var threads = CommonOptions.Number("--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
         var dataType = CommonOptions.DataType();
@@ -65,8 +62,8 @@ internal static class EvaluateVerb
     }
 
     private sealed record Request(
-        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens, int MaxNewTokens,
-        ComputeType DataType, DeviceSetting Device, int Threads);
+        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, ChatForm? ChatForm, int Limit, int MaxTokens,
+        int MaxNewTokens, ComputeType DataType, DeviceSetting Device, int Threads);
 
     /// <param name="Loss">Nats a token; null when not finite.</param>
     /// <param name="Truncated">Examples that were cut for the loss.</param>
@@ -98,10 +95,8 @@ internal static class EvaluateVerb
         var evaluator = new Evaluator(model, encoder, examples, request.MaxNewTokens);
         var started = time.GetTimestamp();
         var evaluation = screen.During(
-            $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})", progress => evaluator.Evaluate(
-                weights,
-                progress,
-                cancel));
+            $"Scoring {examples.Count} examples ({DataFormats.Name(data.Format)})",
+            progress => evaluator.Evaluate(weights, progress, cancel));
         return new Scores(
             request.Model.FullName, DataFormats.Name(data.Format), examples.Count, Finite(evaluation.Loss), Finite(evaluation.Perplexity),
             evaluation.ExactMatch, evaluation.RougeL, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped, evaluator.Unasked,

@@ -66,9 +66,9 @@ internal abstract class FederationVerb(string name, string description)
 
     /// <summary>The value of an option that was given and is a whole number.</summary>
     protected static int? WholeNumber(ParseResult parsed, Option option) =>
-        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value) ?
-            value :
-            null;
+        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : null;
 
     private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 

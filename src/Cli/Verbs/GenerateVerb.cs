@@ -40,37 +40,23 @@ internal sealed class GenerateVerb
     };
     private readonly Option<DataFormat?> _format = CommonOptions.Format();
     private readonly Option<int?> _limit = CommonOptions.Number(
-        "--limit",
-        "Examples of the file, evenly spaced; 0 for all. [default: 0]",
-        0,
-        int.MaxValue);
+        "--limit", "Examples of the file, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
     private readonly Option<FileInfo?> _template = CommonOptions.Template("--template", "--prompt");
     private readonly Option<ChatForm?> _chatForm = CommonOptions.ChatForm(
         "instructions go into the template; conversations into the model's own form");
     private readonly Option<int?> _maxNewTokens = CommonOptions.Number(
-        "--max-new-tokens",
-        $"Longest answer. [default: {DefaultMaxNewTokens}]",
-        1,
-        1_000_000);
+        "--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 1_000_000);
     private readonly Option<double?> _temperature = CommonOptions.Number(
         "--temperature",
-        "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or --top-k]",
+        "Draw tokens instead of taking the likeliest: below 1 more, above 1 less like it; 0 does not draw. [default: 0; 1 with --top-p or "
+            + "--top-k]",
         0.0, 100.0);
     private readonly Option<double?> _topP = CommonOptions.Number(
-        "--top-p",
-        "Draw from the likeliest tokens that make up this share. [default: 1]",
-        1e-6,
-        1.0);
+        "--top-p", "Draw from the likeliest tokens that make up this share. [default: 1]", 1e-6, 1.0);
     private readonly Option<int?> _topK = CommonOptions.Number(
-        "--top-k",
-        "Draw from as many of the likeliest tokens; 0 for all. [default: 0]",
-        0,
-        int.MaxValue);
+        "--top-k", "Draw from as many of the likeliest tokens; 0 for all. [default: 0]", 0, int.MaxValue);
     private readonly Option<ulong?> _seed = CommonOptions.Number(
-        "--seed",
-        "The same seed draws the same tokens. [default: 0]",
-        0UL,
-        ulong.MaxValue);
+        "--seed", "The same seed draws the same tokens. [default: 0]", 0UL, ulong.MaxValue);
     private readonly Option<bool> _raw = new("--raw")
     {
         Description = "Lines of standard input are texts to go on with, not instructions."
@@ -78,18 +64,14 @@ internal sealed class GenerateVerb
     private readonly Option<ComputeType?> _dataType = CommonOptions.DataType();
     private readonly Option<DeviceSetting?> _device = CommonOptions.Device();
     private readonly Option<int?> _threads = CommonOptions.Number(
-        "--threads",
-        "Threads of a tensor operation. [default: one a core]",
-        1,
-        256);
+        "--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
 
     public static Command Create(TextReader input) => new GenerateVerb().Verb(input);
 
     private Command Verb(TextReader input)
     {
         var verb = new Command(
-            "generate",
-            "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
+            "generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
             _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm,
             _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _device, _threads,
@@ -195,11 +177,7 @@ internal sealed class GenerateVerb
     }
 
     private sealed class Writer(
-        CausalLanguageModel model,
-        ModelWeights weights,
-        ExampleEncoder encoder,
-        GenerationSettings settings,
-        TextWriter output)
+        CausalLanguageModel model, ModelWeights weights, ExampleEncoder encoder, GenerationSettings settings, TextWriter output)
     {
         /// <summary>Writes an answer as it comes, and ends its line however it ends.</summary>
         /// <param name="number">Of the text, for what is drawn.</param>
@@ -227,13 +205,8 @@ internal sealed class GenerateVerb
                 var answers = model.Generate(weights, prompts, SettingsFor(prompts, first), written: null, cancel);
                 foreach (var (example, answer) in batch.Zip(answers))
                     output.WriteLine(JsonSerializer.Serialize(
-                        new
-                        {
-                            question = example.Question,
-                            answer = encoder.Tokenizer.Decode(answer),
-                            wanted = example
-                            .Output
-                        }, CommonOptions.JsonFormat));
+                        new { question = example.Question, answer = encoder.Tokenizer.Decode(answer), wanted = example.Output },
+                        CommonOptions.JsonFormat));
                 output.Flush();
             }
         }
@@ -244,7 +217,8 @@ internal sealed class GenerateVerb
             var room = model.MaxLength - longest;
             return room < 1
                 ? throw new FailureException(string.Create(
-                    CultureInfo.InvariantCulture, $"a prompt of {longest} tokens leaves no room for an answer: the model takes {model.MaxLength} in all."))
+                    CultureInfo.InvariantCulture,
+                    $"a prompt of {longest} tokens leaves no room for an answer: the model takes {model.MaxLength} in all."))
                 : settings with
                 {
                     MaxNewTokens = Math.Min(settings.MaxNewTokens, room),

@@ -45,7 +45,9 @@ internal static class PartitionVerb
         var by = CommonOptions.Word<PartitionBy>(
             "--by", Ways.Keys, "Who gets what. [default: dirichlet]", word => Ways.TryGetValue(word, out var way) ? way : null);
         var alpha = CommonOptions.Number(
-            "--alpha", $"Concentration of the Dirichlet distribution: small for clients that differ. [default: {DefaultAlpha.ToString(CultureInfo.InvariantCulture)}]", 1e-4, 1e6);
+            "--alpha",
+            "Concentration of the Dirichlet distribution: small for clients that differ. [default: "
+                + $"{DefaultAlpha.ToString(CultureInfo.InvariantCulture)}]", 1e-4, 1e6);
         var field = new Option<string?>("--field")
         {
             Description = "Field whose values are spread unevenly. [default: category or task_name]",
@@ -60,17 +62,7 @@ internal static class PartitionVerb
         };
         var json = CommonOptions.Json();
         var verb = new Command("partition", "Share a data set out to clients.") {
-            data,
-            clients,
-            target,
-            by,
-            alpha,
-            field,
-            heldOut,
-            seed,
-            format,
-            force,
-            json };
+            data, clients, target, by, alpha, field, heldOut, seed, format, force, json };
         verb.SetAction((parsed, cancel) =>
         {
             var request = new Request(
@@ -80,8 +72,8 @@ internal static class PartitionVerb
             var isJson = parsed.GetValue(json);
             var (parts, kinds) = Execute(request, parsed.InvocationConfiguration.Error, cancel);
             if (isJson)
-                parsed.InvocationConfiguration.Output
-                    .WriteLine(JsonSerializer.Serialize(new { folder = request.Target, parts }, CommonOptions.JsonFormat));
+                parsed.InvocationConfiguration.Output.WriteLine(
+                    JsonSerializer.Serialize(new { folder = request.Target, parts }, CommonOptions.JsonFormat));
             else
                 Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose)).Show(Table(parts, kinds));
             return Task.FromResult(ExitCode.Done);
@@ -90,7 +82,8 @@ internal static class PartitionVerb
     }
 
     private sealed record Request(
-        string[] Data, int? Clients, string Target, PartitionBy By, double? Alpha, string? Field, double HeldOut, ulong Seed, DataFormat? Format, bool Force);
+        string[] Data, int? Clients, string Target, PartitionBy By, double? Alpha, string? Field, double HeldOut, ulong Seed,
+        DataFormat? Format, bool Force);
 
     /// <summary>A record and what counts as its kind: the value of the field, or its file.</summary>
     private sealed record Item(JsonElement Json, string Kind);
@@ -101,9 +94,7 @@ internal static class PartitionVerb
     private sealed record Part(string Name, string? File, int Examples, IReadOnlyDictionary<string, int> Kinds);
 
     private static (IReadOnlyList<Part> Parts, IReadOnlyList<string> Kinds) Execute(
-        Request request,
-        TextWriter errors,
-        CancellationToken cancel)
+        Request request, TextWriter errors, CancellationToken cancel)
     {
         var faults = Faults(request).ToList();
         var files = Files(request.Data);
@@ -122,11 +113,7 @@ internal static class PartitionVerb
             throw new UsageException(faults);
 
         var partition = new Partition(
-            request.By,
-            request.Clients ?? kinds.Length,
-            request.Alpha ?? DefaultAlpha,
-            request.HeldOut,
-            request.Seed);
+            request.By, request.Clients ?? kinds.Length, request.Alpha ?? DefaultAlpha, request.HeldOut, request.Seed);
         var owners = partition.Owners([.. items.Select(item => item.Kind)]);
         var parts = Write(request.Target, items, owners, partition, cancel);
         if (parts.Where(part => part.File is null).Select(part => part.Name).ToArray() is { Length: > 0 } empty)
@@ -146,8 +133,8 @@ internal static class PartitionVerb
             yield return "--field goes with --by dirichlet.";
         foreach (var path in request.Data.Where(path => !File.Exists(path) && !Directory.Exists(path)))
             yield return $"--data: there is no file or folder '{Path.GetFullPath(path)}'.";
-        if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == Path.TrimEndingDirectorySeparator(request.Target))
-            .ToArray() is { Length: > 0 } own)
+        var target = Path.TrimEndingDirectorySeparator(request.Target);
+        if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == target).ToArray() is { Length: > 0 } own)
             yield return $"--to: '{request.Target}' holds the data itself: {string.Join(", ", own.Select(Path.GetFileName))}.";
         else if (!request.Force && Directory.Exists(request.Target) && Directory.EnumerateFileSystemEntries(request.Target).Any())
             yield return $"--to: '{request.Target}' is not empty; --force replaces the client and held-out files in it.";
@@ -207,13 +194,10 @@ internal static class PartitionVerb
         var file = items.Length == 0 ? null : name + ".jsonl";
         if (file is not null)
             File.WriteAllText(
-                Path.Combine(folder, file), string.Concat(
-                    items.Select(item => JsonSerializer.Serialize(item.Json, CommonOptions.JsonFormat) + "\n")));
+                Path.Combine(folder, file),
+                string.Concat(items.Select(item => JsonSerializer.Serialize(item.Json, CommonOptions.JsonFormat) + "\n")));
         return new Part(
-            name,
-            file,
-            items.Length,
-            items.CountBy(item => item.Kind).OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary());
+            name, file, items.Length, items.CountBy(item => item.Kind).OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary());
     }
 
     private static Table Table(IReadOnlyList<Part> parts, IReadOnlyList<string> kinds)

@@ -22,41 +22,29 @@ internal sealed class RunOptions
     {
         var settings = Defaults.Federation;
         Text(
-            "--model",
-            "DIR",
-            $"Base model, a Hugging Face folder. [default: {Defaults.Model}]",
+            "--model", "DIR", $"Base model, a Hugging Face folder. [default: {Defaults.Model}]",
             (plan, value) => plan with { Model = value });
         Text(
-            "--data",
-            "DIR",
+            "--data", "DIR",
             $"Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: {Defaults.Data}]",
             (plan, value) => plan with { Data = value });
         Text(
-            "--prompt",
-            "FILE",
-            $"Prompt template. [default: {Defaults.Prompt ?? "Alpaca's"}]",
+            "--prompt", "FILE", $"Prompt template. [default: {Defaults.Prompt ?? "Alpaca's"}]",
             (plan, value) => plan with { Prompt = value });
         Word(
-            "--dtype", [.. Enum.GetValues<ComputeType>()
-                .Select(type => type.Name())], "What the model is kept and computed with in. [default: float32]",
+            "--dtype", [.. Enum.GetValues<ComputeType>().Select(type => type.Name())],
+            "What the model is kept and computed with in. [default: float32]",
             name => Enum.GetValues<ComputeType>().Cast<ComputeType?>().FirstOrDefault(type => type!.Value.Name() == name),
             (plan, value) => plan with { ComputeType = value });
         Word(
-            "--format",
-            DataFormats.All,
-            "Form of the data. [default: told from each file]",
-            DataFormats.Parse,
+            "--format", DataFormats.All, "Form of the data. [default: told from each file]", DataFormats.Parse,
             (plan, value) => plan with { Format = value });
         Word(
-            "--chat-form",
-            ChatForms.All,
-            "How conversations are written. [default: the model's own]",
-            ChatForms.Parse,
+            "--chat-form", ChatForms.All, "How conversations are written. [default: the model's own]", ChatForms.Parse,
             (plan, value) => plan with { ChatForm = value });
         Setting<int>("--rounds", $"Rounds. [default: {settings.Rounds}]", (set, value) => set with { Rounds = value });
         Setting<int>(
-            "--steps",
-            $"Zeroth-order steps of a client in a round. [default: {settings.StepsPerRound}]",
+            "--steps", $"Zeroth-order steps of a client in a round. [default: {settings.StepsPerRound}]",
             (set, value) => set with { StepsPerRound = value });
         Setting<int>("--batch", $"Examples of a step. [default: {settings.BatchSize}]", (set, value) => set with { BatchSize = value });
         Setting<int>(
@@ -64,20 +52,16 @@ internal sealed class RunOptions
             $"K, directions in the pool. [default: {settings.Directions.SeedCount}]",
             (set, value) => set with { Directions = set.Directions with { SeedCount = value } });
         Setting<float>(
-            "--epsilon",
-            $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]",
+            "--epsilon", $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]",
             (set, value) => set with { Epsilon = value });
         Setting<double>(
-            "--learning-rate",
-            $"Learning rate. [default: {Number(settings.LearningRate)}]",
+            "--learning-rate", $"Learning rate. [default: {Number(settings.LearningRate)}]",
             (set, value) => set with { LearningRate = value });
         Choice<LearningRateSchedule>(
-            "--schedule",
-            $"How the learning rate falls. [default: {Word(settings.Schedule)}]",
+            "--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule)}]",
             (set, value) => set with { Schedule = value });
         Choice<SeedSampling>(
-            "--sampling",
-            $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]",
+            "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]",
             (set, value) => set with { Sampling = value });
         Text(
             "--scheme",
@@ -92,57 +76,42 @@ internal sealed class RunOptions
             $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
             (set, value) => set with { Directions = set.Directions with { PoolKey = value } });
         Setting<int>(
-            "--participants",
-            $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]",
+            "--participants", $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]",
             (set, value) => set with { ParticipantsPerRound = value });
         Setting<double>(
-            "--participation",
-            $"Share of the free clients asked for in a round. [default: {Number(settings.Participation)}]",
+            "--participation", $"Share of the free clients asked for in a round. [default: {Number(settings.Participation)}]",
             (set, value) => set with { Participation = value });
         Setting<double>(
             "--over-selection",
             $"So many times those asked for are invited; the quorum is of those asked for. [default: {Number(settings.OverSelection)}]",
             (set, value) => set with { OverSelection = value });
         Setting<int>(
-            "--minimum-reports",
-            $"With fewer at its deadline a round waits for a second one. [default: {settings.MinimumReports}]",
+            "--minimum-reports", $"With fewer at its deadline a round waits for a second one. [default: {settings.MinimumReports}]",
             (set, value) => set with { MinimumReports = value });
         Setting<int>(
             "--commit-every",
             $"Continuous mode: commit after so many reports of any round; 0 for rounds with a quorum. [default: {settings.CommitEvery}]",
             (set, value) => set with { CommitEvery = value });
         Parsed<TimeSpan>(
-            "--time-limit",
-            "HH:MM:SS",
-            "a time",
-            "End at the first commit after so long; 0 for no limit. [default: 0]",
+            "--time-limit", "HH:MM:SS", "a time", "End at the first commit after so long; 0 for no limit. [default: 0]",
             (plan, value) => plan with { Federation = plan.Federation with { TimeLimit = value } });
         Setting<double>(
-            "--target-loss",
-            "End when the held-out loss is at most this; 0 for no target. [default: 0]",
+            "--target-loss", "End when the held-out loss is at most this; 0 for no target. [default: 0]",
             (set, value) => set with { TargetLoss = value });
         Setting<double>(
-            "--quorum",
-            $"Share of a round's clients whose reports close it. [default: {Number(settings.Quorum)}]",
+            "--quorum", $"Share of a round's clients whose reports close it. [default: {Number(settings.Quorum)}]",
             (set, value) => set with { Quorum = value });
         Parsed<TimeSpan>(
-            "--deadline",
-            "HH:MM:SS",
-            "a time",
-            $"Time after which a round closes anyhow. [default: {settings.RoundDeadline}]",
+            "--deadline", "HH:MM:SS", "a time", $"Time after which a round closes anyhow. [default: {settings.RoundDeadline}]",
             (plan, value) => plan with { Federation = plan.Federation with { RoundDeadline = value } });
         Setting<int>(
-            "--staleness",
-            $"Commits that a report may be late. [default: {settings.StalenessBound}]",
+            "--staleness", $"Commits that a report may be late. [default: {settings.StalenessBound}]",
             (set, value) => set with { StalenessBound = value });
         Setting<int>(
-            "--evaluate-every",
-            $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]",
+            "--evaluate-every", $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]",
             (set, value) => set with { EvaluateEvery = value });
         Parsed<int>(
-            "--evaluation-limit",
-            "N",
-            "a whole number",
+            "--evaluation-limit", "N", "a whole number",
             $"Held-out examples for the curve; 0 for all. [default: {Defaults.EvaluationLimit}]",
             (plan, value) => plan with { EvaluationLimit = value });
         var synchronous = Add(
@@ -150,21 +119,14 @@ internal sealed class RunOptions
         _changes.Add(
             (parsed, plan) => parsed.GetValue(synchronous) ? plan with { Federation = plan.Federation with { Synchronous = true } } : plan);
         Text(
-            "--name",
-            "NAME",
-            $"Name of the federation, in its queues and keys. [default: {settings.Name}]",
+            "--name", "NAME", $"Name of the federation, in its queues and keys. [default: {settings.Name}]",
             (plan, value) => plan with { Federation = plan.Federation with { Name = value } });
         Text(
-            "--device",
-            "auto|cpu|cuda:N",
-            $"Where the model computes. [default: {Defaults.Device}]",
+            "--device", "auto|cpu|cuda:N", $"Where the model computes. [default: {Defaults.Device}]",
             (plan, value) => plan with { Device = value });
         Text("--redis", "CONNECTION", "A Redis to use instead of the embedded store.", (plan, value) => plan with { Redis = value });
         Threads = Parsed<int>(
-            "--threads",
-            "N",
-            "a whole number",
-            "Assignments worked off at once. [default: one a core]",
+            "--threads", "N", "a whole number", "Assignments worked off at once. [default: one a core]",
             (plan, value) => plan with { Threads = value });
         Threads.Aliases.Add("--parallelism");
     }
@@ -192,19 +154,13 @@ internal sealed class RunOptions
     }
 
     private void Setting<T>(
-        string name,
-        string description,
-        Func<FederationSettings, T, FederationSettings> change) where T : struct, INumber<T> =>
+        string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : struct, INumber<T> =>
         Parsed<T>(
             name, "N", typeof(T) == typeof(float) || typeof(T) == typeof(double) ? "a number" : "a whole number", description,
             (plan, value) => plan with { Federation = change(plan.Federation, value) });
 
     private void Word<T>(
-        string name,
-        IReadOnlyCollection<string> words,
-        string description,
-        Func<string, T?> parse,
-        Func<RunPlan, T, RunPlan> change)
+        string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change)
         where T : struct, Enum =>
         Option(name, string.Join('|', words), string.Join(" or ", words), description, parse, change);
 
@@ -224,7 +180,8 @@ internal sealed class RunOptions
     /// A wrong value is an error that names the option and what it takes; the plan then keeps its default, so that all else is checked too.
     /// </summary>
     private Option<T?> Option<T>(
-        string name, string help, string kind, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change) where T : struct
+        string name, string help, string kind, string description, Func<string, T?> parse,
+        Func<RunPlan, T, RunPlan> change) where T : struct
     {
         var option = Add(new Option<T?>(name)
         {
@@ -239,9 +196,9 @@ internal sealed class RunOptions
             },
         });
         _changes.Add((parsed, plan) =>
-            parsed.GetResult(option) is { Tokens.Count: 1 } result && parse(result.Tokens[0].Value) is { } value ?
-                change(plan, value) :
-                plan);
+            parsed.GetResult(option) is { Tokens.Count: 1 } result && parse(result.Tokens[0].Value) is { } value
+                ? change(plan, value)
+                : plan);
         return option;
     }
 

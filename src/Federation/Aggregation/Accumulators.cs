@@ -4,12 +4,14 @@ using System.Security.Cryptography;
 namespace FedKSeed.Federation.Aggregation;
 
 /// <summary>A report as a commit sees it: what it weighs and what it adds to which seeds.</summary>
-/// <param name="Weight">W of the specification's section 5.</param>
+/// <param name="Weight">W of SPEC 5.</param>
 /// <param name="Seeds">Seed index of each step that gave a scalar.</param>
 /// <param name="Contributions">η·g of each such step, in units of 2⁻⁴⁰.</param>
 public readonly record struct WeightedReport(long Weight, ReadOnlyMemory<ushort> Seeds, ReadOnlyMemory<long> Contributions);
 
-/// <summary>K integers that are the trained model: the sum of learning rate × scalar along each direction, in units of 2⁻⁴⁰.</summary>
+/// <summary>
+/// K integers that are the trained model (SPEC 5): the sum of learning rate × scalar along each direction, in units of 2⁻⁴⁰.
+/// </summary>
 public static class Accumulators
 {
     /// <summary>What one step adds: round-half-even(η · g · 2⁴⁰).</summary>

@@ -17,7 +17,7 @@ public readonly record struct LogHead(long Length, string Hash)
 }
 
 /// <summary>
-/// The log as text: one JSON object a line,
+/// The log as text (SPEC 12): one JSON object a line,
 /// <c>{"sequence":0,"time":"…","event":{"kind":"…",…},"hash":"…"}</c>. The hash is SHA-256 over the previous entry's hash (64 hexadecimal
 /// digits; zeros before the first) followed by the bytes of this line up to <c>,"hash"</c>: what was written is what is hashed, so
 /// no second canonical form has to be agreed on.
@@ -27,7 +27,9 @@ public static class EventLog
     private const string HashField = ",\"hash\":\"";
     private static readonly int TailLength = HashField.Length + 64 + "\"}".Length;
 
-    /// <summary>How entries are written, and what is refused: unknown or repeated members, names in another case, numbers for words.</summary>
+    /// <summary>
+    /// How entries are written, and what is refused: unknown or repeated members, names in another case, numbers for words.
+    /// </summary>
     public static JsonSerializerOptions Json { get; } = new(JsonSerializerDefaults.Web)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

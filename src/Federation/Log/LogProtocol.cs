@@ -34,7 +34,8 @@ public static class LogProtocol
             return isKnown
                 ? content
                 : throw new InvalidEntryException(
-                    0, $"it is written in format {number.ToJsonString()}, this version reads {First} to {Current}: a newer fedkseed reads it");
+                    0,
+                    $"it is written in format {number.ToJsonString()}, this version reads {First} to {Current}: a newer fedkseed reads it");
         }
         UpgradeSettings(settings);
         opened["protocol"] = First;

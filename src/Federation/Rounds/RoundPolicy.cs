@@ -140,7 +140,7 @@ public static class RoundPolicy
         return settings.TimeLimit > TimeSpan.Zero && now >= book.OpenedAt + settings.TimeLimit ? FederationEnd.TimeIsUp : null;
     }
 
-    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round.</summary>
+    /// <summary>Those of the free clients that take part: a draw that follows from pool key and round (SPEC 11).</summary>
     private static string[] Invite(FederationSettings settings, int round, string[] free)
     {
         var wanted = settings.ParticipantsPerRound > 0

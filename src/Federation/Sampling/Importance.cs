@@ -1,7 +1,7 @@
 namespace FedKSeed.Federation.Sampling;
 
 /// <summary>
-/// How large the projected gradients along each direction have been (FedKSeed-Pro): counts and sums kept as integers, so that
+/// How large the projected gradients along each direction have been (FedKSeed-Pro; SPEC 7): counts and sums kept as integers, so that
 /// everybody who folds the log has the same ones.
 /// </summary>
 /// <param name="Counts">Accepted scalars per seed.</param>

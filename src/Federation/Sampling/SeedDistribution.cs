@@ -7,7 +7,7 @@ using System.Text;
 namespace FedKSeed.Federation.Sampling;
 
 /// <summary>
-/// From which an assignment's seeds are drawn, with replacement. A draw is a function of (pool key, round, client, weights) and
+/// From which an assignment's seeds are drawn, with replacement (SPEC 7). A draw is a function of (pool key, round, client, weights) and
 /// nothing else, in integers: anyone with the log can check that an assignment was drawn as promised.
 /// </summary>
 public sealed class SeedDistribution

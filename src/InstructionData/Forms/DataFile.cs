@@ -55,9 +55,9 @@ public sealed record DataFile(DataFormat Format, IReadOnlyList<DataRecord> Recor
         }
         if (faults.Count > 0)
             throw new InvalidDataException(string.Join(Environment.NewLine, faults));
-        return records.Count > 0 ?
-            new DataFile(form!.Value, records) :
-            throw new InvalidDataException($"{path}: there is no example in it.");
+        return records.Count > 0
+            ? new DataFile(form!.Value, records)
+            : throw new InvalidDataException($"{path}: there is no example in it.");
     }
 
     private static string FieldsOf(JsonElement json) =>

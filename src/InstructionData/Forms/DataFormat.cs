@@ -48,7 +48,8 @@ public static class DataFormats
         JsonElement[] objects = [.. records.Where(record => record.ValueKind == JsonValueKind.Object)];
         (Form Form, int Count) best = Forms
             .Select(
-                form => (form, objects.Count(record => form.Fields.Any(fields => fields.All(field => record.TryGetProperty(field, out _))))))
+                form => (form, objects.Count(
+                    record => form.Fields.Any(fields => fields.All(field => record.TryGetProperty(field, out _))))))
             .MaxBy(pair => pair.Item2);
         return best.Count > 0 ? best.Form.Format : null;
     }
@@ -56,8 +57,7 @@ public static class DataFormats
     /// <summary>For a message: every form with the fields it needs.</summary>
     internal static string Describe() =>
         string.Join(
-            "; ",
-            Forms.Select(form => $"{form.Name} ({string.Join(" or ", form.Fields.Select(fields => string.Join(", ", fields)))})"));
+            "; ", Forms.Select(form => $"{form.Name} ({string.Join(" or ", form.Fields.Select(fields => string.Join(", ", fields)))})"));
 
     private sealed record Form(string Name, DataFormat Format, string[][] Fields);
 }

@@ -22,7 +22,8 @@ internal static class ParquetSource
             return ParquetSerializer.DeserializeUntypedAsync(file).GetAwaiter().GetResult();
         }
         // A damaged file shows in as many ways as there are bytes in it.
-        catch (Exception e) when (e is not (OutOfMemoryException or FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException))
+        catch (Exception e) when (e is not (OutOfMemoryException or FileNotFoundException
+            or DirectoryNotFoundException or UnauthorizedAccessException))
         {
             throw new InvalidDataException($"{path}: not a readable Parquet file: {e.Message}", e);
         }

@@ -23,9 +23,7 @@ internal static class RecordParser
         {
             DataFormat.Alpaca => new InstructionExample(Text(record, "instruction"), OptionalText(record, "input"), Text(record, "output")),
             DataFormat.Dolly => new InstructionExample(
-                Text(record, "instruction"),
-                OptionalText(record, "context"),
-                Text(record, "response")),
+                Text(record, "instruction"), OptionalText(record, "context"), Text(record, "response")),
             DataFormat.Completion => new CompletionExample(Text(record, "prompt"), Text(record, "completion")),
             DataFormat.Messages => ChatExample.Of(Messages(record)),
             DataFormat.NaturalInstructions => Instance(record),

@@ -120,7 +120,8 @@ internal sealed partial class Gpt2 : Decoder
             attended = attended.index_select(1, input.Positions); // [S, M, H]
         }
         x = Project(weights, attended, layer.Output).add_(x); // [S, N, H]
-        var inner = Project(weights, LayerNorm(weights, x, layer.PostNorm), layer.Up).gelu_(TorchSharp.Modules.GELU.Approximate.tanh); // [S, N, F]
+        var inner = Project(weights, LayerNorm(weights, x, layer.PostNorm), layer.Up) // [S, N, F]
+            .gelu_(TorchSharp.Modules.GELU.Approximate.tanh);
         return Project(weights, inner, layer.Down).add_(x).MoveToOuterDisposeScope(); // [S, N, H]
     }
 
@@ -131,7 +132,8 @@ internal sealed partial class Gpt2 : Decoder
         if (input.Cells is not null)
             projected = projected.index_select(1, input.Cells); // [S, B·T, 3H]
         var split = projected.view(weights.Sets * input.Rows, input.Length, 3 * heads, size).transpose(1, 2); // [S·B, 3A, T, D]
-        Tensor queries = split.narrow(1, 0, heads), keys = split.narrow(1, heads, heads), values = split.narrow(1, 2 * heads, heads); // [S·B, A, T, D]
+        // Each [S·B, A, T, D].
+        Tensor queries = split.narrow(1, 0, heads), keys = split.narrow(1, heads, heads), values = split.narrow(1, 2 * heads, heads);
         if (cache is not null)
             (keys, values) = cache.Append(index, keys, values); // [B, A, all tokens so far, D]
         var attended = nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: input.Length > 1) // [S·B, A, T, D]
@@ -143,8 +145,8 @@ internal sealed partial class Gpt2 : Decoder
         bmm(x, weights.Matrix(projection.Weight)).add_(weights.Vector(projection.Bias)); // [S, N, out]
 
     private Tensor LayerNorm(IWeights weights, Tensor x, Norm norm) =>
-        nn.functional.layer_norm(x, [_config.Hidden], eps: _config.NormEpsilon).mul_(weights.Vector(norm.Weight))
-            .add_(weights.Vector(norm.Bias));
+        nn.functional.layer_norm(x, [_config.Hidden], eps: _config.NormEpsilon)
+            .mul_(weights.Vector(norm.Weight)).add_(weights.Vector(norm.Bias));
 
     private Layer AddLayer(int index)
     {

@@ -25,9 +25,9 @@ internal sealed class ModelConfig
         try
         {
             var json = JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(path));
-            return json.ValueKind == JsonValueKind.Object ?
-                new ModelConfig(path, json, []) :
-                throw new JsonException("it must be an object.");
+            return json.ValueKind == JsonValueKind.Object
+                ? new ModelConfig(path, json, [])
+                : throw new JsonException("it must be an object.");
         }
         catch (JsonException e)
         {

@@ -40,17 +40,18 @@ public readonly partial record struct DeviceSetting
         var text = ToString();
         if (text == "cpu" || (text == "auto" && (CudaDriver.WhyNot() is not null || !torch.cuda.is_available())))
             return ModelDevice.Cpu;
-        var ordinal = text.StartsWith("cuda:", StringComparison.Ordinal) ?
-            int.Parse(text["cuda:".Length..], CultureInfo.InvariantCulture) :
-            0;
+        var ordinal = text.StartsWith("cuda:", StringComparison.Ordinal)
+            ? int.Parse(text["cuda:".Length..], CultureInfo.InvariantCulture)
+            : 0;
         if (CudaDriver.WhyNot() is { } reason)
             throw new CudaException($"{text}: {reason}");
         if (ordinal >= CudaDriver.Cards().Count)
             throw new CudaException($"{text}: there are only {CudaDriver.Cards().Count} cards, cuda:0 being the first.");
         if (!torch.cuda.is_available())
             throw new CudaException(
-                $"{text}: libtorch {TorchLibrary.Version} has no CUDA, or none that fits the driver. Build with -p:Torch=cuda; or with -p:Torch=none, and "
-                    + $"name the lib folder of a PyTorch that has it: {TorchLibrary.Variable}, or the setting {TorchLibrary.Setting}.");
+                $"{text}: libtorch {TorchLibrary.Version} has no CUDA, or none that fits the driver. Build with -p:Torch=cuda; "
+                    + $"or with -p:Torch=none, and name the lib folder of a PyTorch that has it: "
+                    + $"{TorchLibrary.Variable}, or the setting {TorchLibrary.Setting}.");
         return ModelDevice.Open(new torch.Device(DeviceType.CUDA, ordinal), [.. TorchLibrary.Folders]);
     }
 

@@ -29,14 +29,7 @@ internal sealed class KernelOperations(IKernelDevice device, ComputeType type) :
         var shape = heads.shape; // [S·B, T, heads, D]
         (var rows, var size) = (shape[0] * shape[1], (int)shape[3]);
         _activations.Rotate(
-            heads.Address(),
-            rotation.Cos.Address(),
-            rotation.Sin.Address(),
-            rows,
-            shape[2] * size,
-            (int)shape[1],
-            count,
-            size);
+            heads.Address(), rotation.Cos.Address(), rotation.Sin.Address(), rows, shape[2] * size, (int)shape[1], count, size);
         return heads.narrow(2, 0, count);
     }
 

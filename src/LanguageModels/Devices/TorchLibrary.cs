@@ -96,7 +96,8 @@ public static partial class TorchLibrary
         if (Open(own, ResolveNow) == 0)
             throw new TorchLibraryException(
                 $"'{folder}' holds libtorch {VersionOf(folder) ?? "of unknown version"}, which does not fit TorchSharp "
-                    + $"{typeof(torch).Assembly.GetName().Version?.ToString(3)}: {Marshal.PtrToStringUTF8(OpenError())}. {Oldest} or a later one is needed.");
+                    + $"{typeof(torch).Assembly.GetName().Version?.ToString(3)}: {Marshal.PtrToStringUTF8(OpenError())}. "
+                    + $"{Oldest} or a later one is needed.");
     }
 
     private static string OwnLibrary() =>
@@ -105,8 +106,7 @@ public static partial class TorchLibrary
 
     private static string? BesideProgram(string name) =>
         new[] {
-            Path.Combine(AppContext.BaseDirectory, name),
-            Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", name) }
+            Path.Combine(AppContext.BaseDirectory, name), Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", name) }
             .FirstOrDefault(File.Exists);
 
     /// <summary>
@@ -118,7 +118,8 @@ public static partial class TorchLibrary
         var chosen = Path.Combine(folder, Main);
         if (BesideProgram(Main) is { } own && own != (File.ResolveLinkTarget(chosen, returnFinalTarget: true)?.FullName ?? chosen))
             throw new TorchLibraryException(
-                $"This build carries a libtorch of its own ({own}) and cannot use that of '{folder}': build with -p:Torch=none, which carries none.");
+                $"This build carries a libtorch of its own ({own}) and cannot use that of '{folder}': build with -p:Torch=none, which "
+                    + "carries none.");
     }
 
     /// <summary>As pip's package has it beside the folder, or the archive from pytorch.org.</summary>

@@ -59,8 +59,7 @@ public sealed class Evaluator
         ArgumentNullException.ThrowIfNull(examples);
         if (encoder.Tokenizer.VocabularySize > model.VocabularySize)
             throw new ArgumentException(
-                $"The tokenizer has {encoder.Tokenizer.VocabularySize} ids, the model {model.VocabularySize}.",
-                nameof(encoder));
+                $"The tokenizer has {encoder.Tokenizer.VocabularySize} ids, the model {model.VocabularySize}.", nameof(encoder));
         (_model, _encoder, _examples, _maxNewTokens) = (model, encoder, examples, maxNewTokens);
         Encoded = encoder.Encode(examples);
         if (Encoded.Sequences.Count == 0)

@@ -9,7 +9,8 @@ namespace FedKSeed.Perturbation.Cpu;
 internal interface IPerturbKernel
 {
     void BothSigns(
-        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus, bool isLarge);
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
+        bool isLarge);
 
     void Advance(Direction direction, float step, long firstElement, Span<float> weights);
 

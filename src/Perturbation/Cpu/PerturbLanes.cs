@@ -26,7 +26,8 @@ internal sealed unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal> : IPe
     private static int Stride => 4 * TSimd.Blocks;
 
     public void BothSigns(
-        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
+        bool isLarge)
     {
         var buffers = stackalloc float[3 * Stride];
         fixed (float* w = weights, p = plus, m = minus)
@@ -37,13 +38,7 @@ internal sealed unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal> : IPe
                 var lanes = TDirection.Of(direction, piece.Block);
                 if (piece.IsWhole)
                     BothSigns(
-                        ref lanes,
-                        epsilon,
-                        piece.Block,
-                        piece.Count,
-                        w + done,
-                        p + done,
-                        m + done,
+                        ref lanes, epsilon, piece.Block, piece.Count, w + done, p + done, m + done,
                         isLarge && AreAligned(p + done, m + done));
                 else
                 {
@@ -94,13 +89,7 @@ internal sealed unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal> : IPe
             var count = Math.Min(Tile, weights.Length - done);
             Advance(previous, step, firstElement + done, weights.Slice(done, count));
             BothSigns(
-                next,
-                epsilon,
-                firstElement + done,
-                weights.Slice(done, count),
-                plus.Slice(done, count),
-                minus.Slice(done, count),
-                isLarge);
+                next, epsilon, firstElement + done, weights.Slice(done, count), plus.Slice(done, count), minus.Slice(done, count), isLarge);
         }
     }
 
@@ -117,14 +106,7 @@ internal sealed unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal> : IPe
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BothSigns(
-        ref TDirection lanes,
-        float epsilon,
-        ulong block,
-        int count,
-        float* weights,
-        float* plus,
-        float* minus,
-        bool isLarge)
+        ref TDirection lanes, float epsilon, ulong block, int count, float* weights, float* plus, float* minus, bool isLarge)
     {
         TReal up = TSimd.Broadcast(epsilon), down = TSimd.Broadcast(-epsilon);
         for (var i = 0; i < count; i += Stride, block += (ulong)TSimd.Blocks)

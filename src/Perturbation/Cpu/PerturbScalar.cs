@@ -12,7 +12,8 @@ internal sealed class PerturbScalar : IPerturbKernel
     public static PerturbScalar Instance { get; } = new();
 
     public void BothSigns(
-        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
+        Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
+        bool isLarge)
     {
         for (var i = 0; i < weights.Length; i++)
         {
@@ -30,7 +31,8 @@ internal sealed class PerturbScalar : IPerturbKernel
     }
 
     public void AdvanceThenBothSigns(
-        Direction previous, float step, Direction next, float epsilon, long firstElement, Span<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
+        Direction previous, float step, Direction next, float epsilon, long firstElement,
+        Span<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
     {
         Advance(previous, step, firstElement, weights);
         BothSigns(next, epsilon, firstElement, weights, plus, minus, isLarge);

@@ -145,8 +145,8 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddTables(uint* words, int groupCount, uint* table, int tablesPerGroup, uint* sums)
     {
-        TBits sum0 = TSimd.Load(sums), sum1 = TSimd.Load(sums + Lanes), sum2 = TSimd.Load(sums + 2 * Lanes), sum3 = TSimd.Load(
-            sums + 3 * Lanes);
+        TBits sum0 = TSimd.Load(sums), sum1 = TSimd.Load(sums + Lanes), sum2 = TSimd.Load(sums + 2 * Lanes),
+            sum3 = TSimd.Load(sums + 3 * Lanes);
         for (var group = 0; group < groupCount; group++, words += VectorsPerTurn * Lanes)
         {
             TBits words0 = TSimd.Load(words), words1 = TSimd.Load(words + Lanes), words2 = TSimd.Load(words + 2 * Lanes),

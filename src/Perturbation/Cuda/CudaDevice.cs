@@ -56,17 +56,7 @@ public sealed unsafe class CudaDevice : IKernelDevice
         var function = _functions.GetOrAdd(kernel, Find);
         CudaDriver.Check(
             CudaDriver.cuLaunchKernel(
-                function,
-                checked((uint)blocks),
-                1,
-                1,
-                IKernelDevice.BlockSize,
-                1,
-                1,
-                0,
-                DefaultStream,
-                &parameter,
-                null),
+                function, checked((uint)blocks), 1, 1, IKernelDevice.BlockSize, 1, 1, 0, DefaultStream, &parameter, null),
             nameof(CudaDriver.cuLaunchKernel), kernel);
     }
 
@@ -74,8 +64,7 @@ public sealed unsafe class CudaDevice : IKernelDevice
     {
         using Current current = new(this);
         CudaDriver.Check(
-            CudaDriver.cuMemAlloc_v2(out var address, (nuint)Math.Max(bytes, 1)),
-            nameof(CudaDriver.cuMemAlloc_v2),
+            CudaDriver.cuMemAlloc_v2(out var address, (nuint)Math.Max(bytes, 1)), nameof(CudaDriver.cuMemAlloc_v2),
             $"{bytes} bytes on {Name}");
         return address;
     }

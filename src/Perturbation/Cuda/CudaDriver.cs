@@ -132,7 +132,8 @@ public static unsafe partial class CudaDriver
 
     [LibraryImport(Library)]
     internal static partial int cuLaunchKernel(
-        nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, nint stream, void** parameters, void** extra);
+        nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, nint stream,
+        void** parameters, void** extra);
 
     [LibraryImport(Library)]
     internal static partial int cuMemAlloc_v2(out nint address, nuint bytes);

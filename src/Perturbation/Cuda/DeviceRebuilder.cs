@@ -79,13 +79,7 @@ public sealed class DeviceRebuilder : IDisposable
     /// <param name="target">Device address for W; may be the base's where the types are of one size.</param>
     /// <exception cref="ArgumentException">A type is not one of weights.</exception>
     public void Rebuild(
-        int tensor,
-        long firstElement,
-        long count,
-        TensorType baseType,
-        nint baseElements,
-        TensorType targetType,
-        nint target)
+        int tensor, long firstElement, long count, TensorType baseType, nint baseElements, TensorType targetType, nint target)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tensor);
         ArgumentOutOfRangeException.ThrowIfNegative(firstElement);

@@ -47,7 +47,8 @@ public sealed unsafe class Nvrtc
                 return new Nvrtc(library, name);
         }
         throw new CudaException(
-            $"NVRTC, which compiles the GPU kernels, was not found: no {string.Join(", ", Names)} in {string.Join(", ", sought)}, nor where the system looks. "
+            $"NVRTC, which compiles the GPU kernels, was not found: no {string.Join(", ", Names)} in {string.Join(", ", sought)}, "
+            + "nor where the system looks. "
             + "It comes with PyTorch for CUDA, with TorchSharp-cuda-linux, and with every CUDA toolkit; name the folder that holds it.");
     }
 
@@ -85,9 +86,9 @@ public sealed unsafe class Nvrtc
             if (result != Success)
                 throw new CudaException(
                     $"NVRTC {Version} does not compile {name} with {string.Join(' ', options)}: {ErrorText(result)}\n{log}");
-            return (isBinary ?
-                Output(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN") :
-                Output(program, "nvrtcGetPTXSize", "nvrtcGetPTX"), log);
+            return (isBinary
+                ? Output(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN")
+                : Output(program, "nvrtcGetPTXSize", "nvrtcGetPTX"), log);
         }
         finally
         {
@@ -99,12 +100,7 @@ public sealed unsafe class Nvrtc
     {
         nint program, text = Marshal.StringToCoTaskMemUTF8(source), label = Marshal.StringToCoTaskMemUTF8(name);
         var result = ((delegate* unmanaged<nint*, nint, nint, int, nint, nint, int>)Function("nvrtcCreateProgram"))(
-            &program,
-            text,
-            label,
-            0,
-            0,
-            0);
+            &program, text, label, 0, 0, 0);
         Marshal.FreeCoTaskMem(text);
         Marshal.FreeCoTaskMem(label);
         Check(result, "nvrtcCreateProgram");

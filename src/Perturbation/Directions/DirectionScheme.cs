@@ -7,8 +7,8 @@ namespace FedKSeed.Perturbation.Directions;
 /// <summary>
 /// How a seed becomes a direction. Every party of a federation must use the same one, so a scheme never changes: what would be another
 /// direction gets another name. A scheme is one class that says everything about it; <see cref="DirectionCatalogue"/> finds it by its name.
-/// What it must say is <see cref="Multiple"/>: perturbing and rebuilding then go element by element. Kernels make it fast, and give the same
-/// bits. Without state, so one instance serves all tensors and threads.
+/// What it must say is <see cref="Multiple"/>: perturbing and rebuilding then go element by element. Kernels make it fast, and give the
+/// same bits. Without state, so one instance serves all tensors and threads.
 /// </summary>
 public abstract class DirectionScheme
 {

@@ -4,10 +4,12 @@ using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Cuda;
 
 using Perturb256 = FedKSeed.Perturbation.Cpu.PerturbLanes<
-    FedKSeed.Perturbation.Cpu.RademacherLanes<FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
+    FedKSeed.Perturbation.Cpu.RademacherLanes<
+        FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>,
     FedKSeed.Perturbation.Cpu.Avx2Lanes, System.Runtime.Intrinsics.Vector256<uint>, System.Runtime.Intrinsics.Vector256<float>>;
 using Perturb512 = FedKSeed.Perturbation.Cpu.PerturbLanes<
-    FedKSeed.Perturbation.Cpu.RademacherLanes<FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
+    FedKSeed.Perturbation.Cpu.RademacherLanes<
+        FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>,
     FedKSeed.Perturbation.Cpu.Avx512Lanes, System.Runtime.Intrinsics.Vector512<uint>, System.Runtime.Intrinsics.Vector512<float>>;
 
 namespace FedKSeed.Perturbation.Directions;

@@ -10,10 +10,7 @@ namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Commits the reports in hand; a repeat announces the same commit again.</summary>
 public sealed class RoundClosedConsumer(
-    FederationBook book,
-    FederationName federation,
-    SeedServiceMetrics metrics,
-    TimeProvider time) : IConsumer<RoundClosed>
+    FederationBook book, FederationName federation, SeedServiceMetrics metrics, TimeProvider time) : IConsumer<RoundClosed>
 {
     public async Task Consume(ConsumeContext<RoundClosed> context)
     {

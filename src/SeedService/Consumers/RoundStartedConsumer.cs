@@ -45,16 +45,12 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         {
             var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
             if (!await context.TrySendToClientAsync(
-                federation,
-                assignment.Key.Client,
-                message,
-                RoundPolicy.AssignmentLifetime(state.Settings!)))
+                federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
                 Unreachable(assignment.Key.Client, started.Round);
         });
     }
 
     [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
+        Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
     private partial void Unreachable(string client, int round);
 }

@@ -43,7 +43,11 @@ public sealed partial class ScalarsReportedConsumer(
         // Only a client of the book has a queue; a name that was made up must not create one.
         var state = await book.RefreshAsync(context.CancellationToken);
         if (state.Assignments.Keys.Any(key => key.Client == message.Assignment.Client))
-            await context.TrySendToClientAsync(federation, message.Assignment.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
+            await context.TrySendToClientAsync(
+                federation,
+                message.Assignment.Client,
+                rejected,
+                RoundPolicy.AssignmentLifetime(state.Settings!));
     }
 
     private async Task<string?> RefusalAsync(ScalarsReported message, CancellationToken cancel)

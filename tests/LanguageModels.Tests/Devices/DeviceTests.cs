@@ -47,24 +47,18 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     public void Losses_of_a_step_are_those_of_the_CPU_to_the_types_precision(string name, ComputeType type, double relative)
     {
         ReferenceModel reference = new(name);
-        using CausalLanguageModel expected = CausalLanguageModel.Load(reference.Folder, type), actual = CausalLanguageModel.Load(
-            reference.Folder,
-            type,
-            device);
+        using CausalLanguageModel expected = CausalLanguageModel.Load(reference.Folder, type),
+            actual = CausalLanguageModel.Load(reference.Folder, type, device);
         using var weights = actual.BaseWeights();
         Assert.Equal(reference.Loss, actual.Loss(weights, reference.Batch), 2 * relative * reference.Loss + 1e-4);
         using ZerothOrderTrainer onCpu = new(expected, reference.Pool), onDevice = new(actual, reference.Pool);
         // A wide step, so that losses that forgot a perturbation would be found out.
-        StepResult wanted = onCpu.Step(reference.Batch, 77, epsilon: 0.02f, LearningRate), got = onDevice.Step(
-            reference.Batch,
-            77,
-            epsilon: 0.02f,
-            LearningRate);
+        StepResult wanted = onCpu.Step(reference.Batch, 77, epsilon: 0.02f, LearningRate),
+            got = onDevice.Step(reference.Batch, 77, epsilon: 0.02f, LearningRate);
         Assert.Equal(wanted.LossPlus, got.LossPlus, relative * wanted.LossPlus);
         Assert.Equal(wanted.LossMinus, got.LossMinus, relative * wanted.LossMinus);
         Assert.True(
-            Math.Abs(wanted.LossPlus - wanted.LossMinus) > 4 * relative * wanted.LossPlus,
-            "The two signs are too near to tell a mistake.");
+            Math.Abs(wanted.LossPlus - wanted.LossMinus) > 4 * relative * wanted.LossPlus, "The two signs are too near to tell a mistake.");
     }
 
     [Theory]
@@ -86,11 +80,7 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
             var move = (float)(-LearningRate * step.Scalar!.Value);
             foreach (var tensor in model.Checkpoint.Weights)
                 Advance(
-                    reference.Pool.Direction(Seeds[draw], tensor.Ordinal!.Value),
-                    move,
-                    draw,
-                    trainer.Weights.Type,
-                    expected[tensor.Name]);
+                    reference.Pool.Direction(Seeds[draw], tensor.Ordinal!.Value), move, draw, trainer.Weights.Type, expected[tensor.Name]);
         }
         foreach (var tensor in model.Checkpoint.Weights)
             Assert.Equal(expected[tensor.Name], trainer.Weights.Read(tensor.Name));
@@ -100,8 +90,7 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
     [InlineData("llama3-rope-tied", ComputeType.BF16)]
     [InlineData("mistral-sliding", ComputeType.F32)]
     public void A_pending_update_flushed_or_folded_into_the_next_step_gives_the_same_bits_and_so_do_steps_after_a_reset(
-        string name,
-        ComputeType type)
+        string name, ComputeType type)
     {
         ReferenceModel reference = new(name);
         using var model = CausalLanguageModel.Load(reference.Folder, type, device);
@@ -133,10 +122,8 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
             new DirectionSpace { PoolKey = 7, SeedCount = 40 },
             [.. Enumerable.Range(0, 40).Select(i => (i * 7919 % 2001 - 1000) * 500)],
             14);
-        using CausalLanguageModel onCpu = CausalLanguageModel.Load(reference.Folder, type), onDevice = CausalLanguageModel.Load(
-            reference.Folder,
-            type,
-            device);
+        using CausalLanguageModel onCpu = CausalLanguageModel.Load(reference.Folder, type),
+            onDevice = CausalLanguageModel.Load(reference.Folder, type, device);
         using ModelWeights expected = onCpu.Rebuild(rebuilder), actual = onDevice.Rebuild(rebuilder), start = onCpu.BaseWeights();
         foreach (var tensor in onCpu.Checkpoint.Weights)
             Assert.Equal(expected.Read(tensor.Name), actual.Read(tensor.Name));
@@ -150,8 +137,8 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
         using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
         using ZerothOrderTrainer trainer = new(model, reference.Pool);
         using ModelWeights broken = model.BaseWeights(), whole = model.BaseWeights();
-        broken.Buffer
-            .Write(broken.Layout.Parameters.Single(parameter => parameter.Parts[0].Name == "model.norm.weight").Offset, [float.NaN]);
+        var norm = broken.Layout.Parameters.Single(parameter => parameter.Parts[0].Name == "model.norm.weight");
+        broken.Buffer.Write(norm.Offset, [float.NaN]);
         trainer.Reset(broken);
         Assert.True(trainer.Step(reference.Batch, seed: 0, Epsilon, LearningRate).Skipped);
         Assert.Equal(whole.Read("model.embed_tokens.weight"), trainer.Weights.Read("model.embed_tokens.weight"));

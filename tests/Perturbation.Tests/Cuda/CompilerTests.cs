@@ -19,7 +19,12 @@ public class CompilerTests
         Assert.Equal("", log);
         var symbols = Encoding.Latin1.GetString(image);
         Assert.StartsWith("\u007fELF", symbols, StringComparison.Ordinal);
-        foreach (var kernel in (string[])["rebuild_rademacher", "rebuild_gaussian", "advance_rademacher_f16", "advance_signs_gaussian_bf16_bf16", "rows_rademacher_f32_bf16"])
+        string[] kernels =
+        [
+            "rebuild_rademacher", "rebuild_gaussian", "advance_rademacher_f16", "advance_signs_gaussian_bf16_bf16",
+            "rows_rademacher_f32_bf16",
+        ];
+        foreach (var kernel in kernels)
             Assert.Contains($".text.{kernel}\0", symbols, StringComparison.Ordinal);
         Assert.Equal(computeCapability >= 80, symbols.Contains(".text.rebuild_rademacher_mma3\0", StringComparison.Ordinal));
     }
@@ -71,8 +76,7 @@ public class CompilerTests
         try
         {
             return Nvrtc.Find((Environment.GetEnvironmentVariable("FEDKSEED_LIBTORCH") ?? "").Split(
-                Path.PathSeparator,
-                StringSplitOptions.RemoveEmptyEntries));
+                Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries));
         }
         catch (CudaException exception)
         {

@@ -15,9 +15,7 @@ public abstract class KernelTests : IDisposable
     private static readonly TensorType[] WeightTypes = [TensorType.F32, TensorType.F16, TensorType.BF16];
 
     private static readonly Gen<TensorType> Types = Gen.OneOf(
-        Gen.Const(TensorType.F32),
-        Gen.Const(TensorType.F16),
-        Gen.Const(TensorType.BF16));
+        Gen.Const(TensorType.F32), Gen.Const(TensorType.F16), Gen.Const(TensorType.BF16));
 
     // Ragged ranges, with and without a boundary of a vector within; block indices around 2³² (a counter word) and 2⁶⁰.
     private static readonly Gen<long> Starts = Gen.OneOf(PerturbTests.Starts, Gen.Long[(1L << 62) - 100, (1L << 62) + 100]);
@@ -76,14 +74,13 @@ public abstract class KernelTests : IDisposable
                 Rebuilder rebuilder = new(KernelPath.Scalar, pool, signed, 40);
                 var expected = new float[70];
                 rebuilder.Rebuild(3, 5, expected, expected);
-                foreach (var form in (RebuildForm[])[RebuildForm.Plain, .. _device.HasBinaryTensorCores ?
-                    [RebuildForm.TensorCores] :
-                    Array.Empty<RebuildForm>()])
+                foreach (var form in (RebuildForm[])[RebuildForm.Plain, .. _device.HasBinaryTensorCores
+                    ? [RebuildForm.TensorCores]
+                    : Array.Empty<RebuildForm>()])
                 {
                     using DeviceRebuilder device = new(_device, rebuilder, form);
                     var actual = OnDevice(
-                        new byte[4 * 70],
-                        4 * 70,
+                        new byte[4 * 70], 4 * 70,
                         (source, target) => device.Rebuild(3, 5, 70, TensorType.F32, source, TensorType.F32, target));
                     Assert.Equal(expected, Widened(actual, TensorType.F32));
                 }
@@ -163,7 +160,8 @@ public abstract class KernelTests : IDisposable
     public void Rows_in_use_are_perturbed_as_the_whole_matrix_is(string scheme)
     {
         foreach ((var type, var perturbed) in ((TensorType, TensorType)[])
-            [(TensorType.F32, TensorType.F32), (TensorType.F32, TensorType.F16), (TensorType.F32, TensorType.BF16), (TensorType.F16, TensorType.F16), (TensorType.BF16, TensorType.BF16)])
+            [(TensorType.F32, TensorType.F32), (TensorType.F32, TensorType.F16), (TensorType.F32, TensorType.BF16),
+             (TensorType.F16, TensorType.F16), (TensorType.BF16, TensorType.BF16)])
         {
             Gen.Select(Gen.Int[1, 40], Gen.Int[1, 30], Gen.Int[0, 12], Tensors, Gen.Int).Sample((rows, columns, used, tensor, seed) =>
             {
@@ -171,21 +169,16 @@ public abstract class KernelTests : IDisposable
                 var weights = Weights(rows * columns, type, seed);
                 long[] ids = [.. Enumerable.Range(0, used).Select(i => (long)((uint)(i * 2_654_435_761L) % rows))];
                 (var plus, var minus) = Signs(pool.Direction(77, tensor), 0, Widened(weights, type));
-                float[] expected = [.. ids.SelectMany(id => plus[(int)(id * columns)..(int)((id + 1) * columns)]), .. ids.SelectMany(
-                    id => minus[(int)(id * columns)..(int)((id + 1) * columns)])];
+                float[] expected =
+                [
+                    .. ids.SelectMany(id => plus[(int)(id * columns)..(int)((id + 1) * columns)]),
+                    .. ids.SelectMany(id => minus[(int)(id * columns)..(int)((id + 1) * columns)]),
+                ];
                 using DeviceMemory idMemory = new(_device, MemoryMarshal.AsBytes(ids.AsSpan()));
                 var bytes = used * columns * perturbed.Size();
                 var actual = OnDevice(weights, 2 * bytes, (source, target) =>
                     new DevicePerturb(_device, pool, type, perturbed).BothSignsOfRows(
-                        tensor,
-                        idMemory.Address,
-                        used,
-                        columns,
-                        77,
-                        1e-3f,
-                        source,
-                        target,
-                        target + bytes));
+                        tensor, idMemory.Address, used, columns, 77, 1e-3f, source, target, target + bytes));
                 Assert.Equal(Narrowed(expected, perturbed), actual);
             }, iter: 8, threads: 1);
         }
@@ -213,17 +206,13 @@ public abstract class KernelTests : IDisposable
 
         (var plus, var minus) = Signs(pool.Direction(next, tensor), start, Widened(weights, type));
         (var kept, var signs) = InPlace(
-            weights,
-            2 * bytes,
-            (address, target) => device.BothSigns(table.Range(0, 1), null, next, 1e-3f, address, target));
+            weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), null, next, 1e-3f, address, target));
         Assert.Equal(weights, kept);
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
 
         (plus, minus) = Signs(pool.Direction(next, tensor), start, Widened(advanced, type));
         (moved, signs) = InPlace(
-            weights,
-            2 * bytes,
-            (address, target) => device.BothSigns(table.Range(0, 1), update, next, 1e-3f, address, target));
+            weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), update, next, 1e-3f, address, target));
         Assert.Equal(advanced, moved);
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
     }

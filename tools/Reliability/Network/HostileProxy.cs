@@ -190,7 +190,8 @@ public sealed class HostileProxy : IAsyncDisposable
                 await underWay.WriteAsync((due, buffer[..count]), _ending.Token);
             }
         }
-        catch (Exception fault) when (fault is OperationCanceledException or SocketException or ObjectDisposedException or ChannelClosedException)
+        catch (Exception fault) when (fault is OperationCanceledException or SocketException or ObjectDisposedException
+            or ChannelClosedException)
         {
             // As at an orderly end: what is under way still arrives.
         }

@@ -46,9 +46,9 @@ internal static class ResidentMemory
         {
             var line = File.ReadLines($"/proc/{processId.ToString(CultureInfo.InvariantCulture)}/status")
                 .FirstOrDefault(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
-            return line is null ?
-                null :
-                double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
+            return line is null
+                ? null
+                : double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
         }
         catch (IOException)
         {

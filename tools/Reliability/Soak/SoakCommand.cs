@@ -25,14 +25,10 @@ internal static class SoakCommand
             DefaultValueFactory = _ => "docs/images/soak.svg"
         };
         var command = new Command("soak", "Run one federation for hours under mixed faults, and watch memory, queues and connections.") {
-            hours,
-            seed,
-            samples,
-            page,
-            plot };
+            hours, seed, samples, page, plot };
         command.SetAction((arguments, cancel) => RunAsync(
-            arguments.GetRequiredValue(hours), arguments.GetRequiredValue(seed), arguments.GetRequiredValue(samples), arguments.GetValue(
-                page),
+            arguments.GetRequiredValue(hours), arguments.GetRequiredValue(seed), arguments.GetRequiredValue(samples),
+            arguments.GetValue(page),
             arguments.GetRequiredValue(plot), time, cancel));
         return command;
     }

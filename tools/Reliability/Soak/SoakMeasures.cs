@@ -9,12 +9,7 @@ internal sealed record Holdings(int Queues, long Messages, int Connections);
 
 /// <summary>Looks at the processes every ten seconds, and at the broker every minute, for as long as the soak lasts.</summary>
 internal sealed class SoakMeasures(
-    FederationServers servers,
-    ServiceFleet fleet,
-    Witness witness,
-    HostileProxy broker,
-    HostileProxy redis,
-    TimeProvider time)
+    FederationServers servers, ServiceFleet fleet, Witness witness, HostileProxy broker, HostileProxy redis, TimeProvider time)
 {
     private const int LooksBetweenBrokerLooks = 6;
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
@@ -64,11 +59,7 @@ internal sealed class SoakMeasures(
         {
             var queues = await RabbitMqServer.QueuesAsync(servers.Broker.Node, cancel);
             var connections = await RabbitMqServer.ControlAsync(
-                servers.Broker.Node,
-                cancel,
-                "list_connections",
-                "pid",
-                "--no-table-headers");
+                servers.Broker.Node, cancel, "list_connections", "pid", "--no-table-headers");
             return new Holdings(
                 queues.Count, queues.Sum(queue => queue.Messages), connections.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         }

@@ -13,11 +13,13 @@ internal static class SoakPlot
         var text = new StringBuilder();
         var minutes = report.Duration.TotalMinutes;
         Series[] memories = [.. report.Measures.Services, report.Measures.Broker, report.Measures.Redis];
-        text.AppendLine($"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width:F0} {Top + Panel + Gap + Low + 40:F0}" font-family="sans-serif" font-size="12">""");
+        text.Append($"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width:F0} {Top + Panel + Gap + Low + 40:F0}" """);
+        text.AppendLine("""font-family="sans-serif" font-size="12">""");
         text.AppendLine("""<rect width="100%" height="100%" fill="white"/>""");
         Chart(text, "resident memory, MiB", memories, Top, Panel, minutes, report.Strikes);
         Chart(text, "reports accepted", [report.Measures.Accepted], Top + Panel + Gap, Low, minutes, []);
-        text.AppendLine($"""<text x="{(Left + Width - Right) / 2:F0}" y="{Top + Panel + Gap + Low + 32:F0}" text-anchor="middle">minutes; grey lines: faults</text>""");
+        text.Append($"""<text x="{(Left + Width - Right) / 2:F0}" y="{Top + Panel + Gap + Low + 32:F0}" text-anchor="middle">""");
+        text.AppendLine("minutes; grey lines: faults</text>");
         text.AppendLine("</svg>");
         return text.ToString();
     }

@@ -7,8 +7,8 @@ internal sealed record SoakStrike(SoakFault Fault, TimeSpan At, TimeSpan RoundEn
 
 /// <summary>What a soak saw. That it exists says that every invariant held at its end, and after each fault.</summary>
 internal sealed record SoakReport(
-    TimeSpan Duration, IReadOnlyList<SoakStrike> Strikes, SoakMeasures Measures, Holdings Before, Holdings After, int Rounds, long Entries, int Accepted,
-    int Lost, int Committed, long Doubled, long Repeats, int Copies, IReadOnlyList<string> OwnEnds)
+    TimeSpan Duration, IReadOnlyList<SoakStrike> Strikes, SoakMeasures Measures, Holdings Before, Holdings After, int Rounds, long Entries,
+    int Accepted, int Lost, int Committed, long Doubled, long Repeats, int Copies, IReadOnlyList<string> OwnEnds)
 {
     /// <summary>Memory is settled by then: every code path was taken, every pool is filled.</summary>
     public TimeSpan WarmUp => TimeSpan.FromTicks(Math.Min(Duration.Ticks / 4, TimeSpan.FromMinutes(15).Ticks));
@@ -100,7 +100,8 @@ internal sealed class SoakRun(string samples, string folder, TimeProvider time, 
         await witness.UntilCommittedAsync(round, Campaign.Bound, cancel);
         await campaign.AuditAsync(witness, cancel);
         var struck = new SoakStrike(fault, at, time.GetElapsedTime(gone));
-        say($"{fault.Name,-34} for {(fault.Network?.Duration ?? fault.Process!.Duration).TotalSeconds,4:F1} s; a round ended {struck.RoundEnded.TotalSeconds,5:F1} s later; "
+        say($"{fault.Name,-34} for {(fault.Network?.Duration ?? fault.Process!.Duration).TotalSeconds,4:F1} s; a round ended "
+            + $"{struck.RoundEnded.TotalSeconds,5:F1} s later; "
             + $"version {witness.State.Version}, {witness.Accepted} reports accepted");
         return struck;
     }

@@ -42,7 +42,8 @@ internal static class SoakTable
             text.AppendLine($"| {kind.Key} | {ended.Length} | {ended[ended.Length / 2]:F1} | {ended[^1]:F1} |");
         }
         text.AppendLine();
-        text.AppendLine($"Resident memory of the processes that lived through all of it, from minute {warmUp.TotalMinutes:F0} on. Flat: the median of the slopes "
+        text.AppendLine($"Resident memory of the processes that lived through all of it, from minute {warmUp.TotalMinutes:F0} on. Flat: "
+            + "the median of the slopes "
             + $"between all pairs of samples (Theil–Sen) is at most {FlatPerHour:P0} of the median in an hour.");
         text.AppendLine();
         text.AppendLine("| process | median, MiB | most, MiB | slope, MiB an hour | |");

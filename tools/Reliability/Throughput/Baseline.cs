@@ -52,12 +52,7 @@ internal static class Baseline
         {
             while (time.GetElapsedTime(began) < Duration)
                 await publishing.BasicPublishAsync(
-                    "",
-                    "baseline",
-                    true,
-                    new BasicProperties { DeliveryMode = DeliveryModes.Persistent },
-                    body,
-                    cancel);
+                    "", "baseline", true, new BasicProperties { DeliveryMode = DeliveryModes.Persistent }, body, cancel);
         }));
         var rate = consumed / time.GetElapsedTime(began).TotalSeconds;
         await consuming.QueueDeleteAsync("baseline", cancellationToken: cancel);

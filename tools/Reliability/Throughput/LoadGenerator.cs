@@ -49,8 +49,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         var connection = await new ConnectionFactory { Uri = broker }.CreateConnectionAsync(cancel);
         var publishing = await connection.CreateChannelAsync(
             new CreateChannelOptions(
-                publisherConfirmationsEnabled: true,
-                publisherConfirmationTrackingEnabled: true,
+                publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
                 outstandingPublisherConfirmationsRateLimiter: null), cancel);
         var generator = new LoadGenerator(connection, publishing, federation, clients);
         await generator.ListenAsync(cancel);
@@ -172,14 +171,10 @@ internal sealed class LoadGenerator : IAsyncDisposable
 
     private static string Exchange(string message) => $"{typeof(ScalarsReported).Namespace}:{message}";
 
-    private static Task<QueueDeclareOk> DeclareQueueAsync(
-        IChannel channel,
-        string name,
-        CancellationToken cancel) => channel.QueueDeclareAsync(
-        name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?>
-        {
-            ["x-queue-type"] = "quorum"
-        }, cancellationToken: cancel);
+    private static Task<QueueDeclareOk> DeclareQueueAsync(IChannel channel, string name, CancellationToken cancel) =>
+        channel.QueueDeclareAsync(
+            name, durable: true, exclusive: false, autoDelete: false,
+            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancel);
 
     /// <summary>What MassTransit would put around a message of a worker.</summary>
     private static byte[] Envelope<T>(T message) where T : class => JsonSerializer.SerializeToUtf8Bytes(
@@ -193,7 +188,16 @@ internal sealed class LoadGenerator : IAsyncDisposable
             message,
             sentTime = TimeProvider.System.GetUtcNow(),
             headers = new { },
-            host = new { machineName = "load", processName = "load", processId = 1, assembly = "load", frameworkVersion = "10.0", massTransitVersion = "8.5.12", operatingSystemVersion = "Unix" },
+            host = new
+            {
+                machineName = "load",
+                processName = "load",
+                processId = 1,
+                assembly = "load",
+                frameworkVersion = "10.0",
+                massTransitVersion = "8.5.12",
+                operatingSystemVersion = "Unix"
+            },
         },
         JsonSerializerOptions.Web);
 

@@ -33,10 +33,7 @@ internal static class ThroughputCommand
             DefaultValueFactory = _ => 512
         };
         var command = new Command("throughput", "Measure how many reports a second SeedService takes.") {
-            replicas,
-            clients,
-            rounds,
-            underWay };
+            replicas, clients, rounds, underWay };
         command.SetAction((arguments, cancel) => RunAsync(
             arguments.GetRequiredValue(replicas), arguments.GetRequiredValue(clients), arguments.GetRequiredValue(rounds),
             arguments.GetRequiredValue(underWay), time, cancel));
@@ -44,12 +41,7 @@ internal static class ThroughputCommand
     }
 
     private static async Task<int> RunAsync(
-        int replicas,
-        int clients,
-        int rounds,
-        int underWay,
-        TimeProvider time,
-        CancellationToken cancel)
+        int replicas, int clients, int rounds, int underWay, TimeProvider time, CancellationToken cancel)
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-throughput-").FullName;
         var logs = Path.Combine(folder, "logs");
@@ -63,17 +55,15 @@ internal static class ThroughputCommand
 
         await using var generator = await LoadGenerator.StartAsync(broker.Address, Federation, clients, cancel);
         var services = Enumerable.Range(1, replicas).Select(replica => ChildProcess.Start(
-            $"seed-service-{replica}", logs, Path.Combine(AppContext
-                .BaseDirectory, "FedKSeed.SeedService"), [], Settings(broker.Address, redis.Connection, clients))).ToArray();
+            $"seed-service-{replica}", logs, Path.Combine(AppContext.BaseDirectory, "FedKSeed.SeedService"), [],
+            Settings(broker.Address, redis.Connection, clients))).ToArray();
         try
         {
             await Task.WhenAll(services.Select(service => service.UntilAsync(
-                _ => Task.FromResult(service.LastLines(50).Contains("is open at version", StringComparison.Ordinal)), TimeSpan.FromSeconds(
-                    60), cancel)));
+                _ => Task.FromResult(service.LastLines(50).Contains("is open at version", StringComparison.Ordinal)),
+                TimeSpan.FromSeconds(60), cancel)));
             var processes = new (string Name, int Id)[] {
-                ("load", Environment.ProcessId),
-                ("redis", redis.Process.Id),
-                ("rabbitmq", broker.Process.Id) }
+                ("load", Environment.ProcessId), ("redis", redis.Process.Id), ("rabbitmq", broker.Process.Id) }
                 .Concat(services.Select(service => (service.Name, service.Id))).ToArray();
             for (var round = 1; round <= rounds; round++)
             {
@@ -100,9 +90,11 @@ internal static class ThroughputCommand
             .ToArray();
         return $"round {round}: {measure.ReportsPerSecond:F0} reports/s, p50 {latencies[latencies.Length / 2].TotalMilliseconds:F0} ms, "
             + $"p95 {latencies[latencies.Length * 95 / 100].TotalMilliseconds:F0} ms; assigned in {measure.Assigning.TotalSeconds:F2} s, "
-            + $"reported in {measure.Reporting.TotalSeconds:F2} s, committed in {measure.Committing.TotalSeconds:F2} s; processor time a report: "
+            + $"reported in {measure.Reporting.TotalSeconds:F2} s, committed in {measure.Committing.TotalSeconds:F2} s; "
+            + "processor time a report: "
             + string.Join(", ", perReport.Select(process => $"{process.Name} {process.Microseconds:F0} µs"))
-            + $", together {perReport.Sum(process => process.Microseconds):F0} µs, or {1e6 / perReport.Sum(process => process.Microseconds):F0} reports/s a core";
+            + $", together {perReport.Sum(process => process.Microseconds):F0} µs, or "
+            + $"{1e6 / perReport.Sum(process => process.Microseconds):F0} reports/s a core";
     }
 
     private static TimeSpan ProcessorTime(int id)

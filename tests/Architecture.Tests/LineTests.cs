@@ -1,0 +1,18 @@
+namespace FedKSeed.Architecture.Tests;
+
+/// <summary>The analyzer's rule of the longest line leaves out comments and strings, and everything that is not C#.</summary>
+public sealed class LineTests
+{
+    private const int Columns = 140;
+
+    [Fact]
+    public void No_line_of_source_has_more_than_140_columns()
+    {
+        var files = SourceFiles.With(".cs", ".cu", ".h").ToArray();
+        Assert.Contains("src/Perturbation/Cuda/kernels.cu", files);
+        var tooLong = files.SelectMany(file => File.ReadLines(Path.Combine(SourceFiles.Root, file))
+            .Index().Where(line => line.Item.Length > Columns)
+            .Select(line => $"{file}:{line.Index + 1}: {line.Item.Length} columns"));
+        Assert.Empty(tooLong);
+    }
+}

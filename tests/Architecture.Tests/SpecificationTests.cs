@@ -1,0 +1,28 @@
+using System.Text.RegularExpressions;
+
+namespace FedKSeed.Architecture.Tests;
+
+/// <summary>docs/SPEC.md is what comments cite.</summary>
+public sealed partial class SpecificationTests
+{
+    [Fact]
+    public void Every_section_that_a_comment_cites_is_in_the_specification()
+    {
+        var sections = Section().Matches(File.ReadAllText(Path.Combine(SourceFiles.Root, "docs/SPEC.md")))
+            .Select(match => match.Groups[1].Value).ToHashSet();
+        var cited = SourceFiles.With(".cs", ".cu", ".md", ".py")
+            .SelectMany(file => Citation().Matches(File.ReadAllText(Path.Combine(SourceFiles.Root, file)))
+                .SelectMany(match => match.Groups[1].Captures.Concat(match.Groups[2].Captures))
+                .Select(section => (File: file, Section: section.Value)))
+            .ToArray();
+
+        Assert.True(cited.Length > 20, $"only {cited.Length} citations were found: does the pattern still fit?");
+        Assert.DoesNotContain(cited, citation => !sections.Contains(citation.Section));
+    }
+
+    [GeneratedRegex(@"^## (\d+)\.", RegexOptions.Multiline)]
+    private static partial Regex Section();
+
+    [GeneratedRegex(@"SPEC (\d+)(?:(?:, | and )(\d+))*")]
+    private static partial Regex Citation();
+}
