@@ -46,7 +46,7 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
     /// <summary>Writes the version as a model folder like the base's: weights, configuration and tokenizer.</summary>
     public void Write(Checkpoint source, string folder, int threads, IProgress<RebuildProgress>? progress, CancellationToken cancel)
     {
-        var quantised = QuantisedAccumulators.Of(Accumulators.Span);
+        var quantised = QuantisedAccumulators.Of(Accumulators.Span, Settings.Directions.LargestRank);
         var rebuilder = new Rebuilder(Settings.Directions, quantised.Values.Span, quantised.Shift);
         RebuiltCheckpoint.Write(source, rebuilder, folder, progress, threads, cancel);
         RebuiltCheckpoint.CopyCompanions(source.Folder, folder);

@@ -27,6 +27,13 @@ public static class Perturb
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
+        if (direction.IsFrozen)
+        {
+            weights.CopyTo(plus);
+            weights.CopyTo(minus);
+            return;
+        }
+        var scaled = direction.Scaled(epsilon);
         var kernel = direction.Scheme.PerturbKernel(KernelPaths.Best);
         var isLarge = weights.Length >= LargeCount;
         fixed (float* w = weights, p = plus, m = minus)
@@ -35,7 +42,7 @@ public static class Perturb
             InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
             {
                 kernel.BothSigns(
-                    direction, epsilon, firstElement + begin,
+                    direction, scaled, firstElement + begin,
                     new(from + begin, count), new(up + begin, count), new(down + begin, count), isLarge);
                 Publish(isLarge);
             });
@@ -46,6 +53,9 @@ public static class Perturb
     public static unsafe void Advance(Direction direction, float step, long firstElement, Span<float> weights, int degreeOfParallelism = 1)
     {
         CheckRange(firstElement, weights.Length);
+        if (direction.IsFrozen)
+            return;
+        step = direction.Scaled(step);
         var kernel = direction.Scheme.PerturbKernel(KernelPaths.Best);
         fixed (float* w = weights)
         {
@@ -66,8 +76,14 @@ public static class Perturb
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
-        if (previous.Tensor != next.Tensor || previous.Key != next.Key || previous.Scheme != next.Scheme)
+        if (previous.Of != next.Of || previous.Key != next.Key || previous.Scheme != next.Scheme)
             throw new ArgumentException("Both directions must belong to the same tensor of the same pool.", nameof(next));
+        if (next.IsFrozen)
+        {
+            BothSigns(next, epsilon, firstElement, weights, plus, minus);
+            return;
+        }
+        (step, epsilon) = (previous.Scaled(step), next.Scaled(epsilon));
         var kernel = next.Scheme.PerturbKernel(KernelPaths.Best);
         var isLarge = weights.Length >= LargeCount;
         fixed (float* w = weights, p = plus, m = minus)

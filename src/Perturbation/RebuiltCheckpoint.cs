@@ -1,4 +1,5 @@
 using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation;
 
@@ -10,7 +11,7 @@ public readonly record struct RebuildProgress(long BytesDone, long BytesTotal, s
 
 /// <summary>
 /// Writes a version of a model as a checkpoint with the names, order, shapes, types, metadata and file split of its base, in constant
-/// memory. Tensors that are not trained are copied. The files appear once all of them are whole.
+/// memory. Tensors that are not trained are copied, byte for byte. The files appear once all of them are whole.
 /// </summary>
 public static class RebuiltCheckpoint
 {
@@ -103,10 +104,11 @@ public static class RebuiltCheckpoint
                 var count = (int)Math.Min(tensor.ByteCount - done, ChunkBytes);
                 var elements = tensor.Bytes(done, count);
                 tensor.Prefetch(done + count, ChunkBytes);
-                if (tensor.Ordinal is int ordinal)
+                if (tensor.Ordinal is int ordinal && rebuilder.Pool.Directed(ordinal, tensor.Columns) is not null)
                 {
                     rebuilder.Rebuild(
-                        ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);
+                        ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism,
+                        tensor.Columns);
                     elements = _buffer.AsSpan(0, count);
                 }
 

@@ -17,7 +17,7 @@ public class DirectionSpaceTests
     {
         var refusal = Assert.Throws<FormatException>(() => DirectionCatalogue.BuiltIn[name]);
         Assert.Contains($"'{name}'", refusal.Message, StringComparison.Ordinal);
-        Assert.Contains("'philox-rademacher/1' and 'philox-gaussian/1'", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("'philox-rademacher/1' and 'philox-gaussian/1' and 'philox-rank/1'", refusal.Message, StringComparison.Ordinal);
     }
 
     [Theory]

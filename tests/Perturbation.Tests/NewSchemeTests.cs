@@ -14,7 +14,7 @@ public class NewSchemeTests
     [Fact]
     public void A_scheme_that_only_says_its_elements_perturbs_weights()
     {
-        Direction previous = Pool.Direction(1, 9, Catalogue), next = Pool.Direction(4, 9, Catalogue);
+        Direction previous = Pool.Direction(1, 9, catalogue: Catalogue), next = Pool.Direction(4, 9, catalogue: Catalogue);
         float[] weights = [.. Enumerable.Range(0, 200_000).Select(i => i / 7f)], moved = [.. weights];
         float[] plus = new float[weights.Length], minus = new float[weights.Length];
         Perturb.AdvanceThenBothSigns(previous, 0.25f, next, 1e-2f, 3, moved, plus, minus, degreeOfParallelism: 2);

@@ -9,6 +9,7 @@ using FedKSeed.Federation.Rounds;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tokenization;
 
 namespace FedKSeed.Cli.Run;
@@ -118,6 +119,7 @@ public sealed record RunPlan
             Federation = Federation with
             {
                 BaseModelDigest = checkpoint.Digest(cancel),
+                Directions = Federation.Directions.Resolve(checkpoint),
                 MinimumClients = RoundPolicy.QuorumOf(Federation, ClientFiles().Count),
             },
         };

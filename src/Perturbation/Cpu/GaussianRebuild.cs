@@ -1,4 +1,5 @@
 using System.Buffers;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cpu;
 
@@ -8,7 +9,7 @@ internal sealed class GaussianRebuild<TSimd, TBits, TReal>(ulong key, int[] quan
     where TBits : unmanaged
     where TReal : unmanaged
 {
-    public void Sums(int tensor, long firstElement, Span<float> sums)
+    public void Sums(in DirectedTensor tensor, long firstElement, Span<float> sums)
     {
         if (PhiloxStart.Remaining(firstElement) is var whole && whole < sums.Length)
         {
@@ -20,7 +21,7 @@ internal sealed class GaussianRebuild<TSimd, TBits, TReal>(ulong key, int[] quan
         var count = PhiloxStart.RoundUp(lead + sums.Length, RebuildLanes<TSimd, TBits, TReal>.GaussianStride);
         var exact = ArrayPool<long>.Shared.Rent(count);
         var window = exact.AsSpan(0, count);
-        RebuildLanes<TSimd, TBits, TReal>.Gaussian(key, quantised, tensor, (ulong)firstElement >> 2, window);
+        RebuildLanes<TSimd, TBits, TReal>.Gaussian(key, quantised, tensor.Ordinal, (ulong)firstElement >> 2, window);
         for (var i = 0; i < sums.Length; i++)
             sums[i] = window[lead + i];
         ArrayPool<long>.Shared.Return(exact);

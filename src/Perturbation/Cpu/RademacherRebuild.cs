@@ -1,16 +1,15 @@
 using System.Buffers;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cpu;
 
 /// <summary>Sums of signs, exact in int32, by tables.</summary>
-internal sealed class RademacherRebuild<TSimd, TBits, TReal>(ulong key, int[] quantised) : IRebuildKernel
+internal sealed class RademacherRebuild<TSimd, TBits, TReal>(ulong key, SignTables tables) : IRebuildKernel
     where TSimd : ISimd<TBits, TReal>
     where TBits : unmanaged
     where TReal : unmanaged
 {
-    private readonly SignTables _tables = new(quantised, TSimd.LookupBits);
-
-    public void Sums(int tensor, long firstElement, Span<float> sums)
+    public void Sums(in DirectedTensor tensor, long firstElement, Span<float> sums)
     {
         if (PhiloxStart.Remaining(firstElement) is var whole && whole < sums.Length)
         {
@@ -22,7 +21,7 @@ internal sealed class RademacherRebuild<TSimd, TBits, TReal>(ulong key, int[] qu
         var count = PhiloxStart.RoundUp(lead + sums.Length, RebuildLanes<TSimd, TBits, TReal>.RademacherStride);
         var exact = ArrayPool<int>.Shared.Rent(count);
         var window = exact.AsSpan(0, count);
-        RebuildLanes<TSimd, TBits, TReal>.Rademacher(key, _tables, (uint)tensor, (ulong)firstElement >> 2, window);
+        RebuildLanes<TSimd, TBits, TReal>.Rademacher(key, tables, (uint)tensor.Ordinal, (ulong)firstElement >> 2, window);
         for (var i = 0; i < sums.Length; i++)
             sums[i] = window[lead + i];
         ArrayPool<int>.Shared.Return(exact);

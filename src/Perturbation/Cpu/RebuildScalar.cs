@@ -6,14 +6,14 @@ namespace FedKSeed.Perturbation.Cpu;
 /// <summary>SPEC 6, element by element and seed by seed: the reference form of <see cref="Rebuilder"/>, which every scheme has.</summary>
 internal sealed class RebuildScalar(DirectionScheme scheme, DirectionSpace pool, int[] quantised) : IRebuildKernel
 {
-    public void Sums(int tensor, long firstElement, Span<float> sums)
+    public void Sums(in DirectedTensor tensor, long firstElement, Span<float> sums)
     {
         for (var i = 0; i < sums.Length; i++)
             sums[i] = Sum(tensor, firstElement + i);
     }
 
     /// <summary>Σ q·n.</summary>
-    private long Sum(int tensor, long element)
+    private long Sum(in DirectedTensor tensor, long element)
     {
         long sum = 0;
         for (var seed = 0; seed < quantised.Length; seed++)

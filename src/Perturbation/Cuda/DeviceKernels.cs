@@ -9,8 +9,10 @@ namespace FedKSeed.Perturbation.Cuda;
 /// <param name="HasBinaryForm">Whether there is a rebuild by binary tensor cores.</param>
 internal sealed record DeviceKernels(string Name, int SeedsPerStep, bool HasBinaryForm)
 {
-    /// <exception cref="NotSupportedException">There are none for the scheme.</exception>
-    public static DeviceKernels Of(DirectionSpace pool) => Of(pool.SchemeOf());
+    /// <exception cref="NotSupportedException">There are none for the scheme, or for the space's groups.</exception>
+    public static DeviceKernels Of(DirectionSpace pool) => pool.Tensors is null
+        ? Of(pool.SchemeOf())
+        : throw new NotSupportedException("Groups of tensors are not known to the CUDA kernels; use --device cpu.");
 
     /// <inheritdoc cref="Of(DirectionSpace)"/>
     public static DeviceKernels Of(DirectionScheme scheme) => scheme.OnDevice

@@ -51,7 +51,7 @@ public sealed class DeviceRebuilder : IDisposable
         foreach (var q in quantised)
             _total += q;
         int[] version;
-        var kernels = DeviceKernels.Of(rebuilder.Scheme);
+        var kernels = DeviceKernels.Of(rebuilder.Pool);
         if (form == RebuildForm.Plain || !kernels.HasBinaryForm)
         {
             _steps = (uint)((quantised.Length + kernels.SeedsPerStep - 1) / kernels.SeedsPerStep);

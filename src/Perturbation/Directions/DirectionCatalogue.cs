@@ -12,7 +12,7 @@ public sealed class DirectionCatalogue
         (Schemes, _schemes) = (schemes, schemes.ToFrozenDictionary(scheme => scheme.Name));
 
     /// <summary>Those that the product has: <see cref="DirectionSchemes.Known"/>.</summary>
-    public static DirectionCatalogue BuiltIn { get; } = new([new RademacherScheme(), new GaussianScheme()]);
+    public static DirectionCatalogue BuiltIn { get; } = new([new RademacherScheme(), new GaussianScheme(), new LowRankScheme()]);
 
     public IReadOnlyList<DirectionScheme> Schemes { get; }
 

@@ -32,12 +32,14 @@ internal sealed class RademacherScheme : DirectionScheme
     /// <summary>The bit of a word that belongs to a seed.</summary>
     public static int SignBit(int seed) => seed % SeedsPerWord;
 
-    public override int Multiple(Direction direction, long element)
+    public override int Multiple(Direction direction, long element) => Sign(direction, (ulong)element >> 2, (int)(element & 3));
+
+    /// <summary>±1 of a word of a block.</summary>
+    public static int Sign(Direction direction, ulong block, int position)
     {
-        var block = (ulong)element >> 2;
         var words = Philox4x32.Generate(
             new((uint)block, (uint)(block >> 32), CounterSeed(direction.Seed), (uint)direction.Tensor), direction.Key);
-        return ((words[(int)(element & 3)] >> SignBit(direction.Seed)) & 1) == 1 ? 1 : -1;
+        return ((words[position] >> SignBit(direction.Seed)) & 1) == 1 ? 1 : -1;
     }
 
     internal override IPerturbKernel PerturbKernel(KernelPath path) => path switch
@@ -49,8 +51,10 @@ internal sealed class RademacherScheme : DirectionScheme
 
     internal override IRebuildKernel RebuildKernel(KernelPath path, DirectionSpace pool, int[] quantised) => path switch
     {
-        KernelPath.Avx512 => new RademacherRebuild<Avx512Lanes, Vector512<uint>, Vector512<float>>(pool.PoolKey, quantised),
-        KernelPath.Avx2 => new RademacherRebuild<Avx2Lanes, Vector256<uint>, Vector256<float>>(pool.PoolKey, quantised),
+        KernelPath.Avx512 => new RademacherRebuild<Avx512Lanes, Vector512<uint>, Vector512<float>>(
+            pool.PoolKey, new SignTables(quantised, Avx512Lanes.LookupBits)),
+        KernelPath.Avx2 => new RademacherRebuild<Avx2Lanes, Vector256<uint>, Vector256<float>>(
+            pool.PoolKey, new SignTables(quantised, Avx2Lanes.LookupBits)),
         _ => base.RebuildKernel(path, pool, quantised),
     };
 }
