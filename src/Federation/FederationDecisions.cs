@@ -147,13 +147,15 @@ public static class FederationDecisions
     /// <summary>The commit of what the log holds uncommitted, and the accumulators after it.</summary>
     internal static (RoundCommittedEntry Entry, ReadOnlyMemory<long> Accumulators) CommitOf(FederationState state, RoundEnd closed)
     {
-        var reports = state.Uncommitted.ConvertAll(item => new WeightedReport(
-            Accumulators.Weight(item.Report.Examples, state.Version - item.Report.BaseVersion),
+        var reports = state.Uncommitted.ConvertAll(item => new AggregatedReport(
+            item.Report.Client,
+            item.Report.Examples,
+            state.Version - item.Report.BaseVersion,
             item.Report.Seeds,
             Contributions(item.Assignment.LearningRate, item.Report.Scalars.Span)));
-        var accumulators = Accumulators.Commit(state.Accumulators, reports);
+        var (weights, accumulators) = state.Settings!.Aggregation.Commit(state.Accumulators, reports);
         var committed = state.Uncommitted
-            .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, reports[k].Weight, item.Report.Turn)).ToArray();
+            .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, weights[k], item.Report.Turn)).ToArray();
         var entry = new RoundCommittedEntry(
             state.Round!.Number, closed, state.Version + 1, committed, Accumulators.Digest(accumulators.Span));
         return (entry, accumulators);

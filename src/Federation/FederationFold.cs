@@ -11,6 +11,12 @@ namespace FedKSeed.Federation;
 /// </summary>
 public static class FederationFold
 {
+    // Of a held-out loss, nats a token: a uniform guess over any vocabulary is below 20.
+    private const double MaximumLoss = 1e9;
+
+    private static readonly DateTimeOffset Earliest = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     public static FederationState Fold(FederationState state, IEnumerable<LogEntry> entries) => entries.Aggregate(state, Apply);
 
     /// <exception cref="InvalidEntryException">The entry cannot follow the state.</exception>
@@ -20,6 +26,8 @@ public static class FederationFold
         ArgumentNullException.ThrowIfNull(entry);
         if (entry.Sequence != state.Head.Length)
             throw new InvalidEntryException(entry.Sequence, $"entry {state.Head.Length} was expected");
+        if (entry.Time.Offset != TimeSpan.Zero || entry.Time < Earliest || entry.Time >= Latest)
+            throw new InvalidEntryException(entry.Sequence, $"its time is not in UTC between the years {Earliest.Year} and {Latest.Year}");
         try
         {
             return After(state, entry.Event, entry.Time) with { Head = new LogHead(entry.Sequence + 1, entry.Hash) };
@@ -59,8 +67,7 @@ public static class FederationFold
             OpenedAt = time,
             Accumulators = new long[seeds],
             Importance = Importance.None(seeds),
-            // Without history the two ways of sampling are the same.
-            Distribution = SeedDistribution.Uniform(seeds),
+            Distribution = opened.Settings.Sampling.Distribution(Importance.None(seeds)),
             VersionSince = time,
         };
     }
@@ -69,6 +76,10 @@ public static class FederationFold
     {
         Require(state.Round is null, $"round {state.Round?.Number} is still open");
         Require(started.Round == state.LastRound + 1, $"round {state.LastRound + 1} was expected, not {started.Round}");
+        Require(started.Round <= state.Settings!.Rounds, $"the federation has {state.Settings.Rounds} rounds");
+        Require(started.Participants.Count <= Limits.Participants, $"a round has at most {Limits.Participants} participants");
+        foreach (var client in started.Participants)
+            RequireName(client);
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
         return state with
         {
@@ -80,6 +91,7 @@ public static class FederationFold
     private static FederationState Assign(FederationState state, SeedsAssignedEntry assigned, DateTimeOffset time)
     {
         var key = assigned.Key;
+        RequireName(assigned.Client);
         Require(state.Round?.Number == assigned.Round, $"round {assigned.Round} is not open");
         var isParticipant = state.Round!.Participants.Contains(assigned.Client);
         Require(isParticipant || state.IsContinuous, $"{assigned.Client} does not take part in round {assigned.Round}");
@@ -125,6 +137,7 @@ public static class FederationFold
     private static FederationState Commit(FederationState state, RoundCommittedEntry committed, DateTimeOffset time)
     {
         Require(state.Round?.Number == committed.Round, $"round {committed.Round} is not open");
+        Require(Enum.IsDefined(committed.Closed), "its reason is none that there is");
         var (expected, accumulators) = FederationDecisions.CommitOf(state, committed.Closed);
         Require(committed.Version == expected.Version, $"it makes version {expected.Version}, not {committed.Version}");
         Require(committed.Reports.SequenceEqual(expected.Reports), "its reports and weights are not those before it in the log");
@@ -140,9 +153,7 @@ public static class FederationFold
             VersionSince = time,
             Accumulators = accumulators,
             Importance = importance,
-            Distribution = settings.Sampling == SeedSampling.Importance
-                ? SeedDistribution.ByImportance(importance)
-                : state.Distribution,
+            Distribution = settings.Sampling.Distribution(importance),
             Assignments = state.Assignments.RemoveRange(state.Assignments
                 .TakeWhile(item => committed.Version - item.Value.BaseVersion > settings.StalenessBound).Select(item => item.Key)),
             Uncommitted = [],
@@ -155,15 +166,29 @@ public static class FederationFold
     {
         Require(evaluated.Version >= 0 && evaluated.Version <= state.Version, $"there is no version {evaluated.Version} yet");
         Require(state.EvaluationOf(evaluated.Version) is null, $"version {evaluated.Version} was evaluated before");
-        return state with { Evaluations = state.Evaluations.Add(evaluated) };
+        Require(evaluated.Examples is >= 1 and <= Limits.Examples, "its number of examples is out of range");
+        Require(evaluated.Loss is null or (>= 0 and <= MaximumLoss), "its loss is out of range");
+        Require(evaluated.ExactMatch is >= 0 and <= 1 && evaluated.RougeL is >= 0 and <= 1, "a share is not between 0 and 1");
+        return state with
+        {
+            Evaluations = state.Evaluations.Add(evaluated.Version, evaluated),
+            FirstEvaluation = state.FirstEvaluation ?? evaluated,
+            LatestEvaluation = evaluated,
+            BestEvaluation = evaluated.Loss is { } loss && !(loss >= state.BestEvaluation?.Loss) ? evaluated : state.BestEvaluation,
+            TargetReachedBy = state.TargetReachedBy
+                ?? (state.Settings!.TargetLoss > 0 && evaluated.Loss <= state.Settings.TargetLoss ? evaluated : null),
+        };
     }
 
     private static FederationState Close(FederationState state, FederationClosedEntry closed)
     {
         Require(state.Round is null, $"round {state.Round?.Number} is still open");
         Require(closed.Version >= 0 && closed.Version <= state.Version, $"there is no version {closed.Version}");
+        Require(Enum.IsDefined(closed.Reason), "its reason is none that there is");
         return state with { Closed = closed };
     }
+
+    private static void RequireName(string client) => Require(Names.IsSound(client), $"a client's name is not {Names.Rule}");
 
     private static bool IsStrictlyAscending(IReadOnlyList<string> names) =>
         names.Count > 0 && names.Zip(names.Skip(1)).All(pair => string.CompareOrdinal(pair.First, pair.Second) < 0);

@@ -1,26 +1,19 @@
 using System.ComponentModel.DataAnnotations;
 using FedKSeed.Contracts;
+using FedKSeed.Federation.Sampling;
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Aggregation;
 
 namespace FedKSeed.Federation;
 
-public enum SeedSampling
+/// <summary>Which version a federation that ends as planned keeps.</summary>
+public enum KeptVersion
 {
-    /// <summary>FedKSeed: every direction of the pool is equally likely.</summary>
-    Uniform,
+    /// <summary>The last one.</summary>
+    Last,
 
-    /// <summary>FedKSeed-Pro: directions with a larger mean projected gradient are likelier.</summary>
-    Importance,
-}
-
-public enum LearningRateSchedule
-{
-    Constant,
-
-    /// <summary>Falls in a straight line to zero after the last round.</summary>
-    Linear,
-
-    /// <summary>Falls along half a cosine to zero after the last round.</summary>
-    Cosine,
+    /// <summary>The one with the least held-out loss of those that were evaluated; the last one where none was.</summary>
+    Best,
 }
 
 /// <summary>Everything that a federation is: recorded once, in the first entry of its log, and never changed afterwards.</summary>
@@ -41,7 +34,17 @@ public sealed record FederationSettings
     [Required]
     public DirectionSpace Directions { get; init; } = new();
 
-    public SeedSampling Sampling { get; init; } = SeedSampling.Uniform;
+    /// <summary>How seeds are drawn.</summary>
+    [Required]
+    public SamplingRule Sampling { get; init; } = SamplingRule.Uniform;
+
+    /// <summary>How reports become a commit.</summary>
+    [Required]
+    public AggregationRule Aggregation { get; init; } = AggregationRule.WeightedMean;
+
+    /// <summary>Which version is kept at the end.</summary>
+    [EnumDataType(typeof(KeptVersion))]
+    public KeptVersion Keep { get; init; }
 
     [Range(1, Limits.Rounds)]
     public int Rounds { get; init; } = 60;
@@ -61,6 +64,7 @@ public sealed record FederationSettings
     [Range(1e-12, 1.0)]
     public double LearningRate { get; init; } = 6e-4;
 
+    [Required]
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Cosine;
 
     /// <summary>A scalar beyond this is refused: it says that something is broken, not where the loss falls.</summary>
@@ -138,17 +142,8 @@ public sealed record FederationSettings
     [Range(1.0, 1e6)]
     public double DivergenceFactor { get; init; } = 3;
 
-    /// <summary>Share of <see cref="LearningRate"/> that assignments of a round use; rounds count from 1.</summary>
-    public double LearningRateOf(int round)
-    {
-        var done = (double)(round - 1) / Rounds;
-        return Schedule switch
-        {
-            LearningRateSchedule.Linear => LearningRate * (1 - done),
-            LearningRateSchedule.Cosine => LearningRate * 0.5 * (1 + Math.Cos(Math.PI * done)),
-            _ => LearningRate,
-        };
-    }
+    /// <summary>η of the assignments of a round; rounds count from 1.</summary>
+    public double LearningRateOf(int round) => LearningRate * Schedule.Share((double)(round - 1) / Rounds);
 
     public bool IsEvaluationDue(int version) =>
         EvaluateEvery > 0 && (version % EvaluateEvery == 0 || version == Rounds);

@@ -57,18 +57,34 @@ public sealed record FederationState
     /// <summary>When the present version came to be.</summary>
     public DateTimeOffset VersionSince { get; init; }
 
-    public ImmutableList<ModelEvaluatedEntry> Evaluations { get; init; } = [];
+    /// <summary>Evaluations by version.</summary>
+    public ImmutableSortedDictionary<int, ModelEvaluatedEntry> Evaluations { get; init; } =
+        ImmutableSortedDictionary<int, ModelEvaluatedEntry>.Empty;
+
+    /// <summary>The first evaluation in the log: what a divergence is measured by.</summary>
+    public ModelEvaluatedEntry? FirstEvaluation { get; init; }
+
+    /// <summary>The last evaluation in the log.</summary>
+    public ModelEvaluatedEntry? LatestEvaluation { get; init; }
+
+    /// <summary>The evaluation with the least finite loss, the earlier in the log of equals.</summary>
+    public ModelEvaluatedEntry? BestEvaluation { get; init; }
+
+    /// <summary>The first evaluation in the log whose loss reached the target, if the federation has one.</summary>
+    public ModelEvaluatedEntry? TargetReachedBy { get; init; }
 
     public FederationClosedEntry? Closed { get; init; }
 
     /// <summary>Rounds close after a number of reports, and free clients join the open one.</summary>
     public bool IsContinuous => Settings is { CommitEvery: > 0 };
 
-    public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.Find(evaluation => evaluation.Version == version);
+    public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.GetValueOrDefault(version);
 
     /// <summary>The evaluated version with the least held-out loss; the base model when none was evaluated.</summary>
-    public int BestVersion =>
-        Evaluations.Where(evaluation => evaluation.Loss is not null).OrderBy(evaluation => evaluation.Loss).FirstOrDefault()?.Version ?? 0;
+    public int BestVersion => BestEvaluation?.Version ?? 0;
+
+    /// <summary>The version that the settings keep when nothing went wrong.</summary>
+    public int KeptVersion => Settings is { Keep: Federation.KeptVersion.Best } && BestEvaluation is { } best ? best.Version : Version;
 
     public bool HasDiverged
     {
@@ -76,10 +92,8 @@ public sealed record FederationState
         {
             if (!LastCommitHadScalars)
                 return true;
-            if (Evaluations.IsEmpty)
-                return false;
-            var (first, last) = (Evaluations[0], Evaluations[^1]);
-            return last.Loss is not { } loss || loss > first.Loss * Settings!.DivergenceFactor;
+            return FirstEvaluation is { } first && LatestEvaluation is { } latest
+                && (latest.Loss is not { } loss || loss > first.Loss * Settings!.DivergenceFactor);
         }
     }
 }

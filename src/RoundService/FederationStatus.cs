@@ -10,5 +10,5 @@ public sealed record FederationStatus(
 {
     public static FederationStatus Of(FederationState state, IReadOnlyList<string> alive) => new(
         state.Settings?.Name ?? "", state.Version, state.Settings?.Rounds ?? 0, state.Round?.Number, alive, state.Head.Length,
-        state.Evaluations, state.Closed?.Reason.ToString());
+        [.. state.Evaluations.Values], state.Closed?.Reason.ToString());
 }

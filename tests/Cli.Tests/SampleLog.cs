@@ -1,3 +1,4 @@
+using FedKSeed.Federation.Sampling;
 using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
@@ -23,7 +24,7 @@ internal sealed class SampleLog : IDisposable
             Rounds = rounds,
             StepsPerRound = 5,
             EvaluateEvery = 1,
-            Sampling = SeedSampling.Importance,
+            Sampling = SamplingRule.Importance,
         };
         WriteLog(rounds);
     }

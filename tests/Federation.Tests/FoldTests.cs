@@ -1,3 +1,4 @@
+using FedKSeed.Federation.Sampling;
 using CsCheck;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
@@ -95,7 +96,7 @@ public class FoldTests
     [Fact]
     public void A_log_written_and_read_back_folds_to_the_same_accumulators()
     {
-        var log = Run(Settings with { Sampling = SeedSampling.Importance }, "a", "b", "c");
+        var log = Run(Settings with { Sampling = SamplingRule.Importance }, "a", "b", "c");
         var once = Fold(log);
         var (lines, _) = EventLog.Write(LogHead.Start, Start, ReadAll(log));
         Assert.Equal(log, lines);

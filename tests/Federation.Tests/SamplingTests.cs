@@ -44,7 +44,7 @@ public class SamplingTests
     public void A_seed_with_larger_scalars_is_drawn_up_to_e_times_as_often_as_the_least()
     {
         var importance = Importance.None(4).Add([(new ushort[] { 0, 1, 1 }, new float[] { 4f, 1f, -3f })], clip: 10);
-        var distribution = SeedDistribution.ByImportance(importance);
+        var distribution = SamplingRule.Importance.Distribution(importance);
         Assert.Equal(2, importance.Mean(1));
         Assert.Equal(Math.E, distribution.ProbabilityOf(0) / distribution.ProbabilityOf(3), 9);
         Assert.Equal(Math.Exp(0.5), distribution.ProbabilityOf(1) / distribution.ProbabilityOf(2), 9);
@@ -54,7 +54,7 @@ public class SamplingTests
     public void Without_history_importance_draws_as_uniform_does() =>
         Assert.Equal(
             SeedDistribution.Uniform(64).Draw(5, new AssignmentKey(2, "a"), 50),
-            SeedDistribution.ByImportance(Importance.None(64)).Draw(5, new AssignmentKey(2, "a"), 50));
+            SamplingRule.Importance.Distribution(Importance.None(64)).Draw(5, new AssignmentKey(2, "a"), 50));
 
     [Fact]
     public void Amplitudes_are_clipped() =>
@@ -65,7 +65,7 @@ public class SamplingTests
         Gen.Float[-20, 20].Array[1, 40].Sample(scalars =>
         {
             var seeds = scalars.Select((_, k) => (ushort)(k % 16)).ToArray();
-            var distribution = SeedDistribution.ByImportance(Importance.None(16).Add([(seeds, scalars)], 10));
+            var distribution = SamplingRule.Importance.Distribution(Importance.None(16).Add([(seeds, scalars)], 10));
             Assert.Equal(1, Enumerable.Range(0, 16).Sum(distribution.ProbabilityOf), 12);
         });
 }

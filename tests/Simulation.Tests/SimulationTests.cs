@@ -1,3 +1,4 @@
+using FedKSeed.Federation.Sampling;
 using System.Diagnostics;
 using System.Globalization;
 using FedKSeed.Federation;
@@ -92,7 +93,7 @@ public class SimulationTests(ITestOutputHelper output)
         {
             Directions = new() { PoolKey = (ulong)seed, SeedCount = 64 },
             Rounds = random.Next(1, clients > 500 ? 4 : 12),
-            Sampling = random.Next(2) == 0 ? SeedSampling.Uniform : SeedSampling.Importance,
+            Sampling = random.Next(2) == 0 ? SamplingRule.Uniform : SamplingRule.Importance,
             MinimumClients = random.Next(1, Math.Max(2, clients / 3)),
             Participation = 0.2 + 0.8 * random.NextDouble(),
             OverSelection = random.Next(3) == 0 ? 1 + random.NextDouble() : 1,

@@ -1,3 +1,5 @@
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Sampling;
 using System.Globalization;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
@@ -41,7 +43,7 @@ public sealed record FleetPlan
         BatchSize = 2,
         LearningRate = 1e-5,
         Schedule = LearningRateSchedule.Constant,
-        Sampling = SeedSampling.Importance,
+        Sampling = SamplingRule.Importance,
         Rounds = 1_000_000,
         Quorum = 0.7,
         MinimumClients = 3,

@@ -26,6 +26,7 @@ internal static partial class RunOptionNames
         ["Quorum"] = "--quorum",
         ["RoundDeadline"] = "--deadline",
         ["StalenessBound"] = "--staleness",
+        ["Keep"] = "--keep",
         ["Synchronous"] = "--synchronous",
         ["EvaluateEvery"] = "--evaluate-every",
     };

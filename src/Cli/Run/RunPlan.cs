@@ -55,7 +55,7 @@ public sealed record RunPlan
     /// <summary>A Redis to use instead of the embedded one.</summary>
     public string? Redis { get; init; }
 
-    public FederationSettings Federation { get; init; } = new();
+    public FederationSettings Federation { get; init; } = new() { Keep = KeptVersion.Best };
 
     /// <summary>What a model folder needs beside its weights.</summary>
     private static readonly string[] ModelFiles = ["config.json", "tokenizer.json"];

@@ -1,3 +1,6 @@
+using FedKSeed.Federation.Sampling;
+using FedKSeed.Federation.Rounds;
+using System.Text.Json;
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
@@ -57,12 +60,16 @@ internal sealed class RunOptions
         Setting<double>(
             "--learning-rate", $"Learning rate. [default: {Number(settings.LearningRate)}]",
             (set, value) => set with { LearningRate = value });
-        Choice<LearningRateSchedule>(
-            "--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule)}]",
+        Rule<LearningRateSchedule>(
+            "--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule.Name)}]",
             (set, value) => set with { Schedule = value });
-        Choice<SeedSampling>(
-            "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling)}]",
+        Rule<SamplingRule>(
+            "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling.Name)}]",
             (set, value) => set with { Sampling = value });
+        Choice<KeptVersion>(
+            "--keep",
+            $"Version kept at the end: the last, or the one with the least held-out loss. [default: {Word(settings.Keep.ToString())}]",
+            (set, value) => set with { Keep = value });
         Text(
             "--scheme",
             "NAME",
@@ -172,6 +179,17 @@ internal sealed class RunOptions
             (RunPlan plan, T value) => plan with { Federation = change(plan.Federation, value) });
     }
 
+    /// <summary>A rule of the settings by its name, with hyphens.</summary>
+    private void Rule<T>(string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : class, IRule<T>
+    {
+        var rules = T.All.ToDictionary(rule => Word(rule.Name), StringComparer.OrdinalIgnoreCase);
+        Option<RuleChoice<T>>(name, string.Join('|', rules.Keys), string.Join(" or ", rules.Keys), description,
+            text => rules.TryGetValue(text, out var rule) ? new RuleChoice<T>(rule) : null,
+            (plan, value) => plan with { Federation = change(plan.Federation, value.Rule) });
+    }
+
+    private readonly record struct RuleChoice<T>(T Rule);
+
     private Option<T?> Parsed<T>(string name, string help, string kind, string description, Func<RunPlan, T, RunPlan> change)
         where T : struct, IParsable<T> =>
         Option(name, help, kind, description, text => T.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null, change);
@@ -202,7 +220,8 @@ internal sealed class RunOptions
         return option;
     }
 
-    private static string Word<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+    /// <summary>A name in the code as a word of the command line: ShrunkImportance is shrunk-importance.</summary>
+    private static string Word(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
 
     private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 }

@@ -24,6 +24,9 @@ public readonly record struct LogHead(long Length, string Hash)
 /// </summary>
 public static class EventLog
 {
+    /// <summary>Characters of a line: no entry that these limits allow comes near it, and a reader need not hold more.</summary>
+    public const int MaximumLine = 8 << 20;
+
     private const string HashField = ",\"hash\":\"";
     private static readonly int TailLength = HashField.Length + 64 + "\"}".Length;
 
@@ -66,6 +69,8 @@ public static class EventLog
     public static LogEntry Read(LogHead head, string line)
     {
         ArgumentNullException.ThrowIfNull(line);
+        if (line.Length > MaximumLine)
+            throw new InvalidEntryException(head.Length, $"it is longer than {MaximumLine} characters");
         if (line.Length <= TailLength || !line.AsSpan(line.Length - TailLength).StartsWith(HashField)
             || !line.EndsWith("\"}", StringComparison.Ordinal))
             throw new InvalidEntryException(head.Length, "the line does not end in a hash");
@@ -88,7 +93,8 @@ public static class EventLog
                 ? parsed
                 : throw new InvalidEntryException(sequence, $"it says that it is entry {parsed.Sequence}");
         }
-        catch (Exception fault) when (fault is JsonException or NotSupportedException or InvalidOperationException or ArgumentException)
+        catch (Exception fault) when (fault is JsonException or NotSupportedException or InvalidOperationException or ArgumentException
+            or FormatException)
         {
             throw new InvalidEntryException(
                 sequence, $"it is not an entry that this version, which reads formats {LogProtocol.First} to {LogProtocol.Current}, knows: "

@@ -111,7 +111,7 @@ public static class RoundPolicy
     {
         if (book.HasDiverged)
             return new RoundDecision.End(FederationEnd.Diverged, book.BestVersion);
-        if (settings.TargetLoss > 0 && book.Evaluations.Find(evaluation => evaluation.Loss <= settings.TargetLoss) is { } reached)
+        if (settings.TargetLoss > 0 && book.TargetReachedBy is { } reached)
             return new RoundDecision.End(FederationEnd.TargetReached, reached.Version);
 
         var awaitsEvaluation = settings.IsEvaluationDue(book.Version) && book.EvaluationOf(book.Version) is null
@@ -120,7 +120,7 @@ public static class RoundPolicy
         {
             return awaitsEvaluation
                 ? new RoundDecision.Wait("the evaluation of the last version")
-                : new RoundDecision.End(end, book.Version);
+                : new RoundDecision.End(end, book.KeptVersion);
         }
         if (settings.Synchronous && awaitsEvaluation)
             return new RoundDecision.Wait($"the evaluation of version {book.Version}");

@@ -13,7 +13,10 @@ public sealed record Importance(ReadOnlyMemory<int> Counts, ReadOnlyMemory<long>
     public static Importance None(int seedCount) => new(new int[seedCount], new long[seedCount]);
 
     /// <summary>Mean amplitude of a seed, 0 for one without history.</summary>
-    public double Mean(int seed) => Counts.Span[seed] == 0 ? 0 : Amplitudes.Span[seed] * AmplitudeUnit / Counts.Span[seed];
+    public double Mean(int seed) => Mean(seed, emptyObservations: 0);
+
+    private double Mean(int seed, int emptyObservations) =>
+        Counts.Span[seed] == 0 ? 0 : Amplitudes.Span[seed] * AmplitudeUnit / (Counts.Span[seed] + emptyObservations);
 
     public Importance Add(IEnumerable<(ReadOnlyMemory<ushort> Seeds, ReadOnlyMemory<float> Scalars)> reports, double clip)
     {
@@ -34,11 +37,12 @@ public sealed record Importance(ReadOnlyMemory<int> Counts, ReadOnlyMemory<long>
     /// Sampling weights as integers that add up to less than 2⁶³: mean amplitude, min–max normalised over the pool, through
     /// exp (the softmax before its division). All equal when every seed has the same mean.
     /// </summary>
-    public ulong[] SamplingWeights()
+    /// <param name="emptyObservations">Observations of amplitude 0 that every seed's history begins with.</param>
+    public ulong[] SamplingWeights(int emptyObservations = 0)
     {
         var means = new double[Counts.Length];
         for (var seed = 0; seed < means.Length; seed++)
-            means[seed] = Mean(seed);
+            means[seed] = Mean(seed, emptyObservations);
         var (least, most) = (means.Min(), means.Max());
         var weights = new ulong[means.Length];
         for (var seed = 0; seed < weights.Length; seed++)

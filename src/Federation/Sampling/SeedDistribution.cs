@@ -14,7 +14,8 @@ public sealed class SeedDistribution
 {
     private readonly ulong[] _cumulative;
 
-    private SeedDistribution(ReadOnlySpan<ulong> weights)
+    /// <param name="weights">One for each seed, not all 0, that add up to less than 2⁶³.</param>
+    public SeedDistribution(ReadOnlySpan<ulong> weights)
     {
         _cumulative = new ulong[weights.Length];
         ulong sum = 0;
@@ -28,8 +29,6 @@ public sealed class SeedDistribution
         Array.Fill(weights, 1UL);
         return new SeedDistribution(weights);
     }
-
-    public static SeedDistribution ByImportance(Importance importance) => new(importance.SamplingWeights());
 
     /// <summary>Probability that one draw gives this seed; all of them add up to 1.</summary>
     public double ProbabilityOf(int seed) =>

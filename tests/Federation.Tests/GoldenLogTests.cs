@@ -1,0 +1,59 @@
+using System.Runtime.CompilerServices;
+using FedKSeed.Contracts;
+using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Sampling;
+
+namespace FedKSeed.Federation.Tests;
+
+/// <summary>Logs that earlier versions wrote: one for each format that there ever was. They are never changed.</summary>
+public class GoldenLogTests
+{
+    private static readonly string Folder = Path.Combine(Path.GetDirectoryName(ThisFile())!, "Logs");
+
+    [Theory]
+    [InlineData("format-1-importance.log", 77, "e0e2ffc5c7c509b1e51488f24e51268f3a7c56dd31da8560425f1c39cda4bbdd")]
+    [InlineData("format-1-continuous-gaussian.log", 59, "483d7e1dd8fd0910685d0c2f226539acfa1ec755ac6ccc2cd4b7215ca70c80db")]
+    [InlineData("format-2-importance.log", 77, "e0e2ffc5c7c509b1e51488f24e51268f3a7c56dd31da8560425f1c39cda4bbdd")]
+    public void A_log_of_an_earlier_version_folds_to_the_accumulators_that_it_had(string name, int entries, string digest)
+    {
+        var state = Federations.Fold([.. File.ReadLines(Path.Combine(Folder, name))]);
+        Assert.Equal((entries, 4, FederationEnd.Completed), (state.Head.Length, state.Version, state.Closed!.Reason));
+        Assert.Equal(digest, Aggregation.Accumulators.Digest(state.Accumulators.Span));
+    }
+
+    [Fact]
+    public void Flat_settings_of_format_1_become_one_direction_space_and_rules_that_mean_what_they_meant()
+    {
+        var settings = Federations.Fold([.. File.ReadLines(Path.Combine(Folder, "format-1-importance.log"))]).Settings!;
+        Assert.Equal(
+            new DirectionSpace { PoolKey = ulong.MaxValue, SeedCount = 64, Scheme = DirectionSchemes.Rademacher }, settings.Directions);
+        Assert.Same(SamplingRule.Importance, settings.Sampling);
+        Assert.Same(LearningRateSchedule.Cosine, settings.Schedule);
+        Assert.Equal(KeptVersion.Last, settings.Keep);
+    }
+
+    [Fact]
+    public void A_log_of_a_newer_format_is_refused_with_what_would_read_it()
+    {
+        var first = File.ReadLines(Path.Combine(Folder, "format-2-importance.log")).First();
+        var newer = Chain.Rehash([Chain.ContentOf(first).Replace("\"protocol\":2", "\"protocol\":9", StringComparison.Ordinal)]);
+        var refusal = Assert.Throws<InvalidEntryException>(() => Federations.Fold(newer));
+        Assert.Contains("format 9", refusal.Reason, StringComparison.Ordinal);
+        Assert.Contains("a newer fedkseed reads it", refusal.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_member_that_nobody_knows_is_refused_in_either_format()
+    {
+        foreach (var name in new[] { "format-1-importance.log", "format-2-importance.log" })
+        {
+            var first = File.ReadLines(Path.Combine(Folder, name)).First();
+            var content = Chain.ContentOf(first).Replace("\"settings\":{", "\"settings\":{\"momentum\":1,", StringComparison.Ordinal);
+            var refusal = Assert.Throws<InvalidEntryException>(() => Federations.Fold(Chain.Rehash([content])));
+            Assert.Contains("momentum", refusal.Reason, StringComparison.Ordinal);
+        }
+    }
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
+}
