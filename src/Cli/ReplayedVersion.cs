@@ -3,6 +3,7 @@ using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli;
 
@@ -46,6 +47,15 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
     /// <summary>Writes the version as a model folder like the base's: weights, configuration and tokenizer.</summary>
     public void Write(Checkpoint source, string folder, int threads, IProgress<RebuildProgress>? progress, CancellationToken cancel)
     {
+        try
+        {
+            Settings.Directions.RequireResolved(source);
+        }
+        catch (FormatException fault)
+        {
+            throw new FailureException(fault.Message);
+        }
+
         var quantised = QuantisedAccumulators.Of(Accumulators.Span, Settings.Directions.LargestRank);
         var rebuilder = new Rebuilder(Settings.Directions, quantised.Values.Span, quantised.Shift);
         RebuiltCheckpoint.Write(source, rebuilder, folder, progress, threads, cancel);

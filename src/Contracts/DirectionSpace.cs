@@ -53,8 +53,11 @@ public sealed record DirectionSpace : IValidatableObject
             yield return new($"{nameof(Trainable)} names no tensors: leave it out to train all of them.");
         foreach (var group in Trainable ?? [])
         {
-            if (group.Tensors is not { Count: > 0 } || group.Tensors.Any(string.IsNullOrEmpty))
+            if (group?.Tensors is not { Count: > 0 } || group.Tensors.Any(string.IsNullOrEmpty))
+            {
                 yield return new($"A group of {nameof(Trainable)} has no patterns of tensor names.");
+                continue;
+            }
             foreach (var fault in FaultsOf(group.Scale, group.Rank))
                 yield return new($"A group of {nameof(Trainable)}: {fault}");
         }

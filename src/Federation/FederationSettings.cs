@@ -156,7 +156,9 @@ public sealed record FederationSettings
         if (Directions is not null)
             Validator.TryValidateObject(Directions, new ValidationContext(Directions), faults, validateAllProperties: true);
         var messages = faults.Select(fault => fault.ErrorMessage!).ToList();
-        if (Directions?.Trainable?.Any(group => Math.ScaleB(Epsilon, group.Scale) is < LeastStep or > LargestStep) == true)
+        var isStepOutOfRange = Directions?.Trainable?.Any(
+            group => group is not null && Math.ScaleB(Epsilon, group.Scale) is < LeastStep or > LargestStep) == true;
+        if (isStepOutOfRange)
             messages.Add($"{nameof(Epsilon)} · 2^scale must be between 2^-60 and 2 for every group of {nameof(DirectionSpace.Trainable)}.");
         if (LearningRate * MaximumScalar > Limits.Contribution)
             messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed {Limits.Contribution}.");

@@ -73,6 +73,7 @@ public class TensorGroupTests
         var all = new DirectionSpace { Trainable = [Group("*.bias"), Group("*")] };
         all.Resolve(source).RequireResolved(source);
         Assert.Throws<FormatException>(() => all.Resolve(other).RequireResolved(source));
+        Assert.Throws<FormatException>(() => new DirectionSpace { Trainable = [Group("*") with { Rank = 1 }] }.Resolve(source));
         var shadowed = new DirectionSpace { Trainable = [Group("*"), Group("*.bias")] };
         var refusal = Assert.Throws<FormatException>(() => shadowed.Resolve(source));
         Assert.Contains("'*.bias'", refusal.Message, StringComparison.Ordinal);

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.IO.Enumeration;
 using FedKSeed.Checkpoints;
 using FedKSeed.Contracts;
@@ -12,14 +13,17 @@ public static class TensorGroups
     /// <summary>The space with its groups found on a base checkpoint: what whoever opens a federation records.</summary>
     /// <param name="space">Its <see cref="DirectionSpace.Tensors"/> do not matter.</param>
     /// <param name="checkpoint">The base.</param>
-    /// <exception cref="FormatException">A group has no tensor that no earlier group has.</exception>
+    /// <exception cref="FormatException">A group cannot be, or has no tensor that no earlier group has.</exception>
     public static DirectionSpace Resolve(this DirectionSpace space, Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(space);
         ArgumentNullException.ThrowIfNull(checkpoint);
+        var sought = space with { Tensors = null };
+        if (sought.Validate(new ValidationContext(sought)).FirstOrDefault() is { } fault)
+            throw new FormatException(fault.ErrorMessage);
         var groups = space.Trainable ?? (space.Scheme == DirectionSchemes.LowRank ? [AllOfRankOne] : null);
         if (groups is null)
-            return space with { Tensors = null };
+            return sought;
         var found = new int[groups.Count];
         var tensors = new List<TrainedTensor>();
         foreach (var tensor in checkpoint.Weights)
