@@ -1,4 +1,5 @@
 using FedKSeed.Contracts;
+using System.Globalization;
 using System.Text.Json;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
@@ -18,7 +19,12 @@ internal sealed class ReferenceModel(string name)
     public JsonElement.ArrayEnumerator ZerothOrderCases => _expected.GetProperty("zeroth_order").GetProperty("cases").EnumerateArray();
     public float Epsilon => _expected.GetProperty("zeroth_order").GetProperty("epsilon").GetSingle();
 
-    public DirectionSpace Pool { get; } = new() { PoolKey = 11400714819323198484, SeedCount = 4096 };
+    /// <summary>The largest pool that there is: a seed's direction does not depend on how many others there are.</summary>
+    public DirectionSpace Pool => new()
+    {
+        PoolKey = ulong.Parse(_expected.GetProperty("zeroth_order").GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture),
+        SeedCount = Limits.Seeds,
+    };
 
     public TokenSequence[] Sequences => [.. _expected.GetProperty("input_ids").EnumerateArray().Select(Ints)
         .Zip(_expected.GetProperty("labels").EnumerateArray().Select(Ints), (ids, labels) => new TokenSequence(ids, labels))];

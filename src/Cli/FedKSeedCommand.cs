@@ -1,62 +1,77 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.Reflection;
+using FedKSeed.Bench;
 using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Verbs;
 using FedKSeed.Federation.Log;
 using FedKSeed.LocalServers;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Versions;
 
 namespace FedKSeed.Cli;
 
 /// <summary>The verbs, and what becomes of their failures: a message on the error stream and an exit code.</summary>
 public static class FedKSeedCommand
 {
-    private static readonly Option<bool> Verbose = new("--verbose")
-    {
-        Description = "Show logs, and stack traces of failures.",
-        Recursive = true,
-    };
-
-    /// <summary>What a verb gets to end in after Ctrl-C or SIGTERM.</summary>
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(20);
-
     /// <param name="input">What interactive verbs read; null for the process's own.</param>
-    public static async Task<int> InvokeAsync(string[] arguments, TextWriter output, TextWriter errors, TextReader? input = null)
+    /// <param name="more">An assembly with verbs beside this one's.</param>
+    /// <param name="interruption">Null when nobody can interrupt.</param>
+    public static async Task<int> InvokeAsync(
+        string[] arguments, TextWriter output, TextWriter errors, TextReader? input = null, Assembly? more = null,
+        Interruption? interruption = null)
     {
+        using var nobody = interruption is null ? Interruption.None() : null;
+        interruption ??= nobody!;
+        var verbose = new Option<bool>("--verbose") { Description = "Show logs, and stack traces of failures.", Recursive = true };
         var root = new RootCommand("Federated full-parameter tuning of language models: seeds and scalars on the wire, nothing else.")
         {
-            Verbose,
+            verbose,
         };
-        var federations = new FederationVerb[] { new RunVerb(), new ClusterVerb() }.ToDictionary(verb => verb.Create(Verbose));
-        Command[] others =
-        [
-            ReplayVerb.Create(), VerifyVerb.Create(), PartitionVerb.Create(Verbose), EvaluateVerb.Create(Verbose),
-            GenerateVerb.Create(input ?? Console.In),
-            BenchVerb.Create(Verbose), DoctorVerb.Create(),
-        ];
-        foreach (var verb in federations.Keys.Concat(others))
+        var context = new VerbContext(verbose, input ?? Console.In, interruption);
+        var verbs = Verbs(more).ToDictionary(verb => verb.Create(context));
+        foreach (var verb in verbs.Keys)
             root.Subcommands.Add(verb);
 
+        foreach (var help in root.Options.OfType<HelpOption>())
+            help.Action = new HelpPage();
+
         var parsed = root.Parse(arguments);
-        var isVerbose = parsed.GetValue(Verbose);
+        var isVerbose = parsed.GetValue(verbose);
         try
         {
             if (parsed.Errors.Count > 0)
-                throw new UsageException([
-                    .. parsed.Errors.Select(error => error.Message),
-                    .. federations.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
-            return await parsed.InvokeAsync(new InvocationConfiguration
+                throw new UsageException(
+                    [.. ParseFaults.Of(parsed), .. verbs.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
+            var invocation = new InvocationConfiguration
             {
                 Output = output,
                 Error = errors,
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = StopTimeout,
-            });
+                ProcessTerminationTimeout = null,
+            };
+            return await parsed.InvokeAsync(invocation, interruption.Token);
+        }
+        catch (Exception failure) when (interruption.IsRequested)
+        {
+            // Whatever it was: it is what ending looks like from where the signal found the verb.
+            errors.WriteLine(interruption.Message);
+            if (isVerbose)
+                errors.WriteLine(failure);
+            return interruption.ExitCode;
         }
         catch (Exception failure) when (failure is not OutOfMemoryException)
         {
             return Report(failure, parsed, isVerbose, errors);
         }
     }
+
+    /// <summary>One of each kind, in the order in which help lists them.</summary>
+    private static IEnumerable<IVerb> Verbs(Assembly? more) =>
+        new[] { typeof(IVerb).Assembly, more }.OfType<Assembly>().SelectMany(assembly => assembly.GetTypes())
+            .Where(type => type.IsAssignableTo(typeof(IVerb)) && type is { IsAbstract: false, IsInterface: false })
+            .Select(type => (IVerb)Activator.CreateInstance(type)!)
+            .OrderBy(verb => verb.Place);
 
     private static int Report(Exception failure, ParseResult parsed, bool isVerbose, TextWriter errors)
     {
@@ -79,8 +94,8 @@ public static class FedKSeedCommand
     private static string Describe(Exception failure) => failure switch
     {
         OperationCanceledException => "stopped.",
-        FailureException or ChildProcessException or InvalidEntryException or CheckpointException or InvalidDataException or IOException
-            or UnauthorizedAccessException or CudaException => failure.Message,
+        FailureException or VersionException or BenchException or ChildProcessException or InvalidEntryException or CheckpointException
+            or InvalidDataException or IOException or UnauthorizedAccessException or CudaException => failure.Message,
         _ => $"{failure.Message} ({failure.GetType().Name}; --verbose shows where)",
     };
 }

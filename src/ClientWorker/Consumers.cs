@@ -94,7 +94,7 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
 
     public void Add(StepResult step)
     {
-        if (step.Scalar is { } scalar && Math.Abs(scalar) <= assignment.MaximumScalar)
+        if (step.Scalar is { } scalar)
         {
             _scalars.Add(scalar);
             _lossSum += (step.LossPlus + step.LossMinus) / 2;

@@ -44,7 +44,8 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
                 var seed = seeds[step];
                 var began = time.GetTimestamp();
                 // A step is one synchronous stretch on one thread: torch's dispose scopes belong to a thread.
-                var result = await Task.Run(() => trainer.Step(batch, seed, assignment.Epsilon, assignment.LearningRate), cancel);
+                var result = await Task.Run(
+                    () => trainer.Step(batch, seed, assignment.Epsilon, assignment.LearningRate, assignment.MaximumScalar), cancel);
                 metrics.Stepped(time.GetElapsedTime(began));
                 yield return result;
             }

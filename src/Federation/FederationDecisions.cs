@@ -7,7 +7,7 @@ namespace FedKSeed.Federation;
 /// <summary>A client's report as it came in.</summary>
 /// <param name="Scalars">Projected gradient of each step that gave one, in the order of the steps.</param>
 /// <param name="SkippedSteps">Positions, ascending, of the steps that gave none because their loss was not finite.</param>
-public sealed record Report(
+public sealed record ClientReport(
     AssignmentKey Key, int BaseVersion, int Examples, ReadOnlyMemory<float> Scalars, IReadOnlyList<int> SkippedSteps);
 
 /// <summary>What becomes of a report.</summary>
@@ -85,7 +85,7 @@ public static class FederationDecisions
     }
 
     /// <summary>Checks a report against the book: its assignment, base version, counts and range.</summary>
-    public static ReportVerdict Judge(FederationState state, Report report)
+    public static ReportVerdict Judge(FederationState state, ClientReport report)
     {
         if (state.Settings is not { } settings)
             return new ReportVerdict.Refuse("the federation is not open");
@@ -111,7 +111,7 @@ public static class FederationDecisions
             report.Key.Round, report.Key.Client, report.BaseVersion, report.Examples, seeds, report.Scalars, report.Key.Turn));
     }
 
-    private static string? Fault(FederationSettings settings, Assignment assignment, Report report)
+    private static string? Fault(FederationSettings settings, Assignment assignment, ClientReport report)
     {
         var steps = assignment.Seeds.Length;
         if (report.BaseVersion != assignment.BaseVersion)

@@ -6,8 +6,8 @@ using System.Text.Json.Serialization;
 namespace FedKSeed.Federation;
 
 /// <summary>
-/// A choice that settings make by name, where each choice is an object that does the work: how seeds are drawn, how reports become a commit, how the
-/// learning rate falls. A new one is a class of its own and a line in <see cref="All"/>; nothing else names it.
+/// A choice that settings make by name, where each choice is an object that does the work: how seeds are drawn, how reports become a
+/// commit, how the learning rate falls. A new one is a class of its own and a line in <see cref="All"/>; nothing else names it.
 /// </summary>
 public interface IRule<TSelf> where TSelf : class, IRule<TSelf>
 {

@@ -60,7 +60,7 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
     /// Judges a report and takes it in hand if it is accepted: it is then as durable as Redis makes it. Reports that come in while others
     /// are being written share the next write, since a Redis that waits for its disk takes as long over one as over a hundred.
     /// </summary>
-    public async Task<ReportVerdict> HoldAsync(Report report, CancellationToken cancel)
+    public async Task<ReportVerdict> HoldAsync(ClientReport report, CancellationToken cancel)
     {
         var waiting = new WaitingReport(report);
         _waiting.Enqueue(waiting);
@@ -105,7 +105,7 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
         }
     }
 
-    private async Task<ReportVerdict[]> HoldAsync(List<Report> reports, CancellationToken cancel)
+    private async Task<ReportVerdict[]> HoldAsync(List<ClientReport> reports, CancellationToken cancel)
     {
         ReportVerdict[] verdicts = [];
         await UntilDoneAsync(
@@ -156,12 +156,12 @@ public sealed class FederationBook(RedisFederationLog log, TimeProvider time) : 
         throw new InvalidOperationException($"Federation '{log.Federation}' was written by others {MaximumAttempts} times in a row.");
     }
 
-    private sealed class WaitingReport(Report report)
+    private sealed class WaitingReport(ClientReport report)
     {
         // Not on the thread of whoever settles it, which has the next reports to see to.
         private readonly TaskCompletionSource<ReportVerdict> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Report Report { get; } = report;
+        public ClientReport Report { get; } = report;
 
         public Task<ReportVerdict> Verdict => _verdict.Task;
 

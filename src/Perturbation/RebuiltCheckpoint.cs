@@ -31,8 +31,7 @@ public static class RebuiltCheckpoint
         Checkpoint source, Rebuilder rebuilder, string folder,
         IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, CancellationToken cancellation = default)
     {
-        if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar)
-            == Path.GetFullPath(source.Folder).TrimEnd(Path.DirectorySeparatorChar))
+        if (RealPath.Of(folder) == RealPath.Of(source.Folder))
             throw new ArgumentException($"'{folder}' holds the base checkpoint, which must not be overwritten.", nameof(folder));
         Directory.CreateDirectory(folder);
         var job = new Job(source, rebuilder, progress, degreeOfParallelism, cancellation);
@@ -55,14 +54,35 @@ public static class RebuiltCheckpoint
     }
 
     /// <summary>Copies what a model folder holds beside its weights: configuration, tokenizer and chat template.</summary>
+    /// <exception cref="CheckpointException">One of them is a link to something outside of the model; nothing was copied.</exception>
     public static void CopyCompanions(string sourceFolder, string folder)
     {
+        var companions = Companions(sourceFolder);
         Directory.CreateDirectory(folder);
-        foreach (var path in Directory.EnumerateFiles(sourceFolder))
-        {
-            if (CompanionExtensions.Contains(Path.GetExtension(path)) && Path.GetFileName(path) != Checkpoint.IndexFile)
-                File.Copy(path, Path.Combine(folder, Path.GetFileName(path)), overwrite: true);
-        }
+        foreach (var path in companions)
+            AtomicFile.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
+    }
+
+    /// <summary>What <see cref="CopyCompanions"/> copies.</summary>
+    /// <exception cref="CheckpointException">One of them is a link to something outside of the model.</exception>
+    public static IReadOnlyList<string> Companions(string folder)
+    {
+        string[] companions = [.. Directory.EnumerateFiles(folder)
+            .Where(path => CompanionExtensions.Contains(Path.GetExtension(path)) && Path.GetFileName(path) != Checkpoint.IndexFile)];
+        return companions.FirstOrDefault(path => !IsOfTheModel(path, folder)) is { } stranger
+            ? throw new CheckpointException(
+                stranger, null, $"a link to '{RealPath.Of(stranger)}', outside of the model: put a copy in its place, or take it away.")
+            : companions;
+    }
+
+    /// <summary>In the folder, links followed; or in blobs, where huggingface_hub's cache keeps the files of snapshots/REVISION.</summary>
+    private static bool IsOfTheModel(string path, string folder)
+    {
+        if (RealPath.IsIn(path, folder))
+            return true;
+        var real = new DirectoryInfo(RealPath.Of(folder));
+        return real.Parent is { Name: "snapshots", Parent: { } repository }
+            && RealPath.IsIn(path, Path.Combine(repository.FullName, "blobs"));
     }
 
     /// <summary>

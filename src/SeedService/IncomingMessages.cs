@@ -10,11 +10,11 @@ public static class IncomingMessages
 {
     /// <summary>A message as a report that the book can judge.</summary>
     /// <exception cref="FormatException">The scalars are not a whole number of float32.</exception>
-    public static Report Report(ScalarsReported message)
+    public static ClientReport Report(ScalarsReported message)
     {
         if (message.Scalars.Length % sizeof(float) != 0)
             throw new FormatException($"its scalars are {message.Scalars.Length} bytes, not a whole number of float32");
-        return new Report(
+        return new ClientReport(
             message.Assignment,
             message.BaseVersion,
             message.Examples,

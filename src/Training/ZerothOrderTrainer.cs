@@ -4,21 +4,26 @@ using FedKSeed.LanguageModels.Weights;
 
 namespace FedKSeed.Training;
 
+/// <summary>The two losses around w along one direction; it moved nothing.</summary>
+/// <param name="LossPlus">L(w + ε·z), mean over the batch's label tokens, in nats.</param>
+/// <param name="LossMinus">L(w − ε·z).</param>
+/// <param name="Scalar">The projected gradient g = (L⁺ − L⁻) / 2ε, rounded to float32; not finite where a loss is not.</param>
+public readonly record struct Probe(double LossPlus, double LossMinus, float Scalar);
+
 /// <summary>What a step came to.</summary>
 /// <param name="LossPlus">L(w + ε·z), mean over the batch's label tokens, in nats.</param>
 /// <param name="LossMinus">L(w − ε·z).</param>
-/// <param name="Scalar">The projected gradient g = (L⁺ − L⁻) / 2ε; null where a loss is not finite: the step was skipped.</param>
+/// <param name="Scalar">The projected gradient that w moved along; null where the step was skipped, and w is where it was.</param>
 public readonly record struct StepResult(double LossPlus, double LossMinus, float? Scalar)
 {
-    /// <summary>Whether the weights stayed as they were because a loss was not finite.</summary>
+    /// <summary>Whether the weights stayed as they were because the scalar was not finite or beyond the limit.</summary>
     public bool Skipped => Scalar is null;
 }
 
 /// <summary>
 /// Zeroth-order local training (SPEC 4) on a private copy of the weights, on the CPU float32 whatever the model computes in: each step
-/// runs both signs in one forward pass and moves the weights along one seed's direction. The move itself is put off until the next step
-/// reads the weights, or
-/// <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
+/// is a probe, both signs in one forward pass, and a move along one seed's direction. The move itself is put off until the next probe
+/// reads the weights, or <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
 /// </summary>
 public sealed class ZerothOrderTrainer : IDisposable
 {
@@ -65,24 +70,51 @@ public sealed class ZerothOrderTrainer : IDisposable
         _weights.CopyFrom(version);
     }
 
-    /// <summary>One step: g along direction <paramref name="seed"/>, then w ← w − η·g·z.</summary>
+    /// <summary>
+    /// One step: g along direction <paramref name="seed"/>, then w ← w − η·g·z; or no move at all where g may not be reported. The limit
+    /// is applied here and nowhere else in a worker: what is not reported did not happen.
+    /// </summary>
     /// <param name="batch">The examples.</param>
     /// <param name="seed">Seed index in <see cref="Pool"/>.</param>
     /// <param name="epsilon">ε, the distance of the two points from w.</param>
     /// <param name="learningRate">η.</param>
-    public StepResult Step(TokenBatch batch, int seed, float epsilon, double learningRate)
+    /// <param name="maximumScalar">Largest |g| that may be reported.</param>
+    public StepResult Step(TokenBatch batch, int seed, float epsilon, double learningRate, double maximumScalar = double.PositiveInfinity)
+    {
+        var probe = Probe(batch, seed, epsilon);
+        var scalar = probe.Scalar;
+        var isReported = float.IsFinite(scalar) && Math.Abs(scalar) <= maximumScalar && float.IsFinite(Distance(scalar, learningRate));
+        if (!isReported)
+            return new StepResult(probe.LossPlus, probe.LossMinus, null);
+        Move(seed, scalar, learningRate);
+        return new StepResult(probe.LossPlus, probe.LossMinus, scalar);
+    }
+
+    /// <summary>Looks both ways along direction <paramref name="seed"/>; w stays where it is.</summary>
+    /// <param name="batch">The examples.</param>
+    /// <param name="seed">Seed index in <see cref="Pool"/>.</param>
+    /// <param name="epsilon">ε, the distance of the two points from w.</param>
+    public Probe Probe(TokenBatch batch, int seed, float epsilon)
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(epsilon);
         _perturbed.Perturb(seed, epsilon);
         var losses = _model.Losses(_perturbed, batch);
-        _perturbed.Flush(); // nothing is left unless the pass of the previous step was broken off
-        var scalar = (float)((losses[0] - losses[1]) / (2.0 * epsilon));
-        var step = (float)(-learningRate * scalar);
-        if (!float.IsFinite(scalar) || !float.IsFinite(step))
-            return new StepResult(losses[0], losses[1], null);
-        _perturbed.Postpone(seed, step);
-        return new StepResult(losses[0], losses[1], scalar);
+        return new Probe(losses[0], losses[1], (float)((losses[0] - losses[1]) / (2.0 * epsilon)));
+    }
+
+    /// <summary>w ← w − η·g·z along direction <paramref name="seed"/>.</summary>
+    /// <param name="seed">Seed index in <see cref="Pool"/>.</param>
+    /// <param name="scalar">g.</param>
+    /// <param name="learningRate">η.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The product η·g is not finite in float32.</exception>
+    public void Move(int seed, float scalar, double learningRate)
+    {
+        var distance = Distance(scalar, learningRate);
+        if (!float.IsFinite(distance))
+            throw new ArgumentOutOfRangeException(nameof(scalar), scalar, $"No move of {learningRate} times this scalar is finite.");
+        _perturbed.Flush(); // nothing is left unless no pass followed the move before, or it was broken off
+        _perturbed.Postpone(seed, distance);
     }
 
     public void Dispose()
@@ -90,4 +122,6 @@ public sealed class ZerothOrderTrainer : IDisposable
         _perturbed.Dispose();
         _weights.Dispose();
     }
+
+    private static float Distance(float scalar, double learningRate) => (float)(-learningRate * scalar);
 }

@@ -10,7 +10,7 @@ public sealed class LineTests
     {
         var files = SourceFiles.With(".cs", ".cu", ".h").ToArray();
         Assert.Contains("src/Perturbation/Cuda/kernels.cu", files);
-        var tooLong = files.SelectMany(file => File.ReadLines(Path.Combine(SourceFiles.Root, file))
+        var tooLong = files.SelectMany(file => File.ReadLines(SourceFiles.Full(file))
             .Index().Where(line => line.Item.Length > Columns)
             .Select(line => $"{file}:{line.Index + 1}: {line.Item.Length} columns"));
         Assert.Empty(tooLong);

@@ -7,6 +7,8 @@ internal static class SourceFiles
 {
     public static string Root { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../.."));
 
+    public static string Full(string path) => Path.Combine(Root, path);
+
     /// <summary>Paths from <see cref="Root"/>, with forward slashes.</summary>
     public static IEnumerable<string> With(params string[] extensions) =>
         Rooms.Select(room => Path.Combine(Root, room)).Where(Directory.Exists)

@@ -8,10 +8,10 @@ public sealed partial class SpecificationTests
     [Fact]
     public void Every_section_that_a_comment_cites_is_in_the_specification()
     {
-        var sections = Section().Matches(File.ReadAllText(Path.Combine(SourceFiles.Root, "docs/SPEC.md")))
+        var sections = Section().Matches(File.ReadAllText(SourceFiles.Full("docs/SPEC.md")))
             .Select(match => match.Groups[1].Value).ToHashSet();
         var cited = SourceFiles.With(".cs", ".cu", ".md", ".py")
-            .SelectMany(file => Citation().Matches(File.ReadAllText(Path.Combine(SourceFiles.Root, file)))
+            .SelectMany(file => Citation().Matches(File.ReadAllText(SourceFiles.Full(file)))
                 .SelectMany(match => match.Groups[1].Captures.Concat(match.Groups[2].Captures))
                 .Select(section => (File: file, Section: section.Value)))
             .ToArray();

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using FedKSeed.Cli.Doctor;
+using FedKSeed.Cli.Run;
 using FedKSeed.Perturbation.Cpu;
 
 namespace FedKSeed.Cli.Tests;

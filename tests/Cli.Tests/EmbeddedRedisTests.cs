@@ -1,3 +1,4 @@
+using FedKSeed.Cli.Run;
 using StackExchange.Redis;
 
 namespace FedKSeed.Cli.Tests;

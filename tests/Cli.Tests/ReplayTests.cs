@@ -1,6 +1,7 @@
 using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation.Directions;
+using FedKSeed.Tests;
 
 namespace FedKSeed.Cli.Tests;
 
@@ -85,6 +86,88 @@ public sealed class ReplayTests : IDisposable
         Assert.Equal(2, run.ExitCode);
         foreach (var option in new[] { "--log", "--base", "--version", "--threads" })
             Assert.Contains($"fedkseed: {option}", run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_planted_link_is_taken_away_and_what_it_points_to_stays()
+    {
+        var outside = Path.Combine(_sample.Folder, "outside");
+        File.WriteAllText(outside, "mine");
+        Directory.CreateDirectory(Target);
+        foreach (var name in new[] { Checkpoint.SingleFile + ".partial", Checkpoint.SingleFile, "config.json", "config.json.partial" })
+            File.CreateSymbolicLink(Path.Combine(Target, name), outside);
+
+        var run = await Replay("--force");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Equal("mine", File.ReadAllText(outside));
+        Assert.All(Directory.EnumerateFiles(Target), file => Assert.Null(new FileInfo(file).LinkTarget));
+        Assert.Equal("{}", File.ReadAllText(Path.Combine(Target, "config.json")));
+        Assert.Equal(["config.json", Checkpoint.SingleFile], Directory.EnumerateFiles(Target).Select(Path.GetFileName).Order());
+    }
+
+    [Theory]
+    [InlineData("base", "is the base model's folder")]
+    [InlineData("elsewhere", "name the folder itself")]
+    public async Task A_link_as_target_is_refused(string to, string said)
+    {
+        Directory.CreateDirectory(Path.Combine(_sample.Folder, "elsewhere"));
+        Directory.CreateSymbolicLink(Target, Path.Combine(_sample.Folder, to));
+        var before = File.ReadAllBytes(Path.Combine(_sample.Base, Checkpoint.SingleFile));
+
+        var run = await Replay("--force");
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(said, run.Errors, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(Path.Combine(_sample.Base, Checkpoint.SingleFile)));
+        Assert.Empty(Directory.EnumerateFiles(Path.Combine(_sample.Folder, "elsewhere")));
+    }
+
+    [Fact]
+    public async Task A_companion_that_is_a_link_to_the_outside_is_not_copied_and_nothing_is_written()
+    {
+        File.WriteAllText(Path.Combine(_sample.Folder, "secret"), "mine");
+        File.CreateSymbolicLink(Path.Combine(_sample.Base, "tokenizer.json"), Path.Combine("..", "secret"));
+
+        var run = await Replay();
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("tokenizer.json: a link to", run.Errors, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Target));
+    }
+
+    [Fact]
+    public async Task Files_of_a_snapshot_in_the_cache_of_huggingface_hub_are_the_models_own()
+    {
+        var repository = Path.Combine(_sample.Folder, "models--a--b");
+        var (blobs, snapshot) = (Path.Combine(repository, "blobs"), Path.Combine(repository, "snapshots", "1234"));
+        Directory.CreateDirectory(blobs);
+        Directory.CreateDirectory(snapshot);
+        foreach (var file in Directory.EnumerateFiles(_sample.Base))
+        {
+            File.Move(file, Path.Combine(blobs, Path.GetFileName(file)));
+            File.CreateSymbolicLink(
+                Path.Combine(snapshot, Path.GetFileName(file)), Path.Combine("..", "..", "blobs", Path.GetFileName(file)));
+        }
+
+        var run = await CommandRun.Of("replay", "--log", _sample.Log, "--base", snapshot, "--to", Target);
+
+        Assert.True(run.ExitCode == 0, run.Errors);
+        Assert.Equal("{}", File.ReadAllText(Path.Combine(Target, "config.json")));
+        Assert.Null(new FileInfo(Path.Combine(Target, "config.json")).LinkTarget);
+    }
+
+    [Fact]
+    public async Task Two_replays_do_not_write_into_one_folder_at_once()
+    {
+        Directory.CreateDirectory(Target);
+        using var other = new FileStream(
+            Path.Combine(Target, Checkpoint.SingleFile + ".partial"), FileMode.CreateNew, FileAccess.Write, FileShare.None);
+
+        var run = await Replay("--force");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("is being written by another process", run.Errors, StringComparison.Ordinal);
     }
 
     public void Dispose() => _sample.Dispose();

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Tests;
 
 namespace FedKSeed.Cli.Tests;
 

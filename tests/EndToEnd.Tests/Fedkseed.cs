@@ -75,9 +75,12 @@ internal sealed class Fedkseed : IDisposable
     public void Kill() => _process.Kill();
 
     /// <summary>What Ctrl-C and service managers send; .NET has no call for it.</summary>
-    public void Terminate()
+    public void Terminate() => Signal("TERM");
+
+    /// <param name="name">INT is Ctrl-C.</param>
+    public void Signal(string name)
     {
-        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        using var kill = Process.Start("kill", ["-" + name, _process.Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 

@@ -36,13 +36,13 @@ internal static class Federations
     public static FederationState Fold(IEnumerable<string> lines, FederationState? from = null) =>
         lines.Aggregate(from ?? new FederationState(), (state, line) => FederationFold.Apply(state, EventLog.Read(state.Head, line)));
 
-    public static Report ReportOf(FederationState state, int round, string client, float scalar = 0.5f) =>
+    public static ClientReport ReportOf(FederationState state, int round, string client, float scalar = 0.5f) =>
         ReportOn(state.Assignments[new AssignmentKey(round, client)], scalar);
 
-    public static Report ReportOn(Assignment assignment, float scalar = 0.5f) =>
+    public static ClientReport ReportOn(Assignment assignment, float scalar = 0.5f) =>
         new(assignment.Key, assignment.BaseVersion, 10, Enumerable.Repeat(scalar, assignment.Seeds.Length).ToArray(), []);
 
-    public static ScalarsReportedEntry Accepted(FederationState state, Report report) =>
+    public static ScalarsReportedEntry Accepted(FederationState state, ClientReport report) =>
         Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, report)).Entry;
 
     /// <summary>The log of a federation of some rounds in which every client reports.</summary>

@@ -7,8 +7,8 @@ using FedKSeed.Federation.Log;
 namespace FedKSeed.Federation.Tests;
 
 /// <summary>
-/// Logs from strangers: the entries of real ones with one thing in them that could not have been written, under a chain of hashes that holds. Every
-/// one gets its verdict at the entry, and none takes the reader down or keeps it.
+/// Logs from strangers: the entries of real ones with one thing in them that could not have been written, under a chain of hashes that
+/// holds. Every one gets its verdict at the entry, and none takes the reader down or keeps it.
 /// </summary>
 public class HostileLogTests
 {

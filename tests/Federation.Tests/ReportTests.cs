@@ -91,6 +91,6 @@ public class ReportTests
             Assert.Contains(faults, fault => fault.Contains(name, StringComparison.Ordinal));
     }
 
-    private static string Refusal(FederationState state, Report report) =>
+    private static string Refusal(FederationState state, ClientReport report) =>
         Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report)).Reason;
 }

@@ -101,7 +101,7 @@ internal sealed class WitnessedBook : IAsyncDisposable
         for (var round = 1; round <= 2; round++)
         {
             var state = await book.AppendAsync(state => FederationDecisions.StartRound(state, round, ["a"]), cancel);
-            var report = new Report(new AssignmentKey(round, "a"), state.Version, 10, new[] { 0.5f, -1f, 2f }, []);
+            var report = new ClientReport(new AssignmentKey(round, "a"), state.Version, 10, new[] { 0.5f, -1f, 2f }, []);
             Assert.IsType<ReportVerdict.Accept>(await book.HoldAsync(report, cancel));
             await connection.PublishAsync(
                 new ReportAccepted { Federation = federation, Assignment = new AssignmentKey(round, "a"), ReportBytes = 1 },

@@ -38,7 +38,7 @@ public class BookTests(RedisServer redis)
         using var two = Book("holds");
         await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
         var state = await one.AppendAsync(state => FederationDecisions.StartRound(state, 1, ["a"]), TestContext.Current.CancellationToken);
-        var report = new Report(new AssignmentKey(1, "a"), 0, 10, new float[4], []);
+        var report = new ClientReport(new AssignmentKey(1, "a"), 0, 10, new float[4], []);
         var verdicts = await Task.WhenAll(
             Enumerable.Range(0, 20).Select(k => (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken)));
         Assert.Single(verdicts, verdict => verdict is ReportVerdict.Accept);
@@ -54,8 +54,8 @@ public class BookTests(RedisServer redis)
         using var two = Book("together");
         await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
         await one.AppendAsync(state => FederationDecisions.StartRound(state, 1, clients), TestContext.Current.CancellationToken);
-        var sound = clients.Select(client => new Report(new AssignmentKey(1, client), 0, 10, new float[4], []));
-        var wrong = clients.Take(50).Select(client => new Report(new AssignmentKey(1, client), 0, 10, new float[3], []));
+        var sound = clients.Select(client => new ClientReport(new AssignmentKey(1, client), 0, 10, new float[4], []));
+        var wrong = clients.Take(50).Select(client => new ClientReport(new AssignmentKey(1, client), 0, 10, new float[3], []));
 
         var verdicts = await Task.WhenAll(sound.Concat(wrong).Concat(sound).Select(async (report, k) =>
             (report, Verdict: await (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken))));

@@ -131,7 +131,7 @@ internal sealed class SimulatedFederation
                     Send(() => ClientTakes(assignment));
     }
 
-    private void SeedServiceTakes(Report report)
+    private void SeedServiceTakes(ClientReport report)
     {
         if (FederationDecisions.Judge(_book, report) is ReportVerdict.Accept accepted && _inHand.TryAdd(report.Key, accepted.Entry))
             Require(_accepted.Add(report.Key), $"{report.Key} was accepted twice");
@@ -185,13 +185,13 @@ internal sealed class SimulatedFederation
         At(work, () => Send(() => SeedServiceTakes(ReportOn(assignment))));
     }
 
-    private Report ReportOn(Assignment assignment)
+    private ClientReport ReportOn(Assignment assignment)
     {
         // From the assignment alone, as a worker that takes it over would compute it.
         var scalars = new float[_settings.StepsPerRound];
         for (var step = 0; step < scalars.Length; step++)
             scalars[step] = ((assignment.Key.Round * 31 + assignment.Key.Client[^1] * 17 + step * 7) % 200 - 100) / 50f;
-        return new Report(assignment.Key, assignment.BaseVersion, 1 + assignment.Key.Client[^1] % 7, scalars, []);
+        return new ClientReport(assignment.Key, assignment.BaseVersion, 1 + assignment.Key.Client[^1] % 7, scalars, []);
     }
 
     // ---------------------------------------------------------------- time and chance

@@ -88,6 +88,31 @@ public class ZerothOrderTrainerTests
         Assert.False(trainer.Step(Reference.Batch, seed: 0, Epsilon, LearningRate).Skipped);
     }
 
+    /// <summary>The limit lies in the middle of the scalars that these steps have.</summary>
+    [Fact]
+    public void A_scalar_beyond_the_limit_moves_nothing()
+    {
+        using var model = Reference.Load();
+        var limit = Train(model, Seeds).Steps.Select(step => Math.Abs(step.Scalar!.Value)).Order().ElementAt(Seeds.Length / 2);
+        using ZerothOrderTrainer limited = new(model, Reference.Pool), follower = new(model, Reference.Pool);
+        var skipped = 0;
+        foreach (var seed in Seeds)
+        {
+            var step = limited.Step(Reference.Batch, seed, Epsilon, LearningRate, limit);
+            var probe = follower.Probe(Reference.Batch, seed, Epsilon);
+            Assert.Equal(probe, follower.Probe(Reference.Batch, seed, Epsilon)); // looking moves nothing
+            Assert.Equal((probe.LossPlus, probe.LossMinus), (step.LossPlus, step.LossMinus));
+            Assert.Equal(Math.Abs(probe.Scalar) > limit, step.Skipped);
+            if (step.Scalar is { } scalar)
+                follower.Move(seed, scalar, LearningRate);
+            else
+                skipped++;
+        }
+        Assert.InRange(skipped, 1, Seeds.Length - 1);
+        foreach (var tensor in model.Checkpoint.Weights)
+            Assert.Equal(follower.Weights.Read(tensor.Name), limited.Weights.Read(tensor.Name));
+    }
+
     [Fact]
     public void Neither_memory_nor_the_number_of_tensors_grows_with_the_number_of_steps()
     {

@@ -1,8 +1,8 @@
 using System.Globalization;
 using FedKSeed.Bus;
-using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Run;
 using FedKSeed.LocalServers;
+using FedKSeed.Observation;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -26,12 +26,17 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
     private IHost? _observer;
     private string? _clusterFolder;
 
-    public async Task<RunRecorder> StartAsync(RunPlan plan, RunFolder folder, FederationWatch watch, CancellationToken cancel)
+    public async Task<string> OpenStoreAsync(RunPlan plan, RunFolder folder, CancellationToken cancel)
     {
-        _clusterFolder = folder.Cluster;
         Directory.CreateDirectory(folder.Cluster);
         if (plan.Redis is null)
             _redis = await RedisServer.StartAsync(Path.Combine(folder.Cluster, "redis"), folder.Logs, cancel: cancel);
+        return plan.Redis ?? _redis!.Connection;
+    }
+
+    public async Task<RunRecorder> StartAsync(RunPlan plan, RunFolder folder, FederationWatch watch, CancellationToken cancel)
+    {
+        _clusterFolder = folder.Cluster;
         _broker = await RabbitMqServer.StartAsync(Path.Combine(folder.Cluster, "rabbitmq"), folder.Logs, cancel: cancel);
         var shared = ServiceConfiguration.Shared(plan, _broker.Address, plan.Redis ?? _redis!.Connection);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
-using FedKSeed.Cli.Bench;
+using FedKSeed.Bench;
+using FedKSeed.Observation;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

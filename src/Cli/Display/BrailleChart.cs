@@ -1,4 +1,5 @@
 using System.Text;
+using FedKSeed.Observation;
 
 namespace FedKSeed.Cli.Display;
 

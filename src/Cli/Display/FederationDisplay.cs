@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using FedKSeed.Observation;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FedKSeed.Observation;
 
 namespace FedKSeed.Cli.Display;
 

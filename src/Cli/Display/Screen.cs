@@ -1,5 +1,5 @@
 using System.CommandLine;
-using FedKSeed.Cli.Run;
+using FedKSeed.Observation;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

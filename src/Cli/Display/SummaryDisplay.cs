@@ -1,6 +1,6 @@
 using System.Globalization;
-using FedKSeed.Cli.Run;
 using FedKSeed.Federation.Log;
+using FedKSeed.Observation;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
-using FedKSeed.Cli.Bench;
-using FedKSeed.Cli.Display;
+using FedKSeed.Bench;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Observation;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Cuda;
 using TorchSharp;

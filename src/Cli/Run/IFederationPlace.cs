@@ -1,4 +1,4 @@
-using FedKSeed.Cli.Display;
+using FedKSeed.Observation;
 
 namespace FedKSeed.Cli.Run;
 
@@ -8,7 +8,11 @@ namespace FedKSeed.Cli.Run;
 /// </summary>
 internal interface IFederationPlace : IAsyncDisposable
 {
-    /// <summary>Starts a store, a bus and all services.</summary>
+    /// <summary>Starts the store, or finds the one that the plan names, which services use then.</summary>
+    /// <returns>StackExchange.Redis configuration of it.</returns>
+    Task<string> OpenStoreAsync(RunPlan plan, RunFolder folder, CancellationToken cancel);
+
+    /// <summary>Starts a bus and all services, on the store that was opened.</summary>
     /// <param name="watch">Gets every message that people may want to see.</param>
     /// <returns>What records the federation, until its end or the failure of a part.</returns>
     Task<RunRecorder> StartAsync(RunPlan plan, RunFolder folder, FederationWatch watch, CancellationToken cancel);

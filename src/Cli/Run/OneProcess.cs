@@ -1,6 +1,6 @@
 using FedKSeed.Bus;
-using FedKSeed.Cli.Display;
 using FedKSeed.ClientWorker;
+using FedKSeed.Observation;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
 using Microsoft.Extensions.Configuration;
@@ -18,11 +18,16 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
     private EmbeddedRedis? _redis;
     private IHost? _host;
 
+    public Task<string> OpenStoreAsync(RunPlan plan, RunFolder folder, CancellationToken cancel)
+    {
+        _redis = plan.Redis is null ? EmbeddedRedis.Start(folder.Store, redisPort) : null;
+        return Task.FromResult(plan.Redis ?? _redis!.Connection);
+    }
+
     public async Task<RunRecorder> StartAsync(RunPlan plan, RunFolder folder, FederationWatch watch, CancellationToken cancel)
     {
         // Steps of torch block the threads that they run on, and messages must go on meanwhile.
         ThreadPool.SetMinThreads(plan.Threads + 16, plan.Threads + 16);
-        _redis = plan.Redis is null ? EmbeddedRedis.Start(folder.Store, redisPort) : null;
         var host = Compose(plan, folder, plan.Redis ?? _redis!.Connection, watch);
         try
         {

@@ -1,6 +1,6 @@
-using FedKSeed.Cli.Display;
 using FedKSeed.Contracts;
 using FedKSeed.LogStore;
+using FedKSeed.Observation;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

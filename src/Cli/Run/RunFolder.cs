@@ -24,6 +24,9 @@ public sealed record RunFolder(string Path)
     /// <summary>Data of a cluster's broker and Redis, and where they listen.</summary>
     public string Cluster => In("cluster");
 
+    /// <summary>Whether a run was begun in it.</summary>
+    public bool HoldsRun => File.Exists(Plan) || File.Exists(Log);
+
     /// <exception cref="IOException">The disk is nearly full.</exception>
     public void RequireSpace()
     {

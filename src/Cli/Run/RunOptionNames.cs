@@ -1,4 +1,6 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
+using FedKSeed.Federation;
 
 namespace FedKSeed.Cli.Run;
 
@@ -23,6 +25,8 @@ internal static partial class RunOptionNames
         ["CommitEvery"] = "--commit-every",
         ["TimeLimit"] = "--time-limit",
         ["TargetLoss"] = "--target-loss",
+        ["Sampling"] = "--sampling",
+        ["Schedule"] = "--schedule",
         ["Quorum"] = "--quorum",
         ["RoundDeadline"] = "--deadline",
         ["StalenessBound"] = "--staleness",
@@ -33,7 +37,14 @@ internal static partial class RunOptionNames
 
     /// <summary>A fault that names a property, as one that names its option.</summary>
     public static string InWordsOfOptions(string fault) =>
-        Property().Replace(fault, match => OptionOf.GetValueOrDefault(match.Groups["name"].Value, match.Value));
+        Property().Replace(fault, match => Of(match.Groups["name"].Value) ?? match.Value);
+
+    /// <summary>The option of a property, or, of one that has none, its place in the settings file; null when it is no property.</summary>
+    public static string? Of(string property) =>
+        OptionOf.GetValueOrDefault(property)
+            ?? (typeof(FederationSettings).GetProperty(property) is null
+                ? null
+                : $"federation.{JsonNamingPolicy.CamelCase.ConvertName(property)}");
 
     [GeneratedRegex(@"(?:The field )?\b(?<name>[A-Z]\w+)\b")]
     private static partial Regex Property();

@@ -98,8 +98,19 @@ public sealed record RunPlan
         }
         catch (JsonException fault)
         {
-            throw new UsageException([$"{path}: {fault.Message}"]);
+            throw new UsageException([$"{path}: {Describe(fault)}"]);
         }
+    }
+
+    /// <summary>In words of the file: its line and setting, not the program's types.</summary>
+    private static string Describe(JsonException fault)
+    {
+        var setting = fault.Path?.TrimStart('$', '.') is { Length: > 0 } path ? path : "the file";
+        var what = fault.Message.Contains("could not be mapped", StringComparison.Ordinal) ? $"there is no setting '{setting}'"
+            : fault.Message.Contains("could not be converted", StringComparison.Ordinal)
+                ? $"{setting} is not a value of the kind that it takes"
+            : "it is not JSON";
+        return $"line {fault.LineNumber + 1}: {what}. docs/SETTINGS.md lists all settings.";
     }
 
     public void Write(string path) => File.WriteAllText(path, JsonSerializer.Serialize(this, Json) + "\n");

@@ -3,6 +3,8 @@ using System.Threading.Channels;
 using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
 using FedKSeed.LogStore;
+using FedKSeed.Observation;
+using FedKSeed.Versions;
 using Microsoft.Extensions.Hosting;
 
 namespace FedKSeed.Cli.Run;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using FedKSeed.Cli.Bench;
+using FedKSeed.Bench;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Doctor;
 using FedKSeed.LanguageModels;
@@ -12,11 +12,13 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>
 /// fedkseed bench: rebuild, perturbation, update, forward pass and step of a model's shape, against memory and against plain loops.
 /// </summary>
-internal static class BenchVerb
+internal sealed class BenchVerb : IVerb
 {
     private const int DefaultSeeds = 4096, DefaultTokens = 256;
 
-    public static Command Create(Option<bool> verbose)
+    public int Place => 80;
+
+    public Command Create(VerbContext context)
     {
         var shapes = ModelShape.Known.Select((shape, at) => (shape.Name, at)).ToDictionary(pair => pair.Name, pair => pair.at);
         var device = new Argument<string>("device")
@@ -68,8 +70,8 @@ internal static class BenchVerb
                     ?? Environment.ProcessorCount,
                 TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 1));
             var isJson = parsed.GetValue(json);
-            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
-            var report = new ShapeBench(request, opened, screen, cancel).Run();
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose));
+            var report = new ShapeBench(request, opened, screen.During, cancel).Run();
             if (isJson)
                 parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(report, CommonOptions.JsonFormat));
             else
@@ -81,11 +83,11 @@ internal static class BenchVerb
         int Whole(ParseResult parsed, CancellationToken cancel)
         {
             var isJson = parsed.GetValue(json);
-            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose));
             // Without torch, as replay: what is resident is the rebuild's.
             var report = WholeRebuild.Run(
                 ModelShape.Known[parsed.GetValue(shape) ?? shapes["1.3b"]], parsed.GetValue(seeds) ?? DefaultSeeds,
-                parsed.GetValue(threads) ?? Environment.ProcessorCount, screen, cancel);
+                parsed.GetValue(threads) ?? Environment.ProcessorCount, screen.During, cancel);
             if (isJson)
                 parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(report, CommonOptions.JsonFormat));
             else

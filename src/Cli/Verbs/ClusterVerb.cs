@@ -10,27 +10,23 @@ internal sealed class ClusterVerb() : FederationVerb(
 {
     private const int DefaultWorkers = 2;
 
-    private readonly Option<int?> _workers = new("--workers")
-    {
-        HelpName = "N",
-        Description = $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]",
-    };
+    private readonly Option<int?> _workers = CommonOptions.Number(
+        "--workers", $"Worker processes; the clients are divided among them. [default: {DefaultWorkers}]", 1, 256);
 
-    public override Command Create(Option<bool> verbose)
+    public override int Place => 20;
+
+    public override Command Create(VerbContext context)
     {
-        var verb = base.Create(verbose);
+        var verb = base.Create(context);
         verb.Subcommands.Add(ClusterStatusVerb.Create());
         return verb;
     }
 
     protected override IReadOnlyList<Option> OwnOptions => [_workers];
 
-    protected override IEnumerable<string> OwnFaults(ParseResult parsed) =>
-        WholeNumber(parsed, _workers) is < 1 or > 256 ? ["--workers must be between 1 and 256."] : [];
-
     protected override string? FaultOfResuming(RunFolder folder) =>
         Directory.Exists(folder.Cluster) ? null : $"'{folder.Path}' is of fedkseed run, which continues it.";
 
-    protected override IFederationPlace Place(ParseResult parsed, bool isVerbose) =>
-        new ServiceCluster(WholeNumber(parsed, _workers) ?? DefaultWorkers, isVerbose);
+    protected override IFederationPlace PlaceOf(ParseResult parsed, bool isVerbose) =>
+        new ServiceCluster(parsed.GetValue(_workers) ?? DefaultWorkers, isVerbose);
 }

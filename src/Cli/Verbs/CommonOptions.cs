@@ -80,13 +80,12 @@ internal static class CommonOptions
         {
             HelpName = "N",
             Description = description,
-            CustomParser = argument => T.TryParse(argument.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && value >= least
-                && value <= most
+            CustomParser = argument => NumberText.Number<T>(argument.Tokens[0].Value) is { } value && value >= least && value <= most
                 ? value
                 : WithError<T?>(
                     argument,
-                    $"{name} must be {(typeof(T) == typeof(double) ? "a number" : "a whole number")} between {Text(least)} "
-                        + $"and {Text(most)}, not '{argument.Tokens[0].Value}'."),
+                    NumberText.Fault(
+                        name, $"{NumberText.Kind<T>()} between {Text(least)} and {Text(most)}", argument.Tokens[0].Value)),
         };
 
     private static string Text<T>(T value) where T : INumber<T> => value.ToString(null, CultureInfo.InvariantCulture);

@@ -5,11 +5,13 @@ using FedKSeed.Cli.Doctor;
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed doctor: what this machine has, what it lacks, and how to mend that.</summary>
-internal static class DoctorVerb
+internal sealed class DoctorVerb : IVerb
 {
     private const string DefaultBroker = "amqp://localhost:5672/", DefaultRedis = "localhost:6379", DefaultRuns = "runs";
 
-    public static Command Create()
+    public int Place => 90;
+
+    public Command Create(VerbContext context)
     {
         var broker = new Option<Uri?>("--broker")
         {

@@ -8,17 +8,20 @@ using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Evaluation;
+using FedKSeed.Observation;
 using Spectre.Console;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed evaluate: how well a model folder does on a data file.</summary>
-internal static class EvaluateVerb
+internal sealed class EvaluateVerb : IVerb
 {
     private const int DefaultMaxTokens = 1024, DefaultMaxNewTokens = 128;
 
-    public static Command Create(Option<bool> verbose)
+    public int Place => 60;
+
+    public Command Create(VerbContext context)
     {
         var model = CommonOptions.Model();
         var data = new Option<FileInfo>("--data")
@@ -50,7 +53,7 @@ internal static class EvaluateVerb
                 parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(dataType) ?? ComputeType.F32,
                 parsed.GetValue(device) ?? DeviceSetting.Auto, parsed.GetValue(threads) ?? Environment.ProcessorCount);
             var isJson = parsed.GetValue(json);
-            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose));
+            var screen = Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose));
             var scores = Execute(request, screen, cancel);
             if (isJson)
                 parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(scores, CommonOptions.JsonFormat));

@@ -8,8 +8,13 @@ using FedKSeed.Federation.Log;
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>A verb that runs a whole federation, from the base model to the report; where its services live is its own.</summary>
-internal abstract class FederationVerb(string name, string description)
+internal abstract class FederationVerb(string name, string description) : IVerb
 {
+    private const string ThisRun = "This run";
+
+    /// <summary>What services and servers get to end in.</summary>
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(20);
+
     private readonly RunOptions _options = new();
     private readonly Option<DirectoryInfo?> _output = new("--output")
     {
@@ -21,78 +26,119 @@ internal abstract class FederationVerb(string name, string description)
         HelpName = "DIR",
         Description = "Continue the run in this folder to the end it would have had."
     };
+    private readonly Option<FileInfo?> _config = new("--config")
+    {
+        HelpName = "FILE",
+        Description = "Settings: a federation.json, as a run writes one; options override it. docs/SETTINGS.md lists them."
+    };
     private readonly Option<bool> _json = CommonOptions.Json();
 
-    public virtual Command Create(Option<bool> verbose)
+    public abstract int Place { get; }
+
+    public virtual Command Create(VerbContext context)
     {
         var verb = new Command(name, description);
-        foreach (var option in new Option[] { _output, _resume }.Concat(_options.All).Concat(OwnOptions).Append(_json))
+        foreach (var option in new Option[] { _output, _resume, _config, _json }.Select(option => option.In(ThisRun))
+            .Concat(_options.All)
+            .Concat(OwnOptions.Select(option => option.In(RunOptions.ThisMachine))))
             verb.Options.Add(option);
-        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, parsed.GetValue(verbose), cancel));
+        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context, cancel));
         return verb;
     }
 
     /// <summary>Options that the other verbs of this kind do not have.</summary>
     protected abstract IReadOnlyList<Option> OwnOptions { get; }
 
-    /// <summary>What is wrong with them.</summary>
-    protected abstract IEnumerable<string> OwnFaults(ParseResult parsed);
-
     /// <summary>What a folder to resume lacks of this verb's own; null when it is sound.</summary>
     protected abstract string? FaultOfResuming(RunFolder folder);
 
-    protected abstract IFederationPlace Place(ParseResult parsed, bool isVerbose);
+    protected abstract IFederationPlace PlaceOf(ParseResult parsed, bool isVerbose);
 
     /// <summary>Everything that is wrong with the arguments beyond their form.</summary>
-    public IReadOnlyList<string> Faults(ParseResult parsed)
+    public IEnumerable<string> Faults(ParseResult parsed)
     {
         var faults = new List<string>();
         if (Folder(parsed, _resume) is { } resumed)
         {
             faults.AddRange(_options.Given(parsed).Where(option => option != _options.Threads)
-                .Concat(IsGiven(parsed, _output) ? [_output] : [])
+                .Concat(new Option[] { _output, _config }.Where(option => IsGiven(parsed, option)))
                 .Select(option => $"{option.Name} cannot be changed when a run is resumed."));
             if (!File.Exists(new RunFolder(resumed).Plan))
                 return [.. faults, $"--resume: '{resumed}' is not the folder of a run: there is no federation.json in it."];
             if (FaultOfResuming(new RunFolder(resumed)) is { } fault)
                 faults.Add($"--resume: {fault}");
         }
-        else if (Folder(parsed, _output) is { } output && File.Exists(new RunFolder(output).Log))
+        else if (Folder(parsed, _output) is { } output && new RunFolder(output).HoldsRun)
         {
             faults.Add($"--output: '{output}' holds a run already; --resume continues it.");
         }
-        return [.. faults, .. OwnFaults(parsed), .. Plan(parsed).Faults()];
+        if (parsed.GetResult(_config) is { Tokens.Count: 1 } && !parsed.GetValue(_config)!.Exists)
+            return [.. faults, $"--config: there is no file '{parsed.GetValue(_config)!.FullName}'."];
+        return [.. faults, .. Plan(parsed).Faults()];
     }
-
-    /// <summary>The value of an option that was given and is a whole number.</summary>
-    protected static int? WholeNumber(ParseResult parsed, Option option) =>
-        parsed.GetResult(option) is { Tokens: [var token] } && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var value)
-            ? value
-            : null;
 
     private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
     private static string? Folder(ParseResult parsed, Option<DirectoryInfo?> option) =>
         parsed.GetResult(option) is { Tokens.Count: 1 } ? parsed.GetValue(option)!.FullName : null;
 
-    private RunPlan Plan(ParseResult parsed) =>
-        _options.Plan(parsed, Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan) : new RunPlan());
+    private RunPlan Plan(ParseResult parsed) => _options.Plan(parsed, Start(parsed));
 
-    private async Task<int> ExecuteAsync(ParseResult parsed, bool isVerbose, CancellationToken cancel)
+    /// <summary>What options change.</summary>
+    private RunPlan Start(ParseResult parsed) =>
+        Folder(parsed, _resume) is { } resumed ? RunPlan.Read(new RunFolder(resumed).Plan)
+        : parsed.GetResult(_config) is { Tokens.Count: 1 } ? RunPlan.Read(parsed.GetValue(_config)!.FullName)
+        : new RunPlan();
+
+    private async Task<int> ExecuteAsync(ParseResult parsed, VerbContext context, CancellationToken cancel)
     {
-        if (Faults(parsed) is { Count: > 0 } faults)
+        if (Faults(parsed).ToArray() is { Length: > 0 } faults)
             throw new UsageException(faults);
-        var time = TimeProvider.System;
-        var folder = new RunFolder(Folder(parsed, _resume) ?? Folder(parsed, _output)
-            ?? Path.Combine("runs", time.GetLocalNow().ToString("yyyy-MM-dd-HHmmss", CultureInfo.InvariantCulture)));
+        var resumed = Folder(parsed, _resume);
+        using var owned = Own(resumed, Folder(parsed, _output));
+        var folder = new RunFolder(owned.Path);
+        var isVerbose = parsed.GetValue(context.Verbose);
         var isJson = parsed.GetValue(_json);
         var screen = Screen.Of(parsed.InvocationConfiguration, isJson, isVerbose);
-        var summary = await new FederationJob(folder, screen, time).RunAsync(
-            Plan(parsed), Place(parsed, isVerbose), $"fedkseed {name} --resume {folder.Path}", cancel);
+        context.Interruption.Patience = StopTimeout;
+        var summary = await new FederationJob(folder, screen, TimeProvider.System).RunAsync(
+            Plan(parsed), PlaceOf(parsed, isVerbose), resumed is not null,
+            () => context.Interruption.GoOn = $"Continue with: fedkseed {name} --resume {folder.Path}", cancel);
         if (isJson)
             parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(summary, CommonOptions.JsonFormat));
         else
             screen.Show(summary);
         return summary.Reason == FederationEnd.Diverged ? ExitCode.Failed : ExitCode.Done;
+    }
+
+    /// <summary>The run's folder, as this process's own.</summary>
+    /// <exception cref="FailureException">Another process has it, or had it since it was looked at.</exception>
+    private OwnedFolder Own(string? resumed, string? output)
+    {
+        var verb = $"fedkseed {name}";
+        if (resumed is not null)
+            return OwnedFolder.Take(resumed, verb);
+        if (output is null)
+            return OwnNew(verb);
+        var owned = OwnedFolder.Take(output, verb);
+        if (!new RunFolder(output).HoldsRun)
+            return owned;
+        owned.Dispose();
+        throw new FailureException($"'{output}' holds a run already; --resume continues it.");
+    }
+
+    /// <summary>One that is named after the time, and after how many others of that second there are.</summary>
+    private static OwnedFolder OwnNew(string verb)
+    {
+        var path = Path.Combine("runs", TimeProvider.System.GetLocalNow().ToString("yyyy-MM-dd-HHmmss", CultureInfo.InvariantCulture));
+        for (var number = 1; ; number++)
+        {
+            var candidate = number == 1 ? path : string.Create(CultureInfo.InvariantCulture, $"{path}-{number}");
+            if (OwnedFolder.TryTake(candidate, verb) is not { } owned)
+                continue;
+            if (!new RunFolder(candidate).HoldsRun)
+                return owned;
+            owned.Dispose();
+        }
     }
 }

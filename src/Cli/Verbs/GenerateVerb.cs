@@ -14,7 +14,7 @@ using TorchSharp;
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed generate: what a model says to a text, an instruction, a data file, or line by line to a person.</summary>
-internal sealed class GenerateVerb
+internal sealed class GenerateVerb : IVerb
 {
     private const int DefaultMaxNewTokens = 128;
 
@@ -66,9 +66,9 @@ internal sealed class GenerateVerb
     private readonly Option<int?> _threads = CommonOptions.Number(
         "--threads", "Threads of a tensor operation. [default: one a core]", 1, 256);
 
-    public static Command Create(TextReader input) => new GenerateVerb().Verb(input);
+    public int Place => 70;
 
-    private Command Verb(TextReader input)
+    public Command Create(VerbContext context)
     {
         var verb = new Command(
             "generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
@@ -76,7 +76,7 @@ internal sealed class GenerateVerb
             _model, _promptText, _instruction, _input, _data, _format, _limit, _template, _chatForm,
             _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _device, _threads,
         };
-        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, input, cancel));
+        verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context.Input, cancel));
         return verb;
     }
 

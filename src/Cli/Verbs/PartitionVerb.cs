@@ -9,7 +9,7 @@ using Spectre.Console;
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed partition: one data set as the files of many clients, for fedkseed run --data.</summary>
-internal static class PartitionVerb
+internal sealed class PartitionVerb : IVerb
 {
     private const double DefaultAlpha = 0.5;
     private const int MaxClients = 100_000;
@@ -26,7 +26,9 @@ internal static class PartitionVerb
         ["even"] = PartitionBy.Even,
     };
 
-    public static Command Create(Option<bool> verbose)
+    public int Place => 50;
+
+    public Command Create(VerbContext context)
     {
         var data = new Option<string[]>("--data")
         {
@@ -75,7 +77,7 @@ internal static class PartitionVerb
                 parsed.InvocationConfiguration.Output.WriteLine(
                     JsonSerializer.Serialize(new { folder = request.Target, parts }, CommonOptions.JsonFormat));
             else
-                Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(verbose)).Show(Table(parts, kinds));
+                Screen.Of(parsed.InvocationConfiguration, isJson, parsed.GetValue(context.Verbose)).Show(Table(parts, kinds));
             return Task.FromResult(ExitCode.Done);
         });
         return verb;

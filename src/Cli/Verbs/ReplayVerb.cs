@@ -2,30 +2,27 @@ using System.CommandLine;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation;
+using FedKSeed.Versions;
 using Spectre.Console;
 
 namespace FedKSeed.Cli.Verbs;
 
 /// <summary>fedkseed replay: any version of the model, from the log and the base model alone. Loads no torch.</summary>
-internal static class ReplayVerb
+internal sealed class ReplayVerb : IVerb
 {
-    public static Command Create()
+    public int Place => 30;
+
+    public Command Create(VerbContext context)
     {
         var log = CommonOptions.Log();
         var source = new Option<DirectoryInfo>("--base") { Description = "Folder of the base model.", HelpName = "DIR", Required = true };
-        var version = new Option<int?>("--version")
-        {
-            Description = "The version to rebuild; 0 is the base. By default the one that the federation kept, or the last.",
-            HelpName = "N",
-        };
+        var version = CommonOptions.Number(
+            "--version", "The version to rebuild; 0 is the base. [default: the one that the federation kept, or the last]",
+            0, int.MaxValue);
         var target = new Option<DirectoryInfo>("--to") { Description = "Folder for the rebuilt model.", HelpName = "DIR", Required = true };
         var force = new Option<bool>("--force") { Description = "Write into a folder that is not empty." };
-        var threads = new Option<int>("--threads")
-        {
-            Description = "Threads to rebuild with; the bytes do not depend on it.",
-            HelpName = "N",
-            DefaultValueFactory = _ => Environment.ProcessorCount,
-        };
+        var threads = CommonOptions.Number(
+            "--threads", "Threads to rebuild with; the bytes do not depend on it. [default: one a core]", 1, 1024);
         var json = CommonOptions.Json();
         var verb = new Command("replay", "Rebuild any version of the model from the log alone.")
         {
@@ -34,7 +31,7 @@ internal static class ReplayVerb
         verb.SetAction((parsed, cancel) => Task.FromResult(Execute(
             new Request(
                 parsed.GetRequiredValue(log), parsed.GetRequiredValue(source), parsed.GetValue(version), parsed.GetRequiredValue(target),
-                parsed.GetValue(force), parsed.GetValue(threads), parsed.GetValue(json)),
+                parsed.GetValue(force), parsed.GetValue(threads) ?? Environment.ProcessorCount, parsed.GetValue(json)),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancel)));
         return verb;
     }
@@ -64,16 +61,16 @@ internal static class ReplayVerb
             faults.Add($"--log: there is no file '{request.Log.FullName}'.");
         if (!request.Base.Exists)
             faults.Add($"--base: there is no folder '{request.Base.FullName}'.");
-        if (request.Version < 0)
-            faults.Add("--version must be 0 or more.");
-        if (request.Threads is < 1 or > 1024)
-            faults.Add("--threads must be between 1 and 1024.");
-        if (Path.TrimEndingDirectorySeparator(request.Target.FullName) == Path.TrimEndingDirectorySeparator(request.Base.FullName))
+        if (RealPath.Of(request.Target.FullName) == RealPath.Of(request.Base.FullName))
             faults.Add("--to is the base model's folder, which must not be overwritten.");
+        else if (Link(request.Target.FullName) is { } link)
+            faults.Add($"--to: '{request.Target.FullName}' is a link to '{link}': name the folder itself.");
         else if (!request.Force && request.Target.Exists && request.Target.EnumerateFileSystemInfos().Any())
             faults.Add($"--to: '{request.Target.FullName}' is not empty; --force writes into it all the same.");
         return faults;
     }
+
+    private static string? Link(string path) => new FileInfo(Path.TrimEndingDirectorySeparator(path)).LinkTarget;
 
     /// <summary>A bar on a terminal's error stream, nothing elsewhere.</summary>
     private static void Progress(TextWriter errors, Action<IProgress<RebuildProgress>?> work)

@@ -16,23 +16,36 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>The options of fedkseed run that make up its plan. One that is left out keeps the plan's own default.</summary>
 internal sealed class RunOptions
 {
+    /// <summary>Heading of what the place of a federation needs.</summary>
+    public const string ThisMachine = "This machine";
+
+    private const string Federation = "Federation", Steps = "Steps of a client", Rounds = "Rounds", End = "End of the federation";
+
     private static readonly RunPlan Defaults = new();
 
+
     private readonly List<Option> _all = [];
+    private readonly string _group = "";
     private readonly List<Func<ParseResult, RunPlan, RunPlan>> _changes = [];
 
     public RunOptions()
     {
         var settings = Defaults.Federation;
+        _group = "Model and data";
         Text(
-            "--model", "DIR", $"Base model, a Hugging Face folder. [default: {Defaults.Model}]",
+            "--model",
+            "DIR",
+            "Base model, a Hugging Face folder. [default: the sample's]",
             (plan, value) => plan with { Model = value });
         Text(
-            "--data", "DIR",
-            $"Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: {Defaults.Data}]",
+            "--data",
+            "DIR",
+            "Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: the sample's]",
             (plan, value) => plan with { Data = value });
         Text(
-            "--prompt", "FILE", $"Prompt template. [default: {Defaults.Prompt ?? "Alpaca's"}]",
+            "--prompt",
+            "FILE",
+            $"Prompt template. [default: {(Defaults.Prompt is null ? "Alpaca's" : "the sample's")}]",
             (plan, value) => plan with { Prompt = value });
         Word(
             "--dtype", [.. Enum.GetValues<ComputeType>().Select(type => type.Name())],
@@ -45,15 +58,19 @@ internal sealed class RunOptions
         Word(
             "--chat-form", ChatForms.All, "How conversations are written. [default: the model's own]", ChatForms.Parse,
             (plan, value) => plan with { ChatForm = value });
+        _group = Federation;
         Setting<int>("--rounds", $"Rounds. [default: {settings.Rounds}]", (set, value) => set with { Rounds = value });
+        _group = Steps;
         Setting<int>(
             "--steps", $"Zeroth-order steps of a client in a round. [default: {settings.StepsPerRound}]",
             (set, value) => set with { StepsPerRound = value });
         Setting<int>("--batch", $"Examples of a step. [default: {settings.BatchSize}]", (set, value) => set with { BatchSize = value });
+        _group = "Directions";
         Setting<int>(
             "--seeds",
             $"K, directions in the pool. [default: {settings.Directions.SeedCount}]",
             (set, value) => set with { Directions = set.Directions with { SeedCount = value } });
+        _group = Steps;
         Setting<float>(
             "--epsilon", $"Distance of the two points of a step from the weights. [default: {Number(settings.Epsilon)}]",
             (set, value) => set with { Epsilon = value });
@@ -63,6 +80,7 @@ internal sealed class RunOptions
         Rule<LearningRateSchedule>(
             "--schedule", $"How the learning rate falls. [default: {Word(settings.Schedule.Name)}]",
             (set, value) => set with { Schedule = value });
+        _group = "Directions";
         Rule<SamplingRule>(
             "--sampling", $"How seeds are drawn: FedKSeed, or FedKSeed-Pro. [default: {Word(settings.Sampling.Name)}]",
             (set, value) => set with { Sampling = value });
@@ -82,6 +100,7 @@ internal sealed class RunOptions
             "--pool-key",
             $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
             (set, value) => set with { Directions = set.Directions with { PoolKey = value } });
+        _group = Rounds;
         Setting<int>(
             "--participants", $"Clients asked for in a round; 0 to go by --participation. [default: {settings.ParticipantsPerRound}]",
             (set, value) => set with { ParticipantsPerRound = value });
@@ -99,28 +118,35 @@ internal sealed class RunOptions
             "--commit-every",
             $"Continuous mode: commit after so many reports of any round; 0 for rounds with a quorum. [default: {settings.CommitEvery}]",
             (set, value) => set with { CommitEvery = value });
-        Parsed<TimeSpan>(
-            "--time-limit", "HH:MM:SS", "a time", "End at the first commit after so long; 0 for no limit. [default: 0]",
-            (plan, value) => plan with { Federation = plan.Federation with { TimeLimit = value } });
+        _group = End;
+        Time(
+            "--time-limit",
+            "End at the first commit after so long; 0 for no limit. [default: 0]",
+            (set, value) => set with { TimeLimit = value });
         Setting<double>(
             "--target-loss", "End when the held-out loss is at most this; 0 for no target. [default: 0]",
             (set, value) => set with { TargetLoss = value });
+        _group = Rounds;
         Setting<double>(
             "--quorum", $"Share of a round's clients whose reports close it. [default: {Number(settings.Quorum)}]",
             (set, value) => set with { Quorum = value });
-        Parsed<TimeSpan>(
-            "--deadline", "HH:MM:SS", "a time", $"Time after which a round closes anyhow. [default: {settings.RoundDeadline}]",
-            (plan, value) => plan with { Federation = plan.Federation with { RoundDeadline = value } });
+        Time(
+            "--deadline",
+            $"Time after which a round closes anyhow. [default: {settings.RoundDeadline}]",
+            (set, value) => set with { RoundDeadline = value });
         Setting<int>(
             "--staleness", $"Commits that a report may be late. [default: {settings.StalenessBound}]",
             (set, value) => set with { StalenessBound = value });
+        _group = "Evaluation";
         Setting<int>(
             "--evaluate-every", $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]",
             (set, value) => set with { EvaluateEvery = value });
         Parsed<int>(
-            "--evaluation-limit", "N", "a whole number",
+            "--evaluation-limit",
+            "N",
             $"Held-out examples for the curve; 0 for all. [default: {Defaults.EvaluationLimit}]",
             (plan, value) => plan with { EvaluationLimit = value });
+        _group = Federation;
         var synchronous = Add(
             new Option<bool>("--synchronous") { Description = "Let nothing depend on timing: two runs give the same log." });
         _changes.Add(
@@ -128,12 +154,15 @@ internal sealed class RunOptions
         Text(
             "--name", "NAME", $"Name of the federation, in its queues and keys. [default: {settings.Name}]",
             (plan, value) => plan with { Federation = plan.Federation with { Name = value } });
+        _group = ThisMachine;
         Text(
             "--device", "auto|cpu|cuda:N", $"Where the model computes. [default: {Defaults.Device}]",
             (plan, value) => plan with { Device = value });
         Text("--redis", "CONNECTION", "A Redis to use instead of the embedded store.", (plan, value) => plan with { Redis = value });
         Threads = Parsed<int>(
-            "--threads", "N", "a whole number", "Assignments worked off at once. [default: one a core]",
+            "--threads",
+            "N",
+            "Assignments worked off at once. [default: one a core]",
             (plan, value) => plan with { Threads = value });
         Threads.Aliases.Add("--parallelism");
     }
@@ -150,7 +179,7 @@ internal sealed class RunOptions
 
     private T Add<T>(T option) where T : Option
     {
-        _all.Add(option);
+        _all.Add(option.In(_group));
         return option;
     }
 
@@ -161,10 +190,10 @@ internal sealed class RunOptions
     }
 
     private void Setting<T>(
-        string name, string description, Func<FederationSettings, T, FederationSettings> change) where T : struct, INumber<T> =>
-        Parsed<T>(
-            name, "N", typeof(T) == typeof(float) || typeof(T) == typeof(double) ? "a number" : "a whole number", description,
-            (plan, value) => plan with { Federation = change(plan.Federation, value) });
+        string name,
+        string description,
+        Func<FederationSettings, T, FederationSettings> change) where T : struct, INumber<T> =>
+        Parsed<T>(name, "N", description, (plan, value) => plan with { Federation = change(plan.Federation, value) });
 
     private void Word<T>(
         string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse, Func<RunPlan, T, RunPlan> change)
@@ -190,9 +219,14 @@ internal sealed class RunOptions
 
     private readonly record struct RuleChoice<T>(T Rule);
 
-    private Option<T?> Parsed<T>(string name, string help, string kind, string description, Func<RunPlan, T, RunPlan> change)
-        where T : struct, IParsable<T> =>
-        Option(name, help, kind, description, text => T.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : null, change);
+    private Option<T?> Parsed<T>(string name, string help, string description, Func<RunPlan, T, RunPlan> change)
+        where T : struct, INumber<T> =>
+        Option(name, help, NumberText.Kind<T>(), description, NumberText.Number<T>, change);
+
+    private void Time(string name, string description, Func<FederationSettings, TimeSpan, FederationSettings> change) =>
+        Option(
+            name, "HH:MM:SS", NumberText.Kind<TimeSpan>(), description, NumberText.Time,
+            (RunPlan plan, TimeSpan value) => plan with { Federation = change(plan.Federation, value) });
 
     /// <summary>
     /// A wrong value is an error that names the option and what it takes; the plan then keeps its default, so that all else is checked too.
@@ -209,7 +243,7 @@ internal sealed class RunOptions
             {
                 var value = parse(argument.Tokens[0].Value);
                 if (value is null)
-                    argument.AddError($"{name} must be {kind}, not '{argument.Tokens[0].Value}'.");
+                    argument.AddError(NumberText.Fault(name, kind, argument.Tokens[0].Value));
                 return value;
             },
         });

@@ -7,20 +7,16 @@ namespace FedKSeed.Cli.Verbs;
 internal sealed class RunVerb() : FederationVerb(
     "run", "Run a whole federation in this process: eight clients on the sample, unless told otherwise.")
 {
-    private readonly Option<int?> _redisPort = new("--redis-port")
-    {
-        HelpName = "N",
-        Description = "Port of the embedded store. [default: a free one]"
-    };
+    private readonly Option<int?> _redisPort = CommonOptions.Number(
+        "--redis-port", "Port of the embedded store. [default: a free one]", 1, 65_535);
+
+    public override int Place => 10;
 
     protected override IReadOnlyList<Option> OwnOptions => [_redisPort];
-
-    protected override IEnumerable<string> OwnFaults(ParseResult parsed) =>
-        WholeNumber(parsed, _redisPort) is < 1 or > 65_535 ? ["--redis-port must be between 1 and 65535."] : [];
 
     protected override string? FaultOfResuming(RunFolder folder) =>
         Directory.Exists(folder.Cluster) ? $"'{folder.Path}' is of fedkseed cluster, which continues it." : null;
 
-    protected override IFederationPlace Place(ParseResult parsed, bool isVerbose) =>
-        new OneProcess(WholeNumber(parsed, _redisPort), isVerbose);
+    protected override IFederationPlace PlaceOf(ParseResult parsed, bool isVerbose) =>
+        new OneProcess(parsed.GetValue(_redisPort), isVerbose);
 }

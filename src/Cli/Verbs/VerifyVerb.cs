@@ -1,60 +1,32 @@
 using System.CommandLine;
 using System.Text.Json;
-using FedKSeed.Federation;
-using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Versions;
 
 namespace FedKSeed.Cli.Verbs;
 
-/// <summary>What a sound log amounts to.</summary>
-/// <param name="Digest">SHA-256 of the accumulators after the last entry.</param>
-/// <param name="Closed">Why the federation ended; null for one that has not.</param>
-public sealed record LogSummary(
-    string Federation, string BaseModelDigest, long Entries, int Rounds, int Versions, long Reports, int Clients, int Evaluations,
-    string Digest, string? Closed)
-{
-    /// <exception cref="InvalidEntryException">The first entry that is wrong.</exception>
-    /// <exception cref="FailureException">The log is empty.</exception>
-    public static LogSummary Of(IEnumerable<LogEntry> entries)
-    {
-        var state = new FederationState();
-        var (reports, clients) = (0L, new HashSet<string>());
-        foreach (var entry in entries)
-        {
-            state = FederationFold.Apply(state, entry);
-            if (entry.Event is ScalarsReportedEntry report)
-                reports++;
-            if (entry.Event is RoundStartedEntry started)
-                clients.UnionWith(started.Participants);
-        }
-        if (state.Settings is not { } settings)
-            throw new FailureException("The log holds no entry.");
-        return new LogSummary(
-            settings.Name, settings.BaseModelDigest, state.Head.Length, state.LastRound, state.Version, reports, clients.Count,
-            state.Evaluations.Count, Accumulators.Digest(state.Accumulators.Span), state.Closed?.Reason.ToString());
-    }
-}
-
 /// <summary>fedkseed verify: checks the chain of a log and recomputes everything that its entries claim.</summary>
-internal static class VerifyVerb
+internal sealed class VerifyVerb : IVerb
 {
-    public static Command Create()
+    public int Place => 40;
+
+    public Command Create(VerbContext context)
     {
         var log = CommonOptions.Log();
         var json = CommonOptions.Json();
         var verb = new Command("verify", "Check a log's hash chain and recompute every assignment and commit in it.") { log, json };
-        verb.SetAction(parsed => Execute(
+        verb.SetAction((parsed, cancel) => Task.FromResult(Execute(
             parsed.GetRequiredValue(log), parsed.GetValue(json), parsed.InvocationConfiguration.Output,
-            parsed.InvocationConfiguration.Error));
+            parsed.InvocationConfiguration.Error, cancel)));
         return verb;
     }
 
-    private static int Execute(FileInfo log, bool json, TextWriter output, TextWriter errors)
+    private static int Execute(FileInfo log, bool json, TextWriter output, TextWriter errors, CancellationToken cancel)
     {
         CommonOptions.RequireFile(log, "--log");
         try
         {
-            var summary = LogSummary.Of(LogFile.Read(log.FullName));
+            var summary = LogSummary.Of(LogFile.Read(log.FullName).TakeWhile(_ => Goes(cancel)));
             output.WriteLine(
                 json ? JsonSerializer.Serialize(new { sound = true, log = summary }, CommonOptions.JsonFormat) : Describe(summary));
             return ExitCode.Done;
@@ -68,6 +40,12 @@ internal static class VerifyVerb
             errors.WriteLine($"fedkseed: {log.Name}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.");
             return ExitCode.Failed;
         }
+    }
+
+    private static bool Goes(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return true;
     }
 
     private static string Describe(LogSummary summary) =>

@@ -18,8 +18,8 @@ public sealed record AggregatedReport(
 public sealed record Aggregate(IReadOnlyList<long> Weights, ReadOnlyMemory<long> Accumulators);
 
 /// <summary>
-/// How the reports of a commit become one move of the accumulators. Pure, and in integers or correctly rounded operations: the fold calls it again
-/// for every commit that it reads, on any machine.
+/// How the reports of a commit become one move of the accumulators. Pure, and in integers or correctly rounded operations: the fold calls
+/// it again for every commit that it reads, on any machine.
 /// </summary>
 [JsonConverter(typeof(RuleJson<AggregationRule>))]
 [TypeConverter(typeof(RuleText<AggregationRule>))]

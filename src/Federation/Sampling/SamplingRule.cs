@@ -3,7 +3,9 @@ using System.Text.Json.Serialization;
 
 namespace FedKSeed.Federation.Sampling;
 
-/// <summary>How the seeds of assignments are drawn: a distribution over the pool, as a pure function of the importance at a version.</summary>
+/// <summary>
+/// How the seeds of assignments are drawn: a distribution over the pool, as a pure function of the importance at a version.
+/// </summary>
 [JsonConverter(typeof(RuleJson<SamplingRule>))]
 [TypeConverter(typeof(RuleText<SamplingRule>))]
 public abstract class SamplingRule : IRule<SamplingRule>

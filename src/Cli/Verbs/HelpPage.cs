@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+
+namespace FedKSeed.Cli.Verbs;
+
+/// <summary>What --help shows: options under headings, no line beyond 80 columns.</summary>
+internal sealed class HelpPage : SynchronousCommandLineAction
+{
+    private const int Width = 80, Left = 26;
+
+    public override int Invoke(ParseResult parseResult)
+    {
+        foreach (var line in Lines(parseResult.CommandResult.Command))
+            parseResult.InvocationConfiguration.Output.WriteLine(line);
+        return ExitCode.Done;
+    }
+
+    private static IEnumerable<string> Lines(Command command)
+    {
+        foreach (var line in Wrapped(command.Description ?? "", Width))
+            yield return line;
+        yield return "";
+        yield return $"Usage: {Usage(command)}";
+        foreach (var line in Section("Arguments", command.Arguments.Where(argument => !argument.Hidden)
+            .Select(argument => ($"<{argument.Name}>", argument.Description))))
+            yield return line;
+        foreach (var line in Section("Verbs", command.Subcommands.Select(verb => (verb.Name, verb.Description))))
+            yield return line;
+        // Those of every verb come last, wherever they are declared.
+        var own = command.Options.Where(option => !option.Hidden).Select(option => (Group: OptionGroups.GroupOf(option), Option: option))
+            .Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options)
+                .Where(option => option.Recursive && !option.Hidden)
+                .Select(option => (Group: "Every verb", Option: option)));
+        foreach (var group in own.GroupBy(item => item.Group, item => item.Option))
+            foreach (var line in Section(group.Key, group.Select(option => (Form(option), option.Description))))
+                yield return line;
+    }
+
+    private static string Usage(Command command)
+    {
+        var path = new List<string>();
+        for (var at = command; at is not null; at = at.Parents.OfType<Command>().FirstOrDefault())
+            path.Insert(0, at is RootCommand ? "fedkseed" : at.Name);
+        return string.Join(' ', path) + (command is RootCommand ? " <verb>" : "") + " [options]"
+            + string.Concat(command.Arguments.Select(argument => $" [{argument.Name}]"));
+    }
+
+    private static string Form(Option option)
+    {
+        var names = string.Join(", ", option.Aliases.Where(name => name.StartsWith('-') && name != "-?")
+            .OrderBy(name => name.Length).Prepend(option.Name));
+        var value = option.HelpName is { } help ? $" {help}" : "";
+        return names + value + (option.Required ? " (needed)" : "");
+    }
+
+    /// <summary>Names on the left, what they are on the right; below them where a name is long.</summary>
+    private static IEnumerable<string> Section(string title, IEnumerable<(string Name, string? Text)> rows)
+    {
+        var all = rows.ToArray();
+        if (all.Length == 0)
+            yield break;
+        yield return "";
+        yield return $"{title}:";
+        foreach (var (name, text) in all)
+        {
+            var lines = Wrapped(text ?? "", Width - Left).ToArray();
+            var fits = name.Length + 2 < Left - 1;
+            yield return fits && lines.Length > 0 ? $"  {name}".PadRight(Left) + lines[0] : $"  {name}";
+            foreach (var line in fits ? lines.Skip(1) : lines)
+                yield return new string(' ', Left) + line;
+        }
+    }
+
+    private static IEnumerable<string> Wrapped(string text, int width)
+    {
+        var line = "";
+        foreach (var word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (line.Length > 0 && line.Length + 1 + word.Length > width)
+            {
+                yield return line;
+                line = "";
+            }
+            line = line.Length == 0 ? word : $"{line} {word}";
+        }
+        if (line.Length > 0)
+            yield return line;
+    }
+}

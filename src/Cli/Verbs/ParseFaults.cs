@@ -1,0 +1,37 @@
+using System.CommandLine;
+
+namespace FedKSeed.Cli.Verbs;
+
+/// <summary>What is wrong with the form of a command line, for people.</summary>
+internal static class ParseFaults
+{
+    public static IEnumerable<string> Of(ParseResult parsed)
+    {
+        var unknown = parsed.UnmatchedTokens;
+        if (parsed.CommandResult.Command is RootCommand root)
+        {
+            var verbs = root.Subcommands.Select(verb => verb.Name).ToArray();
+            // What follows an unknown verb is unknown for that reason alone.
+            return [unknown.Count == 0
+                ? $"a verb is needed: {string.Join(", ", verbs)}."
+                : $"there is no verb '{unknown[0]}'.{NearestName.Question(unknown[0], verbs)}"];
+        }
+        return unknown.Where((token, at) => IsOption(token) || at == 0 || !IsOption(unknown[at - 1]))
+            .Select(token => Describe(token, parsed))
+            .Concat(parsed.Errors.Select(error => error.Message)
+                .Where(message => !unknown.Any(token => message.StartsWith("Unrecognized", StringComparison.Ordinal)
+                    && message.Contains($"'{token}'", StringComparison.Ordinal))));
+    }
+
+    private static string Describe(string token, ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        if (!IsOption(token))
+            return $"'{token}' belongs to no option of {command.Name}."
+                + NearestName.Question(token, command.Subcommands.Select(verb => verb.Name));
+        var options = command.Options.Where(option => !option.Hidden).SelectMany(option => option.Aliases.Append(option.Name));
+        return $"{command.Name} has no option '{token}'.{NearestName.Question(token, options)}";
+    }
+
+    private static bool IsOption(string token) => token.StartsWith('-');
+}

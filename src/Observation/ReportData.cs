@@ -1,0 +1,76 @@
+using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
+
+namespace FedKSeed.Observation;
+
+/// <summary>What became of a client in a round.</summary>
+public enum Participation
+{
+    /// <summary>It was not asked.</summary>
+    Absent,
+
+    /// <summary>Its report is in its own round's commit.</summary>
+    InTime,
+
+    /// <summary>Its report is in a later commit.</summary>
+    Late,
+
+    /// <summary>No commit took in a report of it.</summary>
+    Missing,
+}
+
+/// <summary>One version's measurements, as the charts take them.</summary>
+public sealed record ReportVersion(
+    int Version, int Participants, int Reports, double? TrainingLoss, double? HeldOutLoss, double? ExactMatch, double? RougeL, long BytesUp,
+    long BytesDown, double Seconds);
+
+/// <summary>Everything that the report shows: a fold of the log beside what was measured.</summary>
+/// <param name="Participation">By client, in the order of <paramref name="Clients"/>, then by round from 1.</param>
+/// <param name="Importance">Mean |projected gradient| of every seed.</param>
+/// <param name="Draws">Accepted scalars of every seed.</param>
+public sealed record ReportData(
+    FederationSettings Settings, RunSummary Summary, IReadOnlyList<ReportVersion> Versions, IReadOnlyList<string> Clients,
+    IReadOnlyList<int[]> Participation,
+    IReadOnlyList<double> Importance, IReadOnlyList<int> Draws)
+{
+    public static ReportData Of(IEnumerable<LogEntry> log, IReadOnlyList<VersionMetrics> metrics, RunSummary summary)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        ArgumentNullException.ThrowIfNull(metrics);
+        var state = new FederationState();
+        var asked = new SortedDictionary<string, Dictionary<int, Participation>>(StringComparer.Ordinal);
+        foreach (var entry in log)
+        {
+            state = FederationFold.Apply(state, entry);
+            if (entry.Event is RoundStartedEntry started)
+                foreach (var client in started.Participants)
+                    RoundsOf(client)[started.Round] = Observation.Participation.Missing;
+            if (entry.Event is RoundCommittedEntry committed)
+                foreach (var report in committed.Reports)
+                    RoundsOf(report.Client)[report.Round] =
+                        report.Round == committed.Round ? Observation.Participation.InTime : Observation.Participation.Late;
+        }
+        var seeds = Enumerable.Range(0, state.Importance.Counts.Length);
+        return new ReportData(
+            state.Settings!, summary, Rows(state, metrics), [.. asked.Keys],
+            [.. asked.Values.Select(
+                rounds => Enumerable.Range(1, state.LastRound).Select(round => (int)rounds.GetValueOrDefault(round)).ToArray())],
+            [.. seeds.Select(seed => Math.Round(state.Importance.Mean(seed), 5))], state.Importance.Counts.ToArray());
+
+        Dictionary<int, Participation> RoundsOf(string client) =>
+            asked.TryGetValue(client, out var rounds) ? rounds : asked[client] = [];
+    }
+
+    private static ReportVersion[] Rows(FederationState state, IReadOnlyList<VersionMetrics> metrics)
+    {
+        var first = state.EvaluationOf(0);
+        var start = new ReportVersion(0, 0, 0, null, first?.Loss, first?.ExactMatch, first?.RougeL, 0, 0, 0);
+        return
+        [
+            start,
+            .. metrics.Select(row => new ReportVersion(
+                row.Version, row.Participants, row.Reports, row.TrainingLoss, row.HeldOut?.Loss, row.HeldOut?.ExactMatch,
+                row.HeldOut?.RougeL, row.BytesUp, row.BytesDown, row.Seconds)),
+        ];
+    }
+}

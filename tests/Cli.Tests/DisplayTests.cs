@@ -1,0 +1,99 @@
+using FedKSeed.Cli.Display;
+using FedKSeed.Contracts;
+using FedKSeed.Observation;
+using Spectre.Console;
+
+namespace FedKSeed.Cli.Tests;
+
+public sealed class DisplayTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private readonly FederationView _start = new() { Rounds = 4 };
+
+    [Fact]
+    public void A_round_is_one_plain_line()
+    {
+        var before = Fold(Started(1), Progress("a", 1, 10), Accepted("a", 1));
+        var after = before.After(Committed(1), Noon.AddSeconds(10));
+
+        Assert.Equal(
+            "round 1/4: 1 of 2 reports, loss 2.000, 100 B up, 1.0 kB down, 30 s left",
+            RoundLine.Of(before, after, Noon.AddSeconds(10)));
+        Assert.Null(RoundLine.Of(after, after.After(Progress("b", 1, 3), Noon), Noon));
+        Assert.Equal("version 1: held-out loss 1.500, exact match 25.0 %", RoundLine.Of(after, after.After(Evaluated(1), Noon), Noon));
+    }
+
+    [Theory]
+    [InlineData(80)]
+    [InlineData(120)]
+    public void The_live_display_fits_its_terminal(int width)
+    {
+        var view = Fold(
+            Started(1),
+            Progress("a", 1, 10),
+            Accepted("a", 1),
+            Committed(1),
+            Evaluated(1),
+            Started(2),
+            Progress("b", 2, 3),
+            Evaluated(2));
+        using var text = new StringWriter();
+        var console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Ansi = AnsiSupport.No,
+                ColorSystem = ColorSystemSupport.NoColors,
+                Out = new AnsiConsoleOutput(text)
+            });
+        console.Profile.Width = width;
+
+        console.Write(FederationDisplay.Of(view, Noon, width));
+
+        var lines = text.ToString().Split('\n');
+        Assert.All(lines, line => Assert.True(line.TrimEnd().Length < width, line));
+        Assert.Contains(
+            lines,
+            line => line.StartsWith("Federation", StringComparison.Ordinal) && line.Contains("1/4", StringComparison.Ordinal));
+        Assert.Contains(
+            lines,
+            line => line.Contains("training", StringComparison.Ordinal) && line.Contains("3/10", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_curve_falls_from_the_top_left_to_the_bottom_right()
+    {
+        var lines = BrailleChart.Lines([new VersionPoint(0, 1), new VersionPoint(10, 0)], 10, 0, 1, 10, 2);
+
+        Assert.Equal(2, lines.Count);
+        Assert.All(lines, line => Assert.Equal(10, line.Length));
+        Assert.Equal((true, false), (lines[0][0] > '\u2800', lines[1][0] > '\u2800'));
+        Assert.Equal((false, true), (lines[0][9] > '\u2800', lines[1][9] > '\u2800'));
+    }
+
+    private FederationView Fold(params object[] messages) => messages.Aggregate(_start, (view, message) => view.After(message, Noon));
+
+    private static ClientAnnounced Announced(string client) =>
+        new() { Federation = "f", Client = client, Worker = "w", Examples = 5, Device = "cpu" };
+
+    private static RoundStarted Started(int round) => new() { Federation = "f", Round = round, Participants = ["a", "b"] };
+
+    private static LocalProgress Progress(string client, int round, int step) => new()
+    {
+        Federation = "f",
+        Assignment = new AssignmentKey(round, client),
+        Worker = "w",
+        Step = step,
+        Steps = 10,
+        Loss = 2,
+        AssignmentBytes = 1000,
+    };
+
+    private static ReportAccepted Accepted(string client, int round) =>
+        new() { Federation = "f", Assignment = new AssignmentKey(round, client), ReportBytes = 100 };
+
+    private static RoundCommitted Committed(int round) => new() { Federation = "f", Round = round, Version = round, Reports = 2 };
+
+    private static ModelEvaluated Evaluated(int version) =>
+        new() { Federation = "f", Version = version, Examples = 4, Loss = 1.5, ExactMatch = 0.25, RougeL = 0.5 };
+}

@@ -1,0 +1,126 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using FedKSeed.Contracts;
+using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
+using FedKSeed.Tests;
+using FedKSeed.Versions;
+
+namespace FedKSeed.Observation.Tests;
+
+public sealed partial class ReportTests : IDisposable
+{
+    private readonly SampleLog _sample = new();
+
+    [Fact]
+    public void The_report_holds_its_data_and_needs_nothing_from_anywhere()
+    {
+        var html = HtmlReport.Of(LogFile.Read(_sample.Log), Metrics().Rows, Summary());
+
+        Assert.DoesNotContain("{{", PlaceholderArea().Replace(html, ""), StringComparison.Ordinal);
+        Assert.DoesNotMatch(@"https?://", Comments().Replace(html, ""));
+        Assert.DoesNotMatch(@"(src|href)\s*=", Script().Replace(html, ""));
+        var data = JsonDocument.Parse(Data().Match(html).Groups[1].Value).RootElement;
+        Assert.Equal(4, data.GetProperty("versions").GetArrayLength());
+        Assert.Equal(1.5, data.GetProperty("versions")[2].GetProperty("heldOutLoss").GetDouble());
+        Assert.Equal([1, 1, 1], data.GetProperty("participation")[0].EnumerateArray().Select(value => value.GetInt32()));
+        Assert.Equal(64, data.GetProperty("importance").GetArrayLength());
+        Assert.Equal(3 * 2 * 5, data.GetProperty("draws").EnumerateArray().Sum(value => value.GetInt32()));
+    }
+
+    [Fact]
+    public void Text_from_data_cannot_become_markup()
+    {
+        var html = HtmlReport.Of(LogFile.Read(_sample.Log), Metrics().Rows, Summary("</script><script>alert(1)</script>{{settings}}"));
+
+        Assert.DoesNotContain("<script>alert", html, StringComparison.Ordinal);
+        Assert.Contains("&lt;script&gt;alert(1)", html, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Late_and_missing_reports_are_told_apart()
+    {
+        var opened = _sample.Settings with { Quorum = 0.5 };
+        var state = new FederationState();
+        var events = new List<LogEvent>();
+        Append(FederationDecisions.Open(state, opened));
+        Append(FederationDecisions.StartRound(state, 1, ["a", "b", "c"]));
+        var late = Report("b");
+        Append(FederationDecisions.Commit(state, 1, RoundEnd.Deadline, [Report("a")]));
+        Append(FederationDecisions.StartRound(state, 2, ["a"]));
+        Append(FederationDecisions.Commit(state, 2, RoundEnd.Quorum, [late]));
+        _sample.WriteChain(events);
+
+        var data = ReportData.Of(LogFile.Read(_sample.Log), [], Summary());
+
+        Assert.Equal(["a", "b", "c"], data.Clients);
+        Assert.Equal([(int)Participation.InTime, (int)Participation.Missing], data.Participation[0]);
+        Assert.Equal([(int)Participation.Late, (int)Participation.Absent], data.Participation[1]);
+        Assert.Equal([(int)Participation.Missing, (int)Participation.Absent], data.Participation[2]);
+
+        ScalarsReportedEntry Report(string client) => state.Assignments[new AssignmentKey(1, client)] is var assignment
+            ? new ScalarsReportedEntry(1, client, 0, 10, assignment.Seeds, new float[assignment.Seeds.Length]) : null!;
+
+        void Append(IReadOnlyList<LogEvent> next)
+        {
+            state = FederationFold.Fold(state, EventLog.Write(state.Head, DateTimeOffset.UnixEpoch, next).Entries);
+            events.AddRange(next);
+        }
+    }
+
+    [Fact]
+    public void Metrics_survive_a_resumed_run()
+    {
+        var first = Metrics();
+        first.Apply(Progress("client-1", 1.25));
+        first.Apply(Progress("client-2", 1.75));
+        first.Apply(new ReportAccepted { Federation = "f", Assignment = new AssignmentKey(2, "client-1"), ReportBytes = 70 });
+        var second = new RunMetrics();
+        second.TakeOver([.. first.ToCsv(), "2026-01-01T00:00:00,4,torn"]);
+        foreach (var entry in LogFile.Read(_sample.Log))
+            second.Apply(entry);
+
+        Assert.Equal(first.Rows, second.Rows);
+        Assert.Equal((1.5, 2000L, 70L), (second.Rows[1].TrainingLoss!.Value, second.Rows[1].BytesDown, second.Rows[1].BytesUp));
+        Assert.Equal(first.ToCsv(), second.ToCsv());
+    }
+
+    public void Dispose() => _sample.Dispose();
+
+    private RunMetrics Metrics()
+    {
+        var metrics = new RunMetrics();
+        foreach (var entry in LogFile.Read(_sample.Log))
+            metrics.Apply(entry);
+        return metrics;
+    }
+
+    private static LocalProgress Progress(string client, double loss) => new()
+    {
+        Federation = "f",
+        Assignment = new AssignmentKey(2, client),
+        Worker = "w",
+        Step = 5,
+        Steps = 5,
+        Loss = loss,
+        AssignmentBytes = 1000,
+    };
+
+    private static RunSummary Summary(string answer = "an answer")
+    {
+        var score = new HeldOutScore(10, 2, 0.1, 0.2, [new SampleAnswer("a question", "wanted", answer)]);
+        return new RunSummary(FederationEnd.Completed, 3, 3, 6, score, score with { Loss = 1 }, 1000, 15_000, 4_000_000, 60, "/results");
+    }
+
+    [GeneratedRegex(@"<!--.*?-->|/\*.*?\*/", RegexOptions.Singleline)]
+    private static partial Regex Comments();
+
+    [GeneratedRegex("<script>.*?</script>|<style>.*?</style>", RegexOptions.Singleline)]
+    private static partial Regex Script();
+
+    [GeneratedRegex("<script.*?</script>|<style>.*?</style>", RegexOptions.Singleline)]
+    private static partial Regex PlaceholderArea();
+
+    [GeneratedRegex("id=\"data\">(.*?)</script>", RegexOptions.Singleline)]
+    private static partial Regex Data();
+}
