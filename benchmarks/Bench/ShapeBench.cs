@@ -5,7 +5,6 @@ using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation.Cuda;
-using FedKSeed.Perturbation.Directions;
 using FedKSeed.Training;
 using TorchSharp;
 

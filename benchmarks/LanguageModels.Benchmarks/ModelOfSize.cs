@@ -6,7 +6,6 @@ using FedKSeed.Checkpoints;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation;
-using FedKSeed.Perturbation.Directions;
 using FedKSeed.Training;
 using TorchSharp;
 

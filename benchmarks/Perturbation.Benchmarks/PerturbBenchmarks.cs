@@ -32,12 +32,20 @@ public class PerturbBenchmarks
     public void Both_signs_AVX512() => BothSigns(KernelPath.Avx512, Rademacher);
 
     [Benchmark(OperationsPerInvoke = Elements)]
-    public void Advance_AVX512() => PerturbKernels.Advance(KernelPath.Avx512, Rademacher.Direction(7, 3), 1e-6f, 0, _weights);
+    public void Advance_AVX512() => Kernel(KernelPath.Avx512, Rademacher).Advance(Rademacher.Direction(7, 3), 1e-6f, 0, _weights);
 
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Advance_then_both_signs_AVX512() =>
-        PerturbKernels.AdvanceThenBothSigns(
-            KernelPath.Avx512, Rademacher.Direction(7, 3), 1e-6f, Rademacher.Direction(99, 3), 1e-3f, 0, _weights, _plus, _minus);
+        Kernel(KernelPath.Avx512, Rademacher).AdvanceThenBothSigns(
+            Rademacher.Direction(7, 3),
+            1e-6f,
+            Rademacher.Direction(99, 3),
+            1e-3f,
+            0,
+            _weights,
+            _plus,
+            _minus,
+            isLarge: false);
 
     [Benchmark(OperationsPerInvoke = Elements)]
     public void Gaussian_both_signs_scalar() => BothSigns(KernelPath.Scalar, Gaussian);
@@ -52,5 +60,7 @@ public class PerturbBenchmarks
     public void Memory_copy() => _weights.AsSpan().CopyTo(_plus);
 
     private void BothSigns(KernelPath path, DirectionSpace pool) =>
-        PerturbKernels.BothSigns(path, pool.Direction(7, 3), 1e-3f, 0, _weights, _plus, _minus);
+        Kernel(path, pool).BothSigns(pool.Direction(7, 3), 1e-3f, 0, _weights, _plus, _minus, isLarge: false);
+
+    private static IPerturbKernel Kernel(KernelPath path, DirectionSpace pool) => pool.SchemeOf().PerturbKernel(path);
 }

@@ -15,6 +15,10 @@ public sealed class CheckpointTensor
     public string Name => _entry.Name;
     public TensorType Type => _entry.Type;
     public IReadOnlyList<long> Shape => _entry.Shape;
+
+    /// <summary>Of a matrix as it is stored; 0 for what is none.</summary>
+    public long Columns => Shape.Count == 2 ? Shape[1] : 0;
+
     public long ElementCount => _entry.ElementCount;
     public long ByteCount => _entry.End - _entry.Begin;
 

@@ -5,6 +5,7 @@ using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Perturbation.Directions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using TorchSharp;
@@ -41,9 +42,11 @@ public sealed class BaseModel : IDisposable
     public string Digest { get; }
 
     /// <summary>All weights of a version of this model, in the compute type.</summary>
+    /// <exception cref="FormatException">The version trains other tensors than its groups name in this base.</exception>
     public ModelWeights Rebuild(ModelVersion version)
     {
         ArgumentNullException.ThrowIfNull(version);
+        version.Directions.RequireResolved(Model.Checkpoint);
         return Model.Rebuild(new Rebuilder(version.Directions, version.Values(), version.Shift), _degreeOfParallelism);
     }
 

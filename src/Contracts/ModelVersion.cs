@@ -27,8 +27,8 @@ public sealed record ModelVersion
     public static ModelVersion Of(int version, string baseModelDigest, DirectionSpace directions, ReadOnlySpan<long> accumulators)
     {
         ArgumentNullException.ThrowIfNull(directions);
-        var quantised = QuantisedAccumulators.Of(accumulators);
-        var bits = QuantisedAccumulators.BitsPerValue(directions.SeedCount);
+        var quantised = QuantisedAccumulators.Of(accumulators, directions.LargestRank);
+        var bits = QuantisedAccumulators.BitsPerValue(directions.SeedCount, directions.LargestRank);
         return new ModelVersion
         {
             Version = version,
@@ -44,7 +44,7 @@ public sealed record ModelVersion
     /// <exception cref="FormatException">The packed bytes are not K values.</exception>
     public int[] Values()
     {
-        var bits = QuantisedAccumulators.BitsPerValue(Directions.SeedCount);
+        var bits = QuantisedAccumulators.BitsPerValue(Directions.SeedCount, Directions.LargestRank);
         return QuantisedBits == bits
             ? PackedIntegers.UnpackSigned(Quantised, Directions.SeedCount, bits)
             : throw new FormatException($"{Directions.SeedCount} quantised accumulators have {bits} bits each, not {QuantisedBits}.");

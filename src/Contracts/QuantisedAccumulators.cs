@@ -5,16 +5,18 @@ namespace FedKSeed.Contracts;
 /// <param name="Shift">s: the unit of q is 2^(s−40).</param>
 public sealed record QuantisedAccumulators(ReadOnlyMemory<int> Values, int Shift)
 {
-    /// <summary>M: the largest |q| for which the sum over K seeds still fits an int32.</summary>
-    public static int Limit(int seedCount) => Math.Min((1 << 19) - 1, int.MaxValue / seedCount);
+    /// <summary>M: the largest |q| for which the sum over K seeds of directions within ±r still fits an int32.</summary>
+    /// <param name="seedCount">K.</param>
+    /// <param name="rank">r: <see cref="DirectionSpace.LargestRank"/>.</param>
+    public static int Limit(int seedCount, int rank = 1) => Math.Min((1 << 19) - 1, int.MaxValue / (seedCount * rank));
 
     /// <summary>Bits of one q in two's complement: 20 at K = 4096.</summary>
-    public static int BitsPerValue(int seedCount) => 33 - int.LeadingZeroCount(Limit(seedCount));
+    public static int BitsPerValue(int seedCount, int rank = 1) => 33 - int.LeadingZeroCount(Limit(seedCount, rank));
 
     /// <summary>The smallest shift at which every value fits, and the values at it, rounded half to even.</summary>
-    public static QuantisedAccumulators Of(ReadOnlySpan<long> accumulators)
+    public static QuantisedAccumulators Of(ReadOnlySpan<long> accumulators, int rank = 1)
     {
-        var limit = Limit(accumulators.Length);
+        var limit = Limit(accumulators.Length, rank);
         var shift = 0;
         while (!Fits(accumulators, shift, limit))
             shift++;

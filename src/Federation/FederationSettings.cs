@@ -19,6 +19,9 @@ public enum KeptVersion
 /// <summary>Everything that a federation is: recorded once, in the first entry of its log, and never changed afterwards.</summary>
 public sealed record FederationSettings
 {
+    // ε·2ᵉ: below it a step vanishes in float32, above it the two losses are not of neighbouring models.
+    private const double LeastStep = 1.0 / (1L << 60), LargestStep = 2;
+
     /// <summary>Names the log, the queues and the keys of the federation.</summary>
     [RegularExpression(Names.Pattern, ErrorMessage = "{0} must be " + Names.Rule + ".")]
     public string Name { get; init; } = "federation";
@@ -153,6 +156,10 @@ public sealed record FederationSettings
         if (Directions is not null)
             Validator.TryValidateObject(Directions, new ValidationContext(Directions), faults, validateAllProperties: true);
         var messages = faults.Select(fault => fault.ErrorMessage!).ToList();
+        var isStepOutOfRange = Directions?.Trainable?.Any(
+            group => group is not null && Math.ScaleB(Epsilon, group.Scale) is < LeastStep or > LargestStep) == true;
+        if (isStepOutOfRange)
+            messages.Add($"{nameof(Epsilon)} · 2^scale must be between 2^-60 and 2 for every group of {nameof(DirectionSpace.Trainable)}.");
         if (LearningRate * MaximumScalar > Limits.Contribution)
             messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed {Limits.Contribution}.");
         if (Synchronous && (Quorum < 1 || OverSelection > 1 || CommitEvery > 0))

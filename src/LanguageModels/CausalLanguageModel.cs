@@ -126,7 +126,8 @@ public sealed class CausalLanguageModel : IDisposable
         ArgumentNullException.ThrowIfNull(rebuilder);
         return Device.Kernels is { } kernels
             ? RebuildOn(kernels, rebuilder)
-            : Fill((ordinal, first, weights) => rebuilder.Rebuild(ordinal, first, weights, weights, degreeOfParallelism));
+            : Fill((tensor, first, weights) =>
+                rebuilder.Rebuild(tensor.Ordinal!.Value, first, weights, weights, degreeOfParallelism, tensor.Columns));
     }
 
     /// <summary>Mean cross-entropy over all label tokens of the batch, in nats.</summary>
@@ -254,7 +255,7 @@ public sealed class CausalLanguageModel : IDisposable
                 + $"embedding end at {decoder.VocabularySize - 1}.");
     }
 
-    private delegate void Change(int ordinal, long firstElement, Span<float> weights);
+    private delegate void Change(CheckpointTensor tensor, long firstElement, Span<float> weights);
 
     private ModelWeights Fill(Change change)
     {
@@ -267,7 +268,7 @@ public sealed class CausalLanguageModel : IDisposable
                 var count = (int)Math.Min(tensor.Count - first, MaxPiece);
                 var piece = weights.Buffer.HasFloats ? weights.Buffer.Floats(tensor.Offset + first, count) : wide.AsSpan(0, count);
                 tensor.Source.Read(first, piece);
-                change(tensor.Ordinal, first, piece);
+                change(tensor.Source, first, piece);
                 if (!weights.Buffer.HasFloats)
                     weights.Buffer.Write(tensor.Offset + first, piece);
             }

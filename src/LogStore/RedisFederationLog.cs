@@ -167,7 +167,7 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
 
     private static HashEntry[] Snapshot(FederationState after)
     {
-        var quantised = QuantisedAccumulators.Of(after.Accumulators.Span);
+        var quantised = QuantisedAccumulators.Of(after.Accumulators.Span, after.Settings!.Directions.LargestRank);
         return
         [
             new("version", after.Version),

@@ -27,14 +27,22 @@ public static class Perturb
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
+        if (direction.IsFrozen)
+        {
+            weights.CopyTo(plus);
+            weights.CopyTo(minus);
+            return;
+        }
+        var scaled = direction.Scaled(epsilon);
+        var kernel = direction.Scheme.PerturbKernel(KernelPaths.Best);
         var isLarge = weights.Length >= LargeCount;
         fixed (float* w = weights, p = plus, m = minus)
         {
             float* from = w, up = p, down = m; // fixed locals cannot be captured; the pins outlast the loop
             InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
             {
-                PerturbKernels.BothSigns(
-                    KernelPaths.Best, direction, epsilon, firstElement + begin,
+                kernel.BothSigns(
+                    direction, scaled, firstElement + begin,
                     new(from + begin, count), new(up + begin, count), new(down + begin, count), isLarge);
                 Publish(isLarge);
             });
@@ -45,11 +53,15 @@ public static class Perturb
     public static unsafe void Advance(Direction direction, float step, long firstElement, Span<float> weights, int degreeOfParallelism = 1)
     {
         CheckRange(firstElement, weights.Length);
+        if (direction.IsFrozen)
+            return;
+        step = direction.Scaled(step);
+        var kernel = direction.Scheme.PerturbKernel(KernelPaths.Best);
         fixed (float* w = weights)
         {
             var start = w;
             InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
-                PerturbKernels.Advance(KernelPaths.Best, direction, step, firstElement + begin, new(start + begin, count)));
+                kernel.Advance(direction, step, firstElement + begin, new(start + begin, count)));
         }
     }
 
@@ -64,16 +76,23 @@ public static class Perturb
     {
         CheckRange(firstElement, weights.Length);
         CheckLengths(weights.Length, plus.Length, minus.Length);
-        if (previous.Tensor != next.Tensor || previous.Key != next.Key || previous.Scheme != next.Scheme)
+        if (previous.Of != next.Of || previous.Key != next.Key || previous.Scheme != next.Scheme)
             throw new ArgumentException("Both directions must belong to the same tensor of the same pool.", nameof(next));
+        if (next.IsFrozen)
+        {
+            BothSigns(next, epsilon, firstElement, weights, plus, minus);
+            return;
+        }
+        (step, epsilon) = (previous.Scaled(step), next.Scaled(epsilon));
+        var kernel = next.Scheme.PerturbKernel(KernelPaths.Best);
         var isLarge = weights.Length >= LargeCount;
         fixed (float* w = weights, p = plus, m = minus)
         {
             float* from = w, up = p, down = m;
             InPieces(weights.Length, degreeOfParallelism, (begin, count) =>
             {
-                PerturbKernels.AdvanceThenBothSigns(
-                    KernelPaths.Best, previous, step, next, epsilon, firstElement + begin,
+                kernel.AdvanceThenBothSigns(
+                    previous, step, next, epsilon, firstElement + begin,
                     new(from + begin, count), new(up + begin, count), new(down + begin, count), isLarge);
                 Publish(isLarge);
             });

@@ -1,4 +1,5 @@
 using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation;
 
@@ -127,10 +128,11 @@ public static class RebuiltCheckpoint
                 tensor.Prefetch(done + count, ChunkBytes);
                 // The bytes of a tied head are the embedding's, so that they become the rebuilt embedding's along its directions.
                 var directions = tensor == _tied?.Head ? _tied.Embedding : tensor;
-                if (directions.Ordinal is int ordinal)
+                if (directions.Ordinal is int ordinal && rebuilder.Pool.Directed(ordinal, directions.Columns) is not null)
                 {
                     rebuilder.Rebuild(
-                        ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism);
+                        ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism,
+                        directions.Columns);
                     elements = _buffer.AsSpan(0, count);
                 }
 

@@ -31,6 +31,9 @@ public static class StochasticRounding
     {
         if (type is not (TensorType.F16 or TensorType.BF16))
             throw new ArgumentException($"Weights of {type.Name()} are not rounded stochastically.", nameof(type));
+        if (direction.IsFrozen)
+            return;
+        step = direction.Scaled(step);
         var stored = MemoryMarshal.Cast<byte, ushort>(weights);
         for (var i = 0; i < stored.Length; i++)
         {

@@ -78,7 +78,7 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                 for (long first = 0; first < tensor.Count; first += MaxPiece)
                 {
                     var count = (int)Math.Min(tensor.Count - first, MaxPiece);
-                    var direction = _pool.Direction(_pendingSeed, tensor.Ordinal);
+                    var direction = _pool.Direction(_pendingSeed, tensor.Ordinal, tensor.Source.Columns);
                     Perturbation.Perturb.Advance(
                         direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
                 }
@@ -146,10 +146,10 @@ internal sealed class PerturbedWeights : IPerturbedWeights
     private void Perturb(Parameter parameter, PlacedTensor tensor, long first, Span<float> plus, Span<float> minus, int threads)
     {
         var weights = _weights.Buffer.Floats(tensor.Offset + first, plus.Length);
-        var direction = _pool.Direction(_seed, tensor.Ordinal);
+        var direction = _pool.Direction(_seed, tensor.Ordinal, tensor.Source.Columns);
         if (_isPending[parameter.Index])
         {
-            var previous = _pool.Direction(_pendingSeed, tensor.Ordinal);
+            var previous = _pool.Direction(_pendingSeed, tensor.Ordinal, tensor.Source.Columns);
             Perturbation.Perturb.AdvanceThenBothSigns(previous, _pendingStep, direction, _epsilon, first, weights, plus, minus, threads);
         }
         else

@@ -3,6 +3,7 @@ using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Versions;
 
@@ -41,6 +42,14 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
         if (digest != Settings.BaseModelDigest)
             throw new VersionException(
                 $"'{source.Folder}' is not the base model of this log: its digest is {digest}, the log says {Settings.BaseModelDigest}.");
+        try
+        {
+            Settings.Directions.RequireResolved(source);
+        }
+        catch (FormatException fault)
+        {
+            throw new VersionException(fault.Message);
+        }
     }
 
     /// <summary>Writes the version as a model folder like the base's: weights, configuration and tokenizer.</summary>
@@ -48,7 +57,7 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
     {
         // What could not be copied is known before anything is written.
         _ = RebuiltCheckpoint.Companions(source.Folder);
-        var quantised = QuantisedAccumulators.Of(Accumulators.Span);
+        var quantised = QuantisedAccumulators.Of(Accumulators.Span, Settings.Directions.LargestRank);
         var rebuilder = new Rebuilder(Settings.Directions, quantised.Values.Span, quantised.Shift);
         RebuiltCheckpoint.Write(source, rebuilder, folder, progress, threads, cancel);
         RebuiltCheckpoint.CopyCompanions(source.Folder, folder);

@@ -20,7 +20,7 @@ public sealed partial class NeverTests
     [
         typeof(string), typeof(int), typeof(long), typeof(ulong), typeof(float), typeof(double), typeof(double?), typeof(byte[]),
         typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(DirectionSpace), typeof(AssignmentKey),
-        typeof(ReadOnlyMemory<int>),
+        typeof(ReadOnlyMemory<int>), typeof(IReadOnlyList<TensorGroup>), typeof(IReadOnlyList<TrainedTensor>),
     ];
 
     [Fact]

@@ -21,7 +21,7 @@ public sealed class UsageTests
         {
             "--model: there is no folder '/nowhere'", "--data: there is no folder", "--rounds must be between 1 and 1000000",
             "--steps must be a whole number", "--sampling must be uniform or importance", "--quorum must be between 0.01 and 1",
-            "--scheme must be philox-rademacher/1 or philox-gaussian/1", "--redis-port must be between 1 and 65535",
+            "--scheme must be philox-rademacher/1 or philox-gaussian/1 or philox-rank/1", "--redis-port must be between 1 and 65535",
             "--threads must be between 1 and 256", "--deadline must be between 00:00:01 and 00:20:00",
         })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);

@@ -1,5 +1,4 @@
 using FedKSeed.Contracts;
-using FedKSeed.Checkpoints;
 using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Tests;
@@ -7,12 +6,8 @@ namespace FedKSeed.Perturbation.Tests;
 public class DirectionSpaceTests
 {
     [Fact]
-    public void Schemes_go_by_their_names()
-    {
-        Assert.Equal("philox-rademacher/1", DirectionScheme.PhiloxRademacher.Name());
-        Assert.Equal("philox-gaussian/1", DirectionScheme.PhiloxGaussian.Name());
-        Assert.All(Enum.GetValues<DirectionScheme>(), scheme => Assert.Equal(scheme, DirectionSchemeNames.Parse(scheme.Name())));
-    }
+    public void The_schemes_that_settings_may_name_are_those_there_are() =>
+        Assert.Equal(DirectionSchemes.Known, DirectionCatalogue.BuiltIn.Schemes.Select(scheme => scheme.Name));
 
     [Theory]
     [InlineData("philox-rademacher/2")]
@@ -20,16 +15,16 @@ public class DirectionSpaceTests
     [InlineData("")]
     public void An_unknown_scheme_is_refused_with_the_names_of_the_known(string name)
     {
-        var refusal = Assert.Throws<FormatException>(() => DirectionSchemeNames.Parse(name));
+        var refusal = Assert.Throws<FormatException>(() => DirectionCatalogue.BuiltIn[name]);
         Assert.Contains($"'{name}'", refusal.Message, StringComparison.Ordinal);
-        Assert.Contains("'philox-rademacher/1' and 'philox-gaussian/1'", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("'philox-rademacher/1' and 'philox-gaussian/1' and 'philox-rank/1'", refusal.Message, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(0)]
     [InlineData(65_537)]
     public void A_pool_out_of_range_is_refused(int count) =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => new DirectionSpace { PoolKey = 1, SeedCount = count }.Require());
+        Assert.Throws<ArgumentOutOfRangeException>(() => new DirectionSpace { PoolKey = 1, SeedCount = count }.SchemeOf());
 
     [Fact]
     public void A_direction_outside_the_pool_is_refused()

@@ -7,19 +7,21 @@ namespace FedKSeed.Perturbation.Tests;
 
 public class PerturbTests
 {
-    private static readonly Gen<DirectionScheme> Schemes = Gen.Enum<DirectionScheme>();
+    // Ranks and groups have LowRankTests.
+    internal static readonly Gen<string> Schemes = Gen.OneOf(
+        Gen.Const(DirectionSchemes.Rademacher), Gen.Const(DirectionSchemes.Gaussian));
 
     // Starts around 2³² elements and 2³² blocks (where a counter word overflows) are as likely as starts near zero.
     internal static readonly Gen<long> Starts = Gen.OneOf(
         Gen.Long[0, 1000], Gen.Long[(1L << 32) - 600, (1L << 32) + 100], Gen.Long[(1L << 34) - 600, (1L << 34) + 100]);
 
-    private static readonly Gen<(DirectionSpace Pool, int Seed, int Next, int Tensor, long Start, int Length,
-    float Size)> Cases = Gen.Select(
-            Gen.Select(Gen.ULong, Schemes)
-            .Select((key, scheme) => new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme.Name() }),
-            Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
-                -0.1f,
-                0.1f]);
+    private static readonly Gen<
+        (DirectionSpace Pool, int Seed, int Next, int Tensor, long Start, int Length, float Size)> Cases = Gen.Select(
+        Gen.Select(Gen.ULong, Schemes).Select(
+            (key, scheme) => new DirectionSpace { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme }),
+        Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, Limits.Seeds - 1], Gen.Int[0, int.MaxValue], Starts, Gen.Int[0, 300], Gen.Float[
+            -0.1f,
+            0.1f]);
 
     public static TheoryData<string> VectorPaths =>
         new(KernelPaths.Supported.Where(path => path != KernelPath.Scalar).Select(path => path.ToString()));
@@ -120,11 +122,12 @@ public class PerturbTests
     private static Result Run(KernelPath path, Direction previous, Direction next, long start, int length, float size)
     {
         float[] signed = Weights(length), plus = new float[length], minus = new float[length];
-        PerturbKernels.BothSigns(path, previous, size, start, signed, plus, minus);
+        var kernel = previous.Scheme.PerturbKernel(path);
+        kernel.BothSigns(previous, size, start, signed, plus, minus, isLarge: false);
         var advanced = Weights(length);
-        PerturbKernels.Advance(path, previous, size, start, advanced);
+        kernel.Advance(previous, size, start, advanced);
         float[] fused = Weights(length), fusedPlus = new float[length], fusedMinus = new float[length];
-        PerturbKernels.AdvanceThenBothSigns(path, previous, size, next, 1e-3f, start, fused, fusedPlus, fusedMinus);
+        kernel.AdvanceThenBothSigns(previous, size, next, 1e-3f, start, fused, fusedPlus, fusedMinus, isLarge: false);
         return new([.. new[] { signed, plus, minus, advanced, fused, fusedPlus, fusedMinus }.SelectMany(values => values)
             .Select(BitConverter.SingleToUInt32Bits)]);
     }

@@ -10,11 +10,9 @@ namespace FedKSeed.Perturbation.Tests;
 public class RebuilderTests
 {
     private static readonly Gen<(DirectionSpace Pool, int[] Quantised, int Shift)> Versions =
-        Gen.Select(Gen.ULong, Gen.OneOf(Gen.Int[1, 70], Gen.Int[1, 1500]), Gen.Enum<DirectionScheme>(), Gen.Int[0, 48], Gen.Bool, Gen.Int)
-            .Select((key, count, scheme, shift, sparse, seed) => (new DirectionSpace {
-                PoolKey = key,
-                SeedCount = count,
-                Scheme = scheme.Name() }, Quantised(count, sparse, seed), shift));
+        Gen.Select(Gen.ULong, Gen.OneOf(Gen.Int[1, 70], Gen.Int[1, 1500]), PerturbTests.Schemes, Gen.Int[0, 48], Gen.Bool, Gen.Int)
+            .Select((key, count, scheme, shift, sparse, seed) => (
+                new DirectionSpace { PoolKey = key, SeedCount = count, Scheme = scheme }, Quantised(count, sparse, seed), shift));
 
     private static readonly
         Gen<(DirectionSpace Pool, int[] Quantised, int Shift, int Tensor, long Start, int Length, TensorType Type)> Cases =

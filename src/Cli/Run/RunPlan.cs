@@ -12,6 +12,7 @@ using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LogStore;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tokenization;
 
 namespace FedKSeed.Cli.Run;
@@ -153,6 +154,7 @@ public sealed record RunPlan
             Federation = Federation with
             {
                 BaseModelDigest = checkpoint.Digest(cancel),
+                Directions = Federation.Directions.Resolve(checkpoint),
                 MinimumClients = RoundPolicy.QuorumOf(Federation, ClientFiles().Count),
             },
         };

@@ -2,7 +2,6 @@ using FedKSeed.Federation;
 using System.Globalization;
 using FedKSeed.Bus;
 using FedKSeed.LanguageModels.Devices;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Run;
 

@@ -8,7 +8,6 @@ using System.Text.Json.Serialization;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Verbs;
 

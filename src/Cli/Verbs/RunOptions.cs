@@ -9,7 +9,6 @@ using FedKSeed.Federation;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Verbs;
 

@@ -1,5 +1,4 @@
 using FedKSeed.LanguageModels.Devices;
-using FedKSeed.Perturbation.Directions;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels.Weights;

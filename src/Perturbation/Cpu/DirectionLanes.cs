@@ -25,8 +25,8 @@ internal readonly struct RademacherLanes<TSimd, TBits, TReal> : IDirectionLanes<
     private RademacherLanes(Direction direction, ulong block)
     {
         _philox = new(direction.Key);
-        _start = _philox.Start(block, direction.CounterSeed, direction.CounterTensor);
-        _shift = 31 - direction.SignBit;
+        _start = _philox.Start(block, RademacherScheme.CounterSeed(direction.Seed), (uint)direction.Tensor);
+        _shift = 31 - RademacherScheme.SignBit(direction.Seed);
     }
 
     public static RademacherLanes<TSimd, TBits, TReal> Of(Direction direction, ulong block) => new(direction, block);
@@ -58,7 +58,7 @@ internal readonly struct GaussianLanes<TSimd, TBits, TReal> : IDirectionLanes<Ga
     private GaussianLanes(Direction direction, ulong block)
     {
         _philox = new(direction.Key);
-        _start = _philox.Start(block, direction.CounterSeed, direction.CounterTensor);
+        _start = _philox.Start(block, (uint)direction.Seed, GaussianScheme.CounterTensor(direction.Tensor));
     }
 
     public static GaussianLanes<TSimd, TBits, TReal> Of(Direction direction, ulong block) => new(direction, block);

@@ -7,7 +7,7 @@ namespace FedKSeed.Perturbation.Cpu;
 /// <see cref="PerturbScalar"/> on two vectors of elements at a time, bit for bit. A stride of elements starts on a block; what a range
 /// holds before its first block and after its last whole stride goes through a stride-long buffer.
 /// </summary>
-internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
+internal sealed unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal> : IPerturbKernel
     where TDirection : struct, IDirectionLanes<TDirection, TReal>
     where TSimd : ISimd<TBits, TReal>
     where TBits : unmanaged
@@ -16,10 +16,16 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
     // Weights, 4 KiB; a multiple of every stride.
     private const int Tile = 1024;
 
+    private PerturbLanes()
+    {
+    }
+
+    public static PerturbLanes<TDirection, TSimd, TBits, TReal> Instance { get; } = new();
+
     private static int Width => 2 * TSimd.Blocks;
     private static int Stride => 4 * TSimd.Blocks;
 
-    public static void BothSigns(
+    public void BothSigns(
         Direction direction, float epsilon, long firstElement, ReadOnlySpan<float> weights, Span<float> plus, Span<float> minus,
         bool isLarge)
     {
@@ -47,7 +53,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
         }
     }
 
-    public static void Advance(Direction direction, float step, long firstElement, Span<float> weights)
+    public void Advance(Direction direction, float step, long firstElement, Span<float> weights)
     {
         var buffer = stackalloc float[Stride];
         fixed (float* w = weights)
@@ -74,7 +80,7 @@ internal static unsafe class PerturbLanes<TDirection, TSimd, TBits, TReal>
     /// <summary>
     /// One after the other on a tile that stays in the first-level cache: two generators at once would not fit the registers.
     /// </summary>
-    public static void AdvanceThenBothSigns(
+    public void AdvanceThenBothSigns(
         Direction previous, float step, Direction next, float epsilon, long firstElement,
         Span<float> weights, Span<float> plus, Span<float> minus, bool isLarge)
     {

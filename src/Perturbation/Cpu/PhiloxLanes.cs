@@ -14,6 +14,9 @@ internal readonly record struct PhiloxStart(uint SecondWord0, uint SecondWord2, 
 
     /// <summary>How many of the elements from one on share its start.</summary>
     public static long Remaining(long element) => Elements - (element & (Elements - 1));
+
+    /// <summary>A count rounded up to whole strides of a kernel.</summary>
+    public static int RoundUp(int count, int stride) => (count + stride - 1) / stride * stride;
 }
 
 /// <summary>

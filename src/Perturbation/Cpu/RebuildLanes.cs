@@ -48,7 +48,7 @@ internal sealed class SignTables
         quantised.Slice(group * SeedsPerGroup, Math.Min(SeedsPerGroup, quantised.Length - group * SeedsPerGroup));
 }
 
-/// <summary>Sums of SPEC 6 for consecutive elements, bit for bit those of <see cref="RebuildScalar.Sum"/>.</summary>
+/// <summary>Sums of SPEC 6 for consecutive elements, bit for bit those of <see cref="RebuildScalar"/>.</summary>
 internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
     where TSimd : ISimd<TBits, TReal>
     where TBits : unmanaged
@@ -103,12 +103,12 @@ internal static unsafe class RebuildLanes<TSimd, TBits, TReal>
     /// Σ q·n from element 4 · <paramref name="firstBlock"/> on; as many elements as there are sums, a multiple of <see
     /// cref="GaussianStride"/>; those before the next multiple of <see cref="PhiloxStart.Elements"/> mean something.
     /// </summary>
-    public static void Gaussian(ulong key, ReadOnlySpan<int> quantised, uint tensor, ulong firstBlock, Span<long> sums)
+    public static void Gaussian(ulong key, ReadOnlySpan<int> quantised, int tensor, ulong firstBlock, Span<long> sums)
     {
         var philox = new PhiloxLanes<TSimd, TBits, TReal>(key);
         var starts = ArrayPool<PhiloxStart>.Shared.Rent(quantised.Length);
         for (var seed = 0; seed < quantised.Length; seed++)
-            starts[seed] = philox.Start(firstBlock, (uint)seed, tensor | Direction.GaussianTensors);
+            starts[seed] = philox.Start(firstBlock, (uint)seed, GaussianScheme.CounterTensor(tensor));
         fixed (long* sum = sums)
         fixed (int* q = quantised)
         fixed (PhiloxStart* start = starts)

@@ -1,7 +1,6 @@
 using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cuda;
 
@@ -85,10 +84,10 @@ public readonly record struct SegmentRange(nint Address, uint Count, long Tiles)
 /// <param name="perturbed">Type of w ± ε·z: the weights' own, or any where the weights are float32.</param>
 public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, TensorType weights, TensorType perturbed)
 {
-    private readonly string _advance = $"advance_{NameOf(pool.Scheme)}_{NameOf(weights)}";
-    private readonly string _signs = $"signs_{NameOf(pool.Scheme)}_{NameOf(weights, perturbed)}";
-    private readonly string _advanceAndSigns = $"advance_signs_{NameOf(pool.Scheme)}_{NameOf(weights, perturbed)}";
-    private readonly string _rows = $"rows_{NameOf(pool.Scheme)}_{NameOf(weights, perturbed)}";
+    private readonly string _advance = $"advance_{DeviceKernels.Of(pool).Name}_{NameOf(weights)}";
+    private readonly string _signs = $"signs_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
+    private readonly string _advanceAndSigns = $"advance_signs_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
+    private readonly string _rows = $"rows_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
 
     /// <summary>w ← w + step·z.</summary>
     public void Advance(in SegmentRange segments, PendingUpdate update, nint weights) =>
@@ -151,8 +150,6 @@ public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, Ten
             _ => "f32",
         };
     }
-
-    private static string NameOf(string scheme) => scheme == DirectionSchemes.Gaussian ? "gaussian" : "rademacher";
 
     private static string NameOf(TensorType weights, TensorType perturbed) => weights == TensorType.F32 || weights == perturbed
         ? $"{NameOf(weights)}_{NameOf(perturbed)}"

@@ -1,15 +1,13 @@
-using FedKSeed.Contracts;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
-using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cuda;
 
 /// <summary>How a device sums the seeds of a rebuild. All forms give the bits of <see cref="Rebuilder"/>.</summary>
 internal enum RebuildForm
 {
-    /// <summary>Sign by sign; for Gaussian directions the only one.</summary>
+    /// <summary>Seed by seed; for schemes without a binary form the only one.</summary>
     Plain,
 
     /// <summary>Sign bits and bit planes of q, multiplied by the tensor cores.</summary>
@@ -53,22 +51,18 @@ public sealed class DeviceRebuilder : IDisposable
         foreach (var q in quantised)
             _total += q;
         int[] version;
-        if (rebuilder.Pool.Scheme == DirectionSchemes.Gaussian)
+        var kernels = DeviceKernels.Of(rebuilder.Pool);
+        if (form == RebuildForm.Plain || !kernels.HasBinaryForm)
         {
-            (_kernel, _blockElements, _steps) = ("rebuild_gaussian", PlainElements, (uint)quantised.Length);
-            version = quantised.ToArray();
-        }
-        else if (form == RebuildForm.Plain)
-        {
-            var words = (quantised.Length + SeedsPerWord - 1) / SeedsPerWord;
-            (_kernel, _blockElements, _steps) = ("rebuild_rademacher", PlainElements, (uint)words);
-            version = new int[words * SeedsPerWord];
+            _steps = (uint)((quantised.Length + kernels.SeedsPerStep - 1) / kernels.SeedsPerStep);
+            (_kernel, _blockElements) = ($"rebuild_{kernels.Name}", PlainElements);
+            version = new int[_steps * kernels.SeedsPerStep];
             quantised.CopyTo(version);
         }
         else
         {
             var tiles = (PlaneCount(quantised) + PlanesPerTile - 1) / PlanesPerTile;
-            (_kernel, _blockElements) = ($"rebuild_rademacher_mma{tiles}", TensorCoreElements);
+            (_kernel, _blockElements) = ($"rebuild_{kernels.Name}_mma{tiles}", TensorCoreElements);
             version = BitPlanes(quantised, tiles);
             _steps = (uint)((quantised.Length + SeedsPerStep - 1) / SeedsPerStep);
         }

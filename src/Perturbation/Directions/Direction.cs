@@ -1,48 +1,32 @@
-using FedKSeed.Perturbation.Cpu;
-
 namespace FedKSeed.Perturbation.Directions;
 
 /// <summary>
-/// One seed's direction z within one tensor, as a pure function of the element index. <see cref="Value"/> is SPEC 2 and 3
-/// said plainly, one element at a time: the reference that the vectorised kernels are tested against.
-/// Made by <see cref="DirectionSpaces.Direction"/>.
+/// One seed's direction z within one tensor, as a pure function of the element index. Made by <see cref="DirectionSpaces.Direction"/>.
 /// </summary>
 public readonly record struct Direction
 {
-    private const int SeedsPerWord = 32;
-    internal const uint GaussianTensors = 0x8000_0000;
+    internal Direction(DirectionScheme scheme, ulong key, int seed, in DirectedTensor tensor, bool isFrozen = false) =>
+        (Scheme, Key, Seed, Of, IsFrozen) = (scheme, key, seed, tensor, isFrozen);
 
-    internal Direction(ulong key, DirectionScheme scheme, int seed, int tensor) =>
-        (Key, Scheme, Seed, Tensor) = (key, scheme, seed, tensor);
-
-    public ulong Key { get; }
     public DirectionScheme Scheme { get; }
+    public ulong Key { get; }
     public int Seed { get; }
-    public int Tensor { get; }
 
-    /// <summary>Third word of the Philox counter: the group of 32 seeds that share a call, or the seed itself.</summary>
-    internal uint CounterSeed => Scheme == DirectionScheme.PhiloxRademacher ? (uint)Seed / SeedsPerWord : (uint)Seed;
+    /// <summary>The tensor.</summary>
+    public DirectedTensor Of { get; }
 
-    /// <summary>Fourth word of the Philox counter: the tensor, with the top bit set for Gaussian directions.</summary>
-    internal uint CounterTensor => Scheme == DirectionScheme.PhiloxRademacher ? (uint)Tensor : (uint)Tensor | GaussianTensors;
+    /// <summary>The tensor's ordinal.</summary>
+    public int Tensor => Of.Ordinal;
 
-    /// <summary>The bit of a Rademacher word that belongs to this seed.</summary>
-    internal int SignBit => Seed % SeedsPerWord;
+    /// <summary>The tensor does not move: z is 0.</summary>
+    public bool IsFrozen { get; }
 
-    /// <summary>z of one element: ±1, or a multiple of 2⁻¹² with |z| &lt; 8. Exact in float32 either way.</summary>
+    /// <summary>
+    /// z of one element, exact in float32 and without the tensor's scale: the reference that the kernels are tested against.
+    /// </summary>
     /// <param name="element">Row-major flat index in the tensor.</param>
-    public float Value(long element)
-    {
-        var words = Philox4x32.Generate(Counter(element), Key);
-        var position = (int)(element & 3);
-        return Scheme == DirectionScheme.PhiloxRademacher
-            ? ((words[position] >> SignBit) & 1) == 1 ? 1f : -1f
-            : GaussianTransform.Multiple(words, position) * GaussianTransform.Unit;
-    }
+    public float Value(long element) => IsFrozen ? 0 : MathF.ScaleB(Scheme.Multiple(this, element), Scheme.UnitExponent);
 
-    private Philox4x32.Block Counter(long element)
-    {
-        var block = (ulong)element >> 2;
-        return new((uint)block, (uint)(block >> 32), CounterSeed, CounterTensor);
-    }
+    /// <summary>ε or −η·g as it meets this tensor: times 2ᵉ, which is exact.</summary>
+    internal float Scaled(float factor) => MathF.ScaleB(factor, Of.Exponent);
 }

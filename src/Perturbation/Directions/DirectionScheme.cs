@@ -1,33 +1,41 @@
 using FedKSeed.Contracts;
+using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Cuda;
 
 namespace FedKSeed.Perturbation.Directions;
 
-/// <summary>How a seed becomes a direction. Every party of a federation must use the same one (SPEC 2 and 3).</summary>
-public enum DirectionScheme
+/// <summary>
+/// How a seed becomes a direction. Every party of a federation must use the same one, so a scheme never changes: what would be another
+/// direction gets another name. A scheme is one class that says everything about it; <see cref="DirectionCatalogue"/> finds it by its name.
+/// What it must say is <see cref="Multiple"/>: perturbing and rebuilding then go element by element. Kernels make it fast, and give the
+/// same bits. Without state, so one instance serves all tensors and threads.
+/// </summary>
+public abstract class DirectionScheme
 {
-    /// <summary>Each element is +1 or −1: one bit of Philox4x32-10.</summary>
-    PhiloxRademacher,
+    /// <summary>What it is called in settings, messages and logs: one of <see cref="DirectionSchemes"/>.</summary>
+    public abstract string Name { get; }
 
-    /// <summary>Each element is a standard normal, rounded to a multiple of 2⁻¹²: Box–Muller over Philox4x32-10.</summary>
-    PhiloxGaussian,
-}
+    /// <summary>log₂ of what a multiple counts: z = n · 2^<see cref="UnitExponent"/>. Sums of a rebuild are of n, and so exact.</summary>
+    public virtual int UnitExponent => 0;
 
-/// <summary>Schemes by the names that they carry in settings, messages and logs.</summary>
-public static class DirectionSchemeNames
-{
-    public static string Name(this DirectionScheme scheme) => scheme switch
-    {
-        DirectionScheme.PhiloxRademacher => DirectionSchemes.Rademacher,
-        DirectionScheme.PhiloxGaussian => DirectionSchemes.Gaussian,
-        _ => throw new ArgumentOutOfRangeException(nameof(scheme), scheme, "Not a direction scheme."),
-    };
+    /// <summary>
+    /// n of one element, said plainly: the reference that every kernel is tested against. Less than 2²⁴ in magnitude, and the same on every
+    /// machine: integers and correctly rounded operations only.
+    /// </summary>
+    /// <param name="direction">Key, seed and tensor.</param>
+    /// <param name="element">Row-major flat index in the tensor.</param>
+    public abstract int Multiple(Direction direction, long element);
 
-    /// <exception cref="FormatException">The name is not one of a known scheme: another scheme is another model.</exception>
-    public static DirectionScheme Parse(string name) => name switch
-    {
-        DirectionSchemes.Rademacher => DirectionScheme.PhiloxRademacher,
-        DirectionSchemes.Gaussian => DirectionScheme.PhiloxGaussian,
-        _ => throw new FormatException(
-            $"Unknown direction scheme '{name}'; this version knows '{string.Join("' and '", DirectionSchemes.Known)}'."),
-    };
+    /// <summary>What CUDA has for it; null where it has nothing.</summary>
+    internal virtual DeviceKernels? OnDevice => null;
+
+    /// <summary>What perturbs on a path.</summary>
+    internal virtual IPerturbKernel PerturbKernel(KernelPath path) => PerturbScalar.Instance;
+
+    /// <summary>What sums q·n over all seeds on a path, for one version.</summary>
+    /// <param name="path">One that this processor has.</param>
+    /// <param name="pool">Of this scheme.</param>
+    /// <param name="quantised">q, one per seed; nobody changes it.</param>
+    internal virtual IRebuildKernel RebuildKernel(KernelPath path, DirectionSpace pool, int[] quantised) =>
+        new RebuildScalar(this, pool, quantised);
 }

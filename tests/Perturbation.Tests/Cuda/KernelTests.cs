@@ -35,21 +35,21 @@ public abstract class KernelTests : IDisposable
     }
 
     [Theory]
-    [InlineData(DirectionScheme.PhiloxRademacher, "plain", 12)]
-    [InlineData(DirectionScheme.PhiloxRademacher, "tensor cores", 30)]
-    [InlineData(DirectionScheme.PhiloxGaussian, "plain", 6)]
-    public void A_rebuild_gives_the_bits_of_the_CPU(DirectionScheme scheme, string form, int iterations)
+    [InlineData(DirectionSchemes.Rademacher, "plain", 12)]
+    [InlineData(DirectionSchemes.Rademacher, "tensor cores", 30)]
+    [InlineData(DirectionSchemes.Gaussian, "plain", 6)]
+    public void A_rebuild_gives_the_bits_of_the_CPU(string scheme, string form, int iterations)
     {
         Assert.SkipUnless(form == "plain" || _device.HasBinaryTensorCores, "This card has no binary tensor cores.");
-        var counts = scheme == DirectionScheme.PhiloxGaussian
-            ? Gen.Int[1, 100]
-            : Gen.OneOf(Gen.Int[1, 70], Gen.Int[200, 600], Gen.Const(1024));
+        var counts = scheme == DirectionSchemes.Gaussian ?
+            Gen.Int[1, 100] :
+            Gen.OneOf(Gen.Int[1, 70], Gen.Int[200, 600], Gen.Const(1024));
         Gen.Select(Gen.Select(Gen.ULong, counts, Gen.Int[0, 30]), Gen.Int[0, 48], Tensors, Starts, Gen.Int[0, 300], Types, Types, Gen.Int)
             .Sample(
                 (version, shift, tensor, start, length, baseType, targetType, seed) =>
                 {
                     (var key, var count, var bits) = version;
-                    DirectionSpace pool = new() { PoolKey = key, SeedCount = count, Scheme = scheme.Name() };
+                    DirectionSpace pool = new() { PoolKey = key, SeedCount = count, Scheme = scheme };
                     var quantised = Quantised(count, bits, seed);
                     var weights = Weights(length, baseType, seed);
                     Rebuilder rebuilder = new(KernelPath.Scalar, pool, quantised, shift);
@@ -89,9 +89,9 @@ public abstract class KernelTests : IDisposable
     }
 
     [Theory]
-    [InlineData(DirectionScheme.PhiloxRademacher)]
-    [InlineData(DirectionScheme.PhiloxGaussian)]
-    public void Perturbing_gives_the_bits_of_the_CPU(DirectionScheme scheme)
+    [InlineData(DirectionSchemes.Rademacher)]
+    [InlineData(DirectionSchemes.Gaussian)]
+    public void Perturbing_gives_the_bits_of_the_CPU(string scheme)
     {
         foreach (var type in WeightTypes)
         {
@@ -108,7 +108,7 @@ public abstract class KernelTests : IDisposable
                     Gen.Int)
                     .Sample((key, tensor, start, length, previous, next, step, seed) =>
                     {
-                        DirectionSpace pool = new() { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme.Name() };
+                        DirectionSpace pool = new() { PoolKey = key, SeedCount = Limits.Seeds, Scheme = scheme };
                         PendingUpdate update = new(previous, step, (uint)seed);
                         var weights = Weights(length, type, seed);
                         Check(pool, tensor, start, weights, type, perturbed, update, next);
@@ -133,8 +133,14 @@ public abstract class KernelTests : IDisposable
             segments.Add(new Segment(tensor, first, count, at, at, length + at));
             StochasticRounding.Advance(pool.Direction(4000, tensor), 0.01f, 3, first, TensorType.BF16, expected.AsSpan(2 * at, 2 * count));
             var wide = Widened(expected.AsSpan(2 * at, 2 * count), TensorType.BF16);
-            PerturbKernels.BothSigns(
-                KernelPath.Scalar, pool.Direction(31, tensor), 1e-3f, first, wide, plus.AsSpan(at, count), minus.AsSpan(at, count));
+            PerturbScalar.Instance.BothSigns(
+                pool.Direction(31, tensor),
+                1e-3f,
+                first,
+                wide,
+                plus.AsSpan(at, count),
+                minus.AsSpan(at, count),
+                isLarge: false);
             at += count;
         }
         using SegmentTable table = new(_device, [.. segments]);
@@ -149,9 +155,9 @@ public abstract class KernelTests : IDisposable
     }
 
     [Theory]
-    [InlineData(DirectionScheme.PhiloxRademacher)]
-    [InlineData(DirectionScheme.PhiloxGaussian)]
-    public void Rows_in_use_are_perturbed_as_the_whole_matrix_is(DirectionScheme scheme)
+    [InlineData(DirectionSchemes.Rademacher)]
+    [InlineData(DirectionSchemes.Gaussian)]
+    public void Rows_in_use_are_perturbed_as_the_whole_matrix_is(string scheme)
     {
         foreach ((var type, var perturbed) in ((TensorType, TensorType)[])
             [(TensorType.F32, TensorType.F32), (TensorType.F32, TensorType.F16), (TensorType.F32, TensorType.BF16),
@@ -159,7 +165,7 @@ public abstract class KernelTests : IDisposable
         {
             Gen.Select(Gen.Int[1, 40], Gen.Int[1, 30], Gen.Int[0, 12], Tensors, Gen.Int).Sample((rows, columns, used, tensor, seed) =>
             {
-                DirectionSpace pool = new() { PoolKey = 5, SeedCount = 4096, Scheme = scheme.Name() };
+                DirectionSpace pool = new() { PoolKey = 5, SeedCount = 4096, Scheme = scheme };
                 var weights = Weights(rows * columns, type, seed);
                 long[] ids = [.. Enumerable.Range(0, used).Select(i => (long)((uint)(i * 2_654_435_761L) % rows))];
                 (var plus, var minus) = Signs(pool.Direction(77, tensor), 0, Widened(weights, type));
@@ -215,7 +221,7 @@ public abstract class KernelTests : IDisposable
     {
         var direction = pool.Direction(update.Seed, tensor);
         if (type == TensorType.F32)
-            PerturbKernels.Advance(KernelPath.Scalar, direction, update.Step, start, MemoryMarshal.Cast<byte, float>(weights.AsSpan()));
+            PerturbScalar.Instance.Advance(direction, update.Step, start, MemoryMarshal.Cast<byte, float>(weights.AsSpan()));
         else
             StochasticRounding.Advance(direction, update.Step, update.Draw, start, type, weights);
     }
@@ -223,7 +229,7 @@ public abstract class KernelTests : IDisposable
     private static (float[] Plus, float[] Minus) Signs(Direction direction, long start, float[] weights)
     {
         float[] plus = new float[weights.Length], minus = new float[weights.Length];
-        PerturbKernels.BothSigns(KernelPath.Scalar, direction, 1e-3f, start, weights, plus, minus);
+        PerturbScalar.Instance.BothSigns(direction, 1e-3f, start, weights, plus, minus, isLarge: false);
         return (plus, minus);
     }
 
