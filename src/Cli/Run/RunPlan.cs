@@ -177,7 +177,8 @@ public sealed record RunPlan
         var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(model, file)))
             .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.")
             .Concat(Tokenizer.IsIn(model) ? []
-                : [$"--model: '{Path.GetFullPath(model)}' is not a model folder: tokenizer.json is missing, and there is no tokenizer.model either."]);
+                : [$"--model: '{Path.GetFullPath(model)}' is not a model folder: tokenizer.json is missing, "
+                    + "and there is no tokenizer.model either."]);
         return missing.Concat(UsageException.FaultsOf("--model", model, folder =>
         {
             using var checkpoint = Checkpoint.Open(folder);

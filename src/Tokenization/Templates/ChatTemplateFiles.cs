@@ -12,10 +12,12 @@ public static class ChatTemplateFiles
         Legacy = "chat_template.json", Field = "chat_template";
 
     // tokenizer_config.json's tokens that templates know as variables.
-    private static readonly string[] TokenFields = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    private static readonly string[] TokenFields = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+        "mask_token"];
 
     /// <summary>The template of a name; null where the folder has none.</summary>
-    /// <exception cref="InvalidDataException">A file is broken, or there are templates but none of this name; the message says which.</exception>
+    /// <exception cref="InvalidDataException">A file is broken, or there are templates but none of this name; the message says
+    /// which.</exception>
     public static ChatTemplate? Load(string folder, string? name = null)
     {
         var all = All(folder);
@@ -70,7 +72,8 @@ public static class ChatTemplateFiles
         foreach (var field in config.ValueKind == JsonValueKind.Object ? TokenFields : [])
         {
             if (config.TryGetProperty(field, out var token)
-                && (token.ValueKind == JsonValueKind.Object ? token.GetProperty("content") : token) is { ValueKind: JsonValueKind.String } text)
+                && (token.ValueKind == JsonValueKind.Object ? token.GetProperty("content")
+                    : token) is { ValueKind: JsonValueKind.String } text)
                 tokens[field] = text.GetString()!;
         }
         return tokens;
