@@ -100,7 +100,8 @@ public sealed class Tokenizer
     }
 
     private static string? PathIn(string folder) =>
-        new[] { TokenizerFile.Name, TokenizerFile.SentencePieceName }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        new[] { TokenizerFile.Name, TokenizerFile.SentencePieceName }.Select(name => Path.Combine(folder,
+            name)).FirstOrDefault(File.Exists);
 
     private static TokenizerFile Read(string path)
     {

@@ -21,7 +21,8 @@ public sealed class ChatTemplateTests : IDisposable
             {% endfor %}
             {% if add_generation_prompt %}{{ strftime_now('%d %b %Y') }}{% endif %}
             """);
-        Assert.Equal("<s><user>Hi{\"a\": \"<é>\"}\n<assistant>Hello{\"a\": \"<é>\"}\n26 Jul 2024", template.Render(Talk, addGenerationPrompt: true));
+        Assert.Equal("<s><user>Hi{\"a\": \"<é>\"}\n<assistant>Hello{\"a\": \"<é>\"}\n26 Jul 2024", template.Render(Talk,
+            addGenerationPrompt: true));
     }
 
     [Theory]

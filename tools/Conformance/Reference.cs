@@ -35,7 +35,8 @@ internal static class Reference
             // A word of ten million letters has as many ids, each a number and an object in node.
             Packages.Run(
                 "node",
-                ["--max-old-space-size=8192", script, packages.Modules, Path.Combine(tokenizerFolder, "tokenizer.json"), questions, answers]);
+                ["--max-old-space-size=8192", script, packages.Modules, Path.Combine(tokenizerFolder, "tokenizer.json"), questions,
+                    answers]);
             return [.. File.ReadLines(answers).Select(line => JsonSerializer.Deserialize<ReferenceResult>(line, Json)!)];
         }
         finally

