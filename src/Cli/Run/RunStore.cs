@@ -58,7 +58,7 @@ internal static class RunStore
         return [.. File.ReadLines(folder.Log)];
     }
 
-    private static void RequireOneLog(RunFolder folder, List<string> written, IReadOnlyList<string> stored)
+    private static void RequireOneLog(RunFolder folder, List<string> written, List<string> stored)
     {
         var common = Math.Min(written.Count, stored.Count);
         for (var at = 0; at < common; at++)
