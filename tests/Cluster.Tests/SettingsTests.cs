@@ -115,7 +115,7 @@ public sealed class SettingsTests(Servers servers)
     [InlineData(
         SeedService, "Federation:Directions:SeedCount", "Whole number, 1 to 65536. Default 4096.",
         "K, the number of directions in the pool.")]
-    [InlineData(RoundService, "RoundService:Tick", "Default 00:00:00.5000000.", "How often the clock looks at")]
+    [InlineData(RoundService, "RoundService:Tick", "00:00:00.5000000.", "How often the clock looks at")]
     [InlineData(Worker, "Worker:Clients:0:Name", "1 to 63 lower-case letters, digits and hyphens", "Assignments worked off at once")]
     public async Task Help_prints_every_setting_with_range_default_and_words(string program, params string[] lines)
     {
