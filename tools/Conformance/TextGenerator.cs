@@ -23,7 +23,8 @@ internal sealed class TextGenerator(string[] addedTokens, int seed)
         "'lL", "'d", "'D", "’s", "'st", "''s"];
 
     private static readonly string[] Emoji =
-        ["😀", "🙂", "💳\uFE0F", "👍🏽", "👩\u200D👩\u200D👧\u200D👦", "🏳\uFE0F\u200D🌈", "🇩🇪", "🇺🇸🇬", "1\uFE0F\u20E3", "❤\uFE0F", "❤", "🧑🏿\u200D🚀",
+        ["😀", "🙂", "💳\uFE0F", "👍🏽", "👩\u200D👩\u200D👧\u200D👦", "🏳\uFE0F\u200D🌈", "🇩🇪", "🇺🇸🇬", "1\uFE0F\u20E3",
+            "❤\uFE0F", "❤", "🧑🏿\u200D🚀",
             "🫨", "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
         "☎", "™", "\u200D", "\uFE0F", "🏻", "🪿"];
 
