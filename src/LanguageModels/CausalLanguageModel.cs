@@ -85,7 +85,7 @@ public sealed class CausalLanguageModel : IDisposable
     /// <exception cref="CheckpointException">The weights cannot be read.</exception>
     public static void Check(string folder)
     {
-        var decoder = Decoder.Create(ModelConfig.Load(folder));
+        var decoder = ArchitectureCatalogue.Create(ModelConfig.Load(folder));
         using var checkpoint = Checkpoint.Open(folder);
         decoder.Layout.Bind(checkpoint);
         _ = LoadTokenizer(folder, decoder);

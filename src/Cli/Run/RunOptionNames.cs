@@ -31,7 +31,6 @@ internal static partial class RunOptionNames
         ["Quorum"] = "--quorum",
         ["RoundDeadline"] = "--deadline",
         ["StalenessBound"] = "--staleness",
-        ["Keep"] = "--keep",
         ["Synchronous"] = "--synchronous",
         ["EvaluateEvery"] = "--evaluate-every",
     };
