@@ -14,7 +14,7 @@ public sealed class DigestTests
 
         var run = await CommandRun.Of("digest", Model);
 
-        Assert.Equal((0, checkpoint.Digest() + Environment.NewLine), (run.ExitCode, run.Output));
+        Assert.Equal((0, checkpoint.Digest(TestContext.Current.CancellationToken) + Environment.NewLine), (run.ExitCode, run.Output));
     }
 
     [Fact]

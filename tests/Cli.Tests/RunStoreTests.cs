@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
@@ -33,8 +34,8 @@ public sealed class RunStoreTests : IDisposable
 
         using var redis = await ConnectionMultiplexer.ConnectAsync(_redis.Connection);
         var log = new RedisFederationLog(redis, _sample.Settings.Name);
-        Assert.Equal(_lines, await log.ReadAsync(0, Cancel));
-        using var book = new FederationBook(log, TimeProvider.System);
+        Assert.Equal(_lines, await log.ReadAsync(0, Cancel).ToListAsync(Cancel));
+        using var book = new FederationBook(log, TimeProvider.System, NullLogger<FederationBook>.Instance);
         Assert.Equal(_sample.Versions[^1].ToArray(), (await book.RefreshAsync(Cancel)).Accumulators.ToArray());
     }
 

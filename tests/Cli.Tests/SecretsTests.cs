@@ -4,7 +4,7 @@ namespace FedKSeed.Cli.Tests;
 
 public sealed class SecretsTests
 {
-    [Fact]
+    [Fact, System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public void A_run_s_file_holds_no_password_and_is_its_owner_s_alone_when_it_holds_a_connection()
     {
         var folder = Directory.CreateTempSubdirectory("fedkseed-tests-").FullName;

@@ -75,7 +75,7 @@ public sealed class StrangersTests(Servers servers)
 
         var accepted = await service.Tap<ReportAccepted>();
         await service.Publish(Reports.On(sound));
-        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Client);
+        Assert.Equal(Client, (await service.Next<ReportAccepted>(accepted)).Assignment.Client);
         var kept = (await RabbitMqServer.QueuesAsync(servers.Broker.Node, TestContext.Current.CancellationToken))
             .Single(queue => queue.Name == "fedkseed-floods-scalars-reported_error");
         // 32 MiB, and what the broker is about to drop.
