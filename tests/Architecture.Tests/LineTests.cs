@@ -10,7 +10,9 @@ public sealed class LineTests
     {
         var files = SourceFiles.With(".cs", ".cu", ".h").ToArray();
         Assert.Contains("src/Perturbation/Cuda/kernels.cu", files);
-        var tooLong = files.SelectMany(file => File.ReadLines(SourceFiles.Full(file))
+        // Records of data are lines in the files that people have, and so in the tests that read them: those say so in their first line.
+        var tooLong = files.Where(file => !File.ReadLines(SourceFiles.Full(file)).First().Contains("RCS0056", StringComparison.Ordinal))
+            .SelectMany(file => File.ReadLines(SourceFiles.Full(file))
             .Index().Where(line => line.Item.Length > Columns)
             .Select(line => $"{file}:{line.Index + 1}: {line.Item.Length} columns"));
         Assert.Empty(tooLong);

@@ -109,7 +109,9 @@ public sealed partial class NeverTests
     public void No_message_is_published_or_sent_but_through_TimelyDelivery()
     {
         var calls = Calls().Where(call => call.To.DeclaringType.Namespace.StartsWith("MassTransit", StringComparison.Ordinal)
-            && call.To.Name is "Publish" or "Send" or "PublishBatch" or "SendBatch" or "RespondAsync").ToArray();
+            && call.To.Name is "Publish" or "Send" or "PublishBatch" or "SendBatch" or "RespondAsync"
+            // A filter hands what was received to the next one: nothing is sent.
+            && !call.To.DeclaringType.Name.StartsWith("IPipe`", StringComparison.Ordinal)).ToArray();
         Assert.Contains(calls, call => call.From.Contains("TimelyDelivery", StringComparison.Ordinal));
         Assert.All(calls, call => Assert.Contains("FedKSeed.Bus.TimelyDelivery", call.From, StringComparison.Ordinal));
     }

@@ -82,10 +82,13 @@ public sealed class ReplayTests : IDisposable
     {
         var run = await CommandRun.Of(
             "replay", "--log", "/no/log", "--base", "/no/base", "--version", "-1", "--to", Target, "--threads", "0");
+        var files = await CommandRun.Of("replay", "--log", "/no/log", "--base", "/no/base", "--to", Target);
 
-        Assert.Equal(2, run.ExitCode);
-        foreach (var option in new[] { "--log", "--base", "--version", "--threads" })
+        Assert.Equal((2, 2), (run.ExitCode, files.ExitCode));
+        foreach (var option in new[] { "--version", "--threads" })
             Assert.Contains($"fedkseed: {option}", run.Errors, StringComparison.Ordinal);
+        foreach (var option in new[] { "--log", "--base" })
+            Assert.Contains($"fedkseed: {option}", files.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

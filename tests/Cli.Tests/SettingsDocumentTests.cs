@@ -31,6 +31,7 @@ public sealed partial class SettingsDocumentTests
     }
         .Select(type => Path.Combine(AppContext.BaseDirectory, type.Assembly.GetName().Name + ".xml"))
         .SelectMany(file => XDocument.Load(file).Descendants("member"))
+        .Where(member => member.Attribute("name")!.Value.StartsWith("P:FedKSeed.", StringComparison.Ordinal))
         .ToDictionary(member => member.Attribute("name")!.Value);
 
     private static readonly IReadOnlyList<Option> Options = new RunOptions().All;

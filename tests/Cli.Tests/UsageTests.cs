@@ -20,9 +20,11 @@ public sealed class UsageTests
         foreach (var said in new[]
         {
             "--model: there is no folder '/nowhere'", "--data: there is no folder", "--rounds must be between 1 and 1000000",
-            "--steps must be a whole number", "--sampling must be uniform or importance", "--quorum must be between 0.01 and 1",
-            "--scheme must be philox-rademacher/1 or philox-gaussian/1 or philox-rank/1", "--redis-port must be between 1 and 65535",
-            "--threads must be between 1 and 256", "--deadline must be between 00:00:01 and 00:20:00",
+            "--steps must be a whole number", "--sampling must be uniform or importance or shrunk-importance",
+            "--quorum must be between 0.01 and 1",
+            "--scheme must be philox-rademacher/1 or philox-gaussian/1 or philox-rank/1",
+            "--redis-port must be a whole number between 1 and 65535",
+            "--threads must be", "--deadline must be between 00:00:01 and 00:20:00",
         })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
         Assert.False(Directory.Exists(output));
@@ -41,7 +43,8 @@ public sealed class UsageTests
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[]
         {
-            "client-1.jsonl:2:", "client-1.jsonl:3:", "held-out.jsonl:1:", "config.json is missing", "tokenizer.json is missing",
+            "client-1.jsonl:2:", "client-1.jsonl:3:", "held-out.jsonl:1:", "config.json is missing",
+            "it has neither tokenizer.json nor tokenizer.model",
             "neither model.safetensors",
         })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);

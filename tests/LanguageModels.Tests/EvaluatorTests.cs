@@ -24,7 +24,7 @@ public sealed class EvaluatorTests : IDisposable
     {
         string[] prompts = ["a", "bc de", "123", "-- |"];
         var tokens = _model.Generate(
-            _weights, [.. prompts.Select(Tokenizer.Encode)], MaxNewTokens, [], TestContext.Current.CancellationToken);
+            _weights, [.. prompts.Select(prompt => Tokenizer.Encode(prompt))], MaxNewTokens, [], TestContext.Current.CancellationToken);
         string[] own = [.. tokens.Select(ids => Tokenizer.Decode(ids))];
         InstructionExample[] examples = [.. prompts.Zip(
             own, (prompt, answer) => new InstructionExample(prompt, null, " " + answer + "\n")), new("zz", null, "nothing like it")];
@@ -81,7 +81,7 @@ public sealed class EvaluatorTests : IDisposable
     {
         InstructionExample tooLong = new(new string('x', _model.MaxLength + 5), null, "b");
         Evaluator evaluator = new(_model, Encoder, [tooLong, new InstructionExample("a", null, "b"), tooLong], MaxNewTokens);
-        Assert.Equal((2, 2, 2), (evaluator.Unasked, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped));
+        Assert.Equal((2, 2, 0), (evaluator.Unasked, evaluator.Encoded.Truncated, evaluator.Encoded.Dropped));
         Assert.Equal(
             "a", Assert.Single(evaluator.Evaluate(_weights, cancellation: TestContext.Current.CancellationToken).Answers).Example.Question);
         Assert.Throws<InvalidDataException>(() => new Evaluator(_model, Encoder, [tooLong], MaxNewTokens));

@@ -67,7 +67,6 @@ public class ModelFolderTests
     {
         using var folder = WithHead(tensor => tensor);
         using CausalLanguageModel stored = CausalLanguageModel.Load(folder.Path), plain = Tied.Load();
-        CausalLanguageModel.Check(Tied.Folder);
         Assert.Equal(plain.Checkpoint.Weights.Count + 1, stored.Checkpoint.Weights.Count);
         Assert.Equal(0, stored.Checkpoint[TiedHead.HeadName].Ordinal);
         using ModelWeights a = stored.BaseWeights(), b = plain.BaseWeights();
@@ -80,8 +79,9 @@ public class ModelFolderTests
         RebuiltCheckpoint.CopyCompanions(folder.Path, rebuilt.Path);
         using var tuned = CausalLanguageModel.Load(rebuilt.Path);
         using ModelWeights written = tuned.BaseWeights(), computed = stored.Rebuild(version);
-        Assert.Equal(stored.Loss(computed, Tied.Batch), tuned.Loss(written, Tied.Batch), 1e-6);
-        Assert.NotEqual(stored.Loss(a, Tied.Batch), tuned.Loss(written, Tied.Batch), 1e-6);
+        // What is written is rounded once more, to the checkpoint's BF16.
+        Assert.Equal(stored.Loss(computed, Tied.Batch), tuned.Loss(written, Tied.Batch), 1e-3);
+        Assert.NotEqual(stored.Loss(a, Tied.Batch), tuned.Loss(written, Tied.Batch), 1e-3);
         var (head, embedding) = (tuned.Checkpoint[TiedHead.HeadName], tuned.Checkpoint["model.embed_tokens.weight"]);
         Assert.Equal(embedding.ToArray(), head.ToArray());
         Assert.NotEqual(plain.Checkpoint["model.embed_tokens.weight"].ToArray(), head.ToArray());

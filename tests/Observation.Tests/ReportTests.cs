@@ -63,7 +63,8 @@ public sealed partial class ReportTests : IDisposable
 
         void Append(IReadOnlyList<LogEvent> next)
         {
-            state = FederationFold.Fold(state, EventLog.Write(state.Head, DateTimeOffset.UnixEpoch, next).Entries);
+            var time = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+            state = FederationFold.Fold(state, EventLog.Write(state.Head, time, next).Entries);
             events.AddRange(next);
         }
     }

@@ -109,10 +109,12 @@ public sealed record RunPlan
     {
         try
         {
-            var json = JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new JsonException("it is no object.");
-            if (json["federation"] is JsonObject settings)
-                LogProtocol.UpgradeSettings(settings);
-            return json.Deserialize<RunPlan>(Json) ?? throw new JsonException("it is null.");
+            var text = File.ReadAllText(path);
+            // One that an earlier version wrote is brought to the present form first; of any other, faults are told by its own lines.
+            if (JsonNode.Parse(text) is JsonObject json && json["federation"] is JsonObject settings
+                && LogProtocol.UpgradeSettings(settings))
+                text = json.ToJsonString(Json);
+            return JsonSerializer.Deserialize<RunPlan>(text, Json) ?? throw new JsonException("it is null.");
         }
         catch (JsonException fault)
         {

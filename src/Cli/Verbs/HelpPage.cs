@@ -8,6 +8,9 @@ internal sealed class HelpPage : SynchronousCommandLineAction
 {
     private const int Width = 80, Left = 26;
 
+    /// <summary>Who asks for help is not told what is missing.</summary>
+    public override bool ClearsParseErrors => true;
+
     public override int Invoke(ParseResult parseResult)
     {
         foreach (var line in Lines(parseResult.CommandResult.Command))
@@ -32,7 +35,7 @@ internal sealed class HelpPage : SynchronousCommandLineAction
                 .Where(option => option.Recursive && !option.Hidden)
                 .Select(option => (Group: "Every verb", Option: option)));
         foreach (var group in own.GroupBy(item => item.Group, item => item.Option))
-            foreach (var line in Section(group.Key, group.Select(option => (Form(option), option.Description))))
+            foreach (var line in Section(group.Key, group.Select(option => (Form(option), (string?)Text(option)))))
                 yield return line;
     }
 
@@ -49,9 +52,17 @@ internal sealed class HelpPage : SynchronousCommandLineAction
     {
         var names = string.Join(", ", option.Aliases.Where(name => name.StartsWith('-') && name != "-?")
             .OrderBy(name => name.Length).Prepend(option.Name));
-        var value = option.HelpName is { } help ? $" {help}" : "";
+        var value = option.HelpName is { } help ? $" {(IsLong(option) ? "WORD" : help)}" : "";
         return names + value + (option.Required ? " (needed)" : "");
     }
+
+    /// <summary>Words that would not fit beside a name stand in what is said of it.</summary>
+    private static bool IsLong(Option option) => option.HelpName is { Length: > 40 };
+
+    private static string Text(Option option) =>
+        IsLong(option)
+            ? $"{option.Description} One of {option.HelpName!.Replace("|", ", ", StringComparison.Ordinal)}."
+            : option.Description ?? "";
 
     /// <summary>Names on the left, what they are on the right; below them where a name is long.</summary>
     private static IEnumerable<string> Section(string title, IEnumerable<(string Name, string? Text)> rows)

@@ -43,14 +43,17 @@ public static class LogProtocol
     }
 
     /// <summary>Settings as format 1 has them become what they are today; present ones stay as they are.</summary>
-    public static void UpgradeSettings(JsonObject settings)
+    /// <returns>Whether they were of format 1.</returns>
+    public static bool UpgradeSettings(JsonObject settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var directions = new JsonObject();
         foreach (var name in FlatDirections)
             if (settings.Remove(name, out var value))
                 directions[name] = value;
-        if (directions.Count > 0)
-            settings["directions"] = directions;
+        if (directions.Count == 0)
+            return false;
+        settings["directions"] = directions;
+        return true;
     }
 }
