@@ -41,6 +41,7 @@ public sealed class WireTests(Servers servers)
             bus.ReceiveEndpoint(assignments, endpoint =>
             {
                 FederationBus.UseConventions(endpoint);
+                endpoint.HoldAsAClientsQueue();
                 endpoint.ConfigureConsumeTopology = false;
                 endpoint.Handler<SeedsAssigned>(context => context.Publish(ReportOn(context.Message)));
             });

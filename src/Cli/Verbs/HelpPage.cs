@@ -31,13 +31,17 @@ internal sealed class HelpPage : SynchronousCommandLineAction
             yield return line;
         // Those of every verb come last, wherever they are declared.
         var own = command.Options.Where(option => !option.Hidden).Select(option => (Group: OptionGroups.GroupOf(option), Option: option))
-            .Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options)
+            .Concat(Above(command).SelectMany(parent => parent.Options)
                 .Where(option => option.Recursive && !option.Hidden)
                 .Select(option => (Group: "Every verb", Option: option)));
         foreach (var group in own.GroupBy(item => item.Group, item => item.Option))
             foreach (var line in Section(group.Key, group.Select(option => (Form(option), (string?)Text(option)))))
                 yield return line;
     }
+
+    /// <summary>Its parent, that one's, and so on.</summary>
+    private static IEnumerable<Command> Above(Command command) =>
+        command.Parents.OfType<Command>().SelectMany(parent => Above(parent).Prepend(parent));
 
     private static string Usage(Command command)
     {
