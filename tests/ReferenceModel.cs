@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Globalization;
 using System.Text.Json;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
 

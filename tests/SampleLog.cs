@@ -1,8 +1,8 @@
-using FedKSeed.Federation.Sampling;
-using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Tests;
 

@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;

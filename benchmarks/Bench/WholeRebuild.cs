@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Diagnostics;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.LanguageModels;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cpu;

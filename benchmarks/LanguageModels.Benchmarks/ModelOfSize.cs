@@ -1,8 +1,8 @@
-using FedKSeed.Contracts;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.Perturbation;

@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Runtime.CompilerServices;
 using BenchmarkDotNet.Attributes;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Weights;

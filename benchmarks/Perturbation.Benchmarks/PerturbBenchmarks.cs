@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using BenchmarkDotNet.Attributes;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;
 
@@ -13,10 +13,12 @@ public class PerturbBenchmarks
     private const int Elements = 1 << 16;
 
     private static readonly DirectionSpace Rademacher = new() { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = 4096 };
-    private static readonly DirectionSpace Gaussian = new() {
+    private static readonly DirectionSpace Gaussian = new()
+    {
         PoolKey = Rademacher.PoolKey,
         SeedCount = Rademacher.SeedCount,
-        Scheme = DirectionSchemes.Gaussian };
+        Scheme = DirectionSchemes.Gaussian
+    };
 
     private readonly float[] _weights = new float[Elements];
     private readonly float[] _plus = new float[Elements];

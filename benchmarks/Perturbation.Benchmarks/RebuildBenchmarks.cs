@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using BenchmarkDotNet.Attributes;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Cpu;
 
 namespace FedKSeed.Perturbation.Benchmarks;

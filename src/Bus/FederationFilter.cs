@@ -12,8 +12,11 @@ internal sealed class FederationFilter<T>(FederationName federation) : IFilter<C
     private static readonly Func<T, string>? FederationOf =
         typeof(T).GetProperty(nameof(Contracts.RoundStarted.Federation), typeof(string))?.GetMethod?.CreateDelegate<Func<T, string>>();
 
+    // One that is dropped counts as consumed: what nobody consumed would be kept where messages of unknown types are.
     public Task Send(ConsumeContext<T> context, IPipe<ConsumeContext<T>> next) =>
-        FederationOf is null || FederationOf(context.Message) == federation.Value ? next.Send(context) : Task.CompletedTask;
+        FederationOf is null || FederationOf(context.Message) == federation.Value
+            ? next.Send(context)
+            : context.NotifyConsumed(TimeSpan.Zero, nameof(FederationFilter<T>));
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("federation");
 }

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using System.ComponentModel.DataAnnotations;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using System.Collections.Immutable;
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Sampling;
 

@@ -1,8 +1,8 @@
 using System.ComponentModel.DataAnnotations;
 using FedKSeed.Contracts;
-using FedKSeed.Federation.Sampling;
-using FedKSeed.Federation.Rounds;
 using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation;
 

@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;

@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using Polly;

@@ -1,7 +1,7 @@
-using FedKSeed.Contracts;
 using System.Buffers;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;
 

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using System.Buffers;
+using FedKSeed.Contracts;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation.Directions;

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.Perturbation;

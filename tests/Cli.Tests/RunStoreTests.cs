@@ -1,8 +1,8 @@
-using Microsoft.Extensions.Logging.Abstractions;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.Tests;
+using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
 
 namespace FedKSeed.Cli.Tests;

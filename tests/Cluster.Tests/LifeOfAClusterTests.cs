@@ -25,7 +25,7 @@ public sealed class LifeOfAClusterTests
             status = await Status(output, until: status => status.GetProperty("errorQueues").GetArrayLength() > 0);
             first.Terminate();
 
-            Assert.Equal(1, await first.EndAsync());
+            Assert.Equal(128 + 15, await first.EndAsync());
             Assert.Contains($"fedkseed cluster --resume {output}", first.Said, StringComparison.Ordinal);
             AssertAllEnded(status);
         }

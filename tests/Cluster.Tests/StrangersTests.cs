@@ -85,4 +85,21 @@ public sealed class StrangersTests(Servers servers)
     private static Dictionary<string, string> Arguments(JsonElement arguments) => arguments.ValueKind == JsonValueKind.Object
         ? arguments.EnumerateObject().ToDictionary(argument => argument.Name, argument => argument.Value.ToString())
         : arguments.EnumerateArray().ToDictionary(argument => argument[0].ToString(), argument => argument[2].ToString());
+
+    [Fact]
+    public async Task A_message_of_another_federation_is_dropped_and_lands_in_no_error_queue()
+    {
+        await using var service = await SeedServiceOnBroker.StartAsync(servers, "neighbours");
+        for (var round = 1; round <= 5; round++)
+            await service.Publish(new RoundClosed { Federation = "somebody-elses", Round = round, Reason = "Quorum" });
+        var assigned = await service.StartRound();
+        var accepted = await service.Tap<ReportAccepted>();
+        await service.Publish(Reports.On(assigned));
+        await service.Next<ReportAccepted>(accepted);
+        await service.Publish(new RoundClosed { Federation = "neighbours", Round = 1, Reason = "Quorum" });
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while ((await service.Book.RefreshAsync(timeout.Token)).Version == 0)
+            await Task.Delay(20, timeout.Token);
+        Assert.False(await service.Exists("fedkseed-neighbours-round-closed_error"));
+    }
 }

@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Numerics;
 using CsCheck;
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Aggregation;
 
 namespace FedKSeed.Federation.Tests;

@@ -1,7 +1,7 @@
-using FedKSeed.Federation.Sampling;
 using CsCheck;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Sampling;
 using static FedKSeed.Federation.Tests.Federations;
 
 namespace FedKSeed.Federation.Tests;

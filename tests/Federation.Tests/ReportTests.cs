@@ -84,9 +84,17 @@ public class ReportTests
     [Fact]
     public void Settings_are_checked_all_at_once()
     {
-        var faults = (Settings with { Directions = new() {
-            SeedCount = 0,
-            Scheme = "torch" }, Rounds = 0, Epsilon = -1, Name = "No Spaces" }).Faults();
+        var faults = (Settings with
+        {
+            Directions = new()
+            {
+                SeedCount = 0,
+                Scheme = "torch"
+            },
+            Rounds = 0,
+            Epsilon = -1,
+            Name = "No Spaces"
+        }).Faults();
         foreach (var name in new[] { "SeedCount", "Rounds", "Epsilon", "Name", "Scheme" })
             Assert.Contains(faults, fault => fault.Contains(name, StringComparison.Ordinal));
     }

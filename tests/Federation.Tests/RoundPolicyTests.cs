@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using CsCheck;
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Rounds;
 using static FedKSeed.Federation.Tests.Federations;

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using CsCheck;
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation.Tests;

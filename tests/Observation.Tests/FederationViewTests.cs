@@ -61,7 +61,8 @@ public sealed class FederationViewTests
             Started(1), Progress("a", 1, 0), Progress("a", 1, 10), Accepted("a", 1), Progress(
                 "a",
                 1,
-                0) with { Assignment = new AssignmentKey(1, "a", 1) },
+                0) with
+            { Assignment = new AssignmentKey(1, "a", 1) },
             Progress("a", 1, 4) with { Assignment = new AssignmentKey(1, "a", 1) }, Progress("a", 1, 10));
 
         Assert.Equal((1, 3), (view.Reported, view.Assigned));

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using System.Globalization;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 

@@ -1,7 +1,7 @@
-using FedKSeed.Contracts;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;
 

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using CsCheck;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Directions;
 

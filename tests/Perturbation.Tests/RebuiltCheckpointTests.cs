@@ -1,7 +1,7 @@
-using FedKSeed.Contracts;
 using System.Globalization;
 using System.Security.Cryptography;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Tests;
 
 namespace FedKSeed.Perturbation.Tests;

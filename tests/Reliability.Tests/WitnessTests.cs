@@ -96,8 +96,15 @@ internal sealed class WitnessedBook : IAsyncDisposable
         var redis = await ConnectionMultiplexer.ConnectAsync(servers.Redis.Connection);
         using var book = new FederationBook(
             new RedisFederationLog(redis, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
-        var settings = FleetPlan.TinyFederation with { Name = federation, BaseModelDigest = new string('a', 64), Directions = new() {
-            SeedCount = 8 } };
+        var settings = FleetPlan.TinyFederation with
+        {
+            Name = federation,
+            BaseModelDigest = new string('a', 64),
+            Directions = new()
+            {
+                SeedCount = 8
+            }
+        };
         await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
         await using var connection = await AmqpConnection.OpenAsync(servers.Broker.Address, cancel);
         for (var round = 1; round <= 2; round++)

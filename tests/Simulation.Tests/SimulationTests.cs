@@ -1,7 +1,7 @@
-using FedKSeed.Federation.Sampling;
 using System.Diagnostics;
 using System.Globalization;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Simulation.Tests;
 

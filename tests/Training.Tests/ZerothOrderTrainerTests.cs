@@ -1,6 +1,6 @@
-using FedKSeed.Perturbation.Directions;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tests;
 using TorchSharp;
 

@@ -1,8 +1,8 @@
-using FedKSeed.Federation.Rounds;
-using FedKSeed.Federation.Sampling;
 using System.Globalization;
 using FedKSeed.Checkpoints;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Sampling;
 using FedKSeed.LocalServers;
 
 namespace FedKSeed.Reliability;

@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using StackExchange.Redis;
 

@@ -1,6 +1,6 @@
-using FedKSeed.Federation;
 using System.Globalization;
 using FedKSeed.Bus;
+using FedKSeed.Federation;
 using FedKSeed.LanguageModels.Devices;
 
 namespace FedKSeed.Cli.Run;

@@ -1,11 +1,11 @@
-using FedKSeed.Federation.Sampling;
-using FedKSeed.Federation.Rounds;
-using System.Text.Json;
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
+using System.Text.Json;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Rounds;
+using FedKSeed.Federation.Sampling;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;

@@ -1,5 +1,5 @@
-using FedKSeed.Contracts;
 using System.Text.Json.Serialization;
+using FedKSeed.Contracts;
 
 namespace FedKSeed.Federation.Log;
 

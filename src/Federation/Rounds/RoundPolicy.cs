@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Security.Cryptography;
 using System.Text;
+using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Federation.Rounds;

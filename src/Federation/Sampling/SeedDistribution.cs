@@ -1,8 +1,8 @@
-using FedKSeed.Contracts;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using FedKSeed.Contracts;
 
 namespace FedKSeed.Federation.Sampling;
 

@@ -1,6 +1,6 @@
-using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 
 namespace FedKSeed.Perturbation.Cuda;
 

@@ -8,9 +8,19 @@ internal static class TemplateDate
 {
     private static readonly Dictionary<char, string> Forms = new()
     {
-        ['Y'] = "yyyy", ['y'] = "yy", ['m'] = "MM", ['d'] = "dd", ['b'] = "MMM", ['B'] = "MMMM", ['a'] = "ddd", ['A'] = "dddd",
-            ['H'] = "HH",
-        ['I'] = "hh", ['M'] = "mm", ['S'] = "ss", ['p'] = "tt",
+        ['Y'] = "yyyy",
+        ['y'] = "yy",
+        ['m'] = "MM",
+        ['d'] = "dd",
+        ['b'] = "MMM",
+        ['B'] = "MMMM",
+        ['a'] = "ddd",
+        ['A'] = "dddd",
+        ['H'] = "HH",
+        ['I'] = "hh",
+        ['M'] = "mm",
+        ['S'] = "ss",
+        ['p'] = "tt",
     };
 
     /// <summary>Codes that are not known stay as they are.</summary>

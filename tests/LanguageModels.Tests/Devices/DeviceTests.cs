@@ -1,7 +1,7 @@
-using FedKSeed.Contracts;
 using System.Text;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Devices;

@@ -1,7 +1,7 @@
-using FedKSeed.Contracts;
 using System.Runtime.InteropServices;
 using CsCheck;
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Cpu;
 using FedKSeed.Perturbation.Cuda;
 using FedKSeed.Perturbation.Directions;
