@@ -135,9 +135,10 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public async Task<string> ReasonInErrorQueue(string queue, string before)
     {
         using var timeout = new CancellationTokenSource(Patience);
-        while (!await Exists(queue + "_error"))
+        // A queue that was declared this moment has a name before it has a process that could be asked for a message.
+        while (await MessagesAsync(queue + "_error") == 0)
         {
-            Assert.False(timeout.IsCancellationRequested, $"{queue} has no error queue.");
+            Assert.False(timeout.IsCancellationRequested, $"{queue} has no error queue, or nothing is in it. {before}");
             await Task.Delay(20, CancellationToken.None);
         }
         var message = await Next(queue + "_error", before);
@@ -160,17 +161,20 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         }
     }
 
-    public async Task<bool> Exists(string queue)
+    public async Task<bool> Exists(string queue) => await DeclaredAsync(queue) is not null;
+
+    private async Task<uint> MessagesAsync(string queue) => (await DeclaredAsync(queue))?.MessageCount ?? 0;
+
+    private async Task<QueueDeclareOk?> DeclaredAsync(string queue)
     {
         await using var channel = await Channel();
         try
         {
-            await channel.QueueDeclarePassiveAsync(queue);
-            return true;
+            return await channel.QueueDeclarePassiveAsync(queue);
         }
         catch (OperationInterruptedException)
         {
-            return false;
+            return null;
         }
     }
 
