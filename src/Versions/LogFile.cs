@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
@@ -10,17 +11,18 @@ namespace FedKSeed.Versions;
 /// </summary>
 public static class LogFile
 {
+    private const int BufferSize = 1 << 16;
+
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Entries in order, read one at a time; each is checked against the one before it.</summary>
     /// <exception cref="InvalidEntryException">A line is not what was once written.</exception>
     public static IEnumerable<LogEntry> Read(string path)
     {
-        using var file = File.OpenRead(path);
         var head = LogHead.Start;
-        foreach (var bytes in Lines(file))
+        foreach (var line in Lines(path))
         {
-            var entry = EventLog.Read(head, Decode(head.Length, bytes));
+            var entry = EventLog.Read(head, line);
             head = new LogHead(entry.Sequence + 1, entry.Hash);
             yield return entry;
         }
@@ -40,40 +42,54 @@ public static class LogFile
     public static long TruncateTornLine(string path)
     {
         using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite);
-        long whole = 0, lines = 0;
-        foreach (var line in Lines(file))
+        var buffer = new byte[BufferSize];
+        long at = 0, whole = 0, lines = 0;
+        while (file.Read(buffer) is > 0 and var count)
         {
-            if (whole + line.Length + 1 > file.Length)
-                break;
-            whole += line.Length + 1;
-            lines++;
+            lines += buffer.AsSpan(0, count).Count((byte)'\n');
+            if (buffer.AsSpan(0, count).LastIndexOf((byte)'\n') is >= 0 and var last)
+                whole = at + last + 1;
+            at += count;
         }
-        file.SetLength(whole);
+        if (whole < at)
+            file.SetLength(whole);
         return lines;
     }
 
-    /// <summary>Bytes between line feeds; what follows the last one, if anything, comes last.</summary>
-    private static IEnumerable<byte[]> Lines(Stream stream)
+    /// <summary>
+    /// Lines as they are written, each checked for its length and its text, for nothing else; what follows the last line feed, if anything,
+    /// comes last.
+    /// </summary>
+    /// <exception cref="InvalidEntryException">A line is too long to hold, or not UTF-8.</exception>
+    public static IEnumerable<string> Lines(string path)
     {
-        var buffer = new byte[1 << 16];
-        using var line = new MemoryStream();
-        while (stream.Read(buffer) is > 0 and var count)
+        using var file = File.OpenRead(path);
+        var (buffer, line, lines) = (new byte[BufferSize], new ArrayBufferWriter<byte>(BufferSize), 0L);
+        while (file.Read(buffer) is > 0 and var count)
         {
             var start = 0;
-            while (Array.IndexOf(buffer, (byte)'\n', start, count - start) is >= 0 and var end)
+            while (buffer.AsSpan(start, count - start).IndexOf((byte)'\n') is >= 0 and var length)
             {
-                line.Write(buffer, start, end - start);
-                yield return line.ToArray();
-                line.SetLength(0);
-                start = end + 1;
+                Hold(line, buffer.AsSpan(start, length), lines);
+                yield return Decode(lines++, line.WrittenSpan);
+                line.ResetWrittenCount();
+                start += length + 1;
             }
-            line.Write(buffer, start, count - start);
+            Hold(line, buffer.AsSpan(start, count - start), lines);
         }
-        if (line.Length > 0)
-            yield return line.ToArray();
+        if (line.WrittenCount > 0)
+            yield return Decode(lines, line.WrittenSpan);
     }
 
-    private static string Decode(long sequence, byte[] line)
+    /// <summary>A line that never ends is refused before it is held.</summary>
+    private static void Hold(ArrayBufferWriter<byte> line, ReadOnlySpan<byte> more, long sequence)
+    {
+        if (line.WrittenCount + more.Length > EventLog.MaximumLine)
+            throw new InvalidEntryException(sequence, $"it is longer than {EventLog.MaximumLine} bytes");
+        line.Write(more);
+    }
+
+    private static string Decode(long sequence, ReadOnlySpan<byte> line)
     {
         try
         {

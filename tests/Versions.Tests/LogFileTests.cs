@@ -33,5 +33,19 @@ public sealed class LogFileTests : IDisposable
         Assert.Equal(1, Assert.Throws<InvalidEntryException>(() => LogFile.Read(_sample.Log).Count()).Sequence);
     }
 
+    [Fact]
+    public void A_line_that_never_ends_is_refused_before_it_is_held()
+    {
+        const int Long = 10 * EventLog.MaximumLine;
+        using (var file = new FileStream(_sample.Log, FileMode.Append))
+            file.SetLength(file.Length + Long);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        var refusal = Assert.Throws<InvalidEntryException>(() => LogFile.Read(_sample.Log).Count());
+
+        Assert.Equal(_sample.Events.Count, refusal.Sequence);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Long);
+    }
+
     public void Dispose() => _sample.Dispose();
 }

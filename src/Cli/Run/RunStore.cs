@@ -21,18 +21,14 @@ internal static class RunStore
     {
         using var redis = await ConnectAsync(connection);
         var log = new RedisFederationLog(redis, plan.Federation.Name);
-        var stored = await log.ReadAsync(0, cancel).ToListAsync(cancel);
-        if (!isResumed && stored.Count > 0)
+        if (!isResumed && await log.ReadHashAsync(0, cancel) is not null)
             throw new FailureException(
-                $"the store holds a federation named '{plan.Federation.Name}' already, of {stored.Count} entries: "
-                    + "choose another --name, or continue it with --resume and the folder of its run.");
-        var written = Written(folder);
-        RequireOneLog(folder, written, stored);
-        var longer = written.Count > stored.Count ? written : stored;
-        var states = Fold(longer, written.Count > stored.Count ? $"'{folder.Log}'" : "the log in the store");
-        RequireSettings(plan, states);
-        for (var from = stored.Count; from < written.Count; from += LinesAtOnce)
-            await AppendAsync(log, written, states, from, cancel);
+                $"the store holds a federation named '{plan.Federation.Name}' already: choose another --name, or continue it with --resume "
+                    + "and the folder of its run.");
+        if (File.Exists(folder.Log))
+            LogFile.TruncateTornLine(folder.Log);
+        var stored = await RequireOneLogAsync(plan, folder, log, cancel);
+        await RefillAsync(folder, log, stored, cancel);
     }
 
     private static async Task<ConnectionMultiplexer> ConnectAsync(string connection)
@@ -49,46 +45,53 @@ internal static class RunStore
         }
     }
 
-    /// <summary>Whole lines; one that a dying process left half written is cut off.</summary>
-    private static List<string> Written(RunFolder folder)
-    {
-        if (!File.Exists(folder.Log))
-            return [];
-        LogFile.TruncateTornLine(folder.Log);
-        return [.. File.ReadLines(folder.Log)];
-    }
+    private static IEnumerable<string> Written(RunFolder folder) => File.Exists(folder.Log) ? LogFile.Lines(folder.Log) : [];
 
-    private static void RequireOneLog(RunFolder folder, List<string> written, List<string> stored)
+    /// <summary>Reads both side by side, holding a line of each, and folds the longer one: nothing is written before all of it is sound.</summary>
+    /// <returns>Entries in the store.</returns>
+    private static async Task<long> RequireOneLogAsync(
+        RunPlan plan, RunFolder folder, RedisFederationLog log, CancellationToken cancel)
     {
-        var common = Math.Min(written.Count, stored.Count);
-        for (var at = 0; at < common; at++)
-            if (written[at] != stored[at])
-                throw new FailureException(
-                    $"'{folder.Log}' and the log in the store differ from entry {at} (line {at + 1}) on. "
-                        + $"The file has: {Excerpt(written[at])} The store has: {Excerpt(stored[at])} "
-                        + "They are of different runs, or one was changed; neither was touched.");
-    }
-
-    private static List<FederationState> Fold(IReadOnlyList<string> lines, string where)
-    {
-        var states = new List<FederationState> { new() };
+        var (state, stored) = (new FederationState(), 0L);
+        using var written = Written(folder).GetEnumerator();
         try
         {
-            foreach (var line in lines)
-                states.Add(FederationFold.Apply(states[^1], EventLog.Read(states[^1].Head, line)));
+            await foreach (var line in log.ReadAsync(0, cancel))
+            {
+                if (written.MoveNext() && written.Current != line)
+                    throw Differ(folder, stored, written.Current, line);
+                stored++;
+                state = Follow(plan, state, line);
+            }
+            while (written.MoveNext())
+                state = Follow(plan, state, written.Current);
         }
         catch (InvalidEntryException fault)
         {
+            var where = fault.Sequence < stored ? "the log in the store" : $"'{folder.Log}'";
             throw new FailureException($"{where}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.");
         }
-        return states;
+        return stored;
     }
 
-    private static void RequireSettings(RunPlan plan, List<FederationState> states)
+    private static FederationState Follow(RunPlan plan, FederationState state, string line)
+    {
+        var after = FederationFold.Apply(state, EventLog.Read(state.Head, line));
+        if (state.Settings is null)
+            RequireSettings(plan, after);
+        return after;
+    }
+
+    private static FailureException Differ(RunFolder folder, long at, string written, string stored) =>
+        new($"'{folder.Log}' and the log in the store differ from entry {at} (line {at + 1}) on. "
+            + $"The file has: {Excerpt(written)} The store has: {Excerpt(stored)} "
+            + "They are of different runs, or one was changed; neither was touched.");
+
+    private static void RequireSettings(RunPlan plan, FederationState state)
     {
         try
         {
-            FederationDecisions.Open(states[^1], plan.Federation);
+            FederationDecisions.Open(state, plan.Federation);
         }
         catch (InvalidOperationException fault)
         {
@@ -96,15 +99,35 @@ internal static class RunStore
         }
     }
 
-    private static async Task AppendAsync(
-        RedisFederationLog log, List<string> written, List<FederationState> states, int from, CancellationToken cancel)
+    /// <summary>Appends what the file has beyond the store, which is known to follow.</summary>
+    private static async Task RefillAsync(RunFolder folder, RedisFederationLog log, long stored, CancellationToken cancel)
     {
-        var to = Math.Min(from + LinesAtOnce, written.Count);
-        var lines = written.Skip(from).Take(to - from).ToArray();
-        LogEvent[] events = [.. lines.Select((line, at) => EventLog.Read(states[from + at].Head, line).Event)];
+        var state = new FederationState();
+        var (lines, events) = (new List<string>(LinesAtOnce), new List<LogEvent>(LinesAtOnce));
+        foreach (var line in Written(folder))
+        {
+            var entry = EventLog.Read(state.Head, line);
+            state = FederationFold.Apply(state, entry);
+            if (entry.Sequence < stored)
+                continue;
+            lines.Add(line);
+            events.Add(entry.Event);
+            if (lines.Count == LinesAtOnce)
+                await AppendAsync(log, lines, events, state, cancel);
+        }
+        await AppendAsync(log, lines, events, state, cancel);
+    }
+
+    private static async Task AppendAsync(
+        RedisFederationLog log, List<string> lines, List<LogEvent> events, FederationState after, CancellationToken cancel)
+    {
+        if (lines.Count == 0)
+            return;
         var inHand = (await log.ReadInHandKeysAsync(cancel)).Count;
-        if (!await log.AppendAsync(from, inHand, lines, events, states[to], cancel))
+        if (!await log.AppendAsync(after.Head.Length - lines.Count, inHand, lines, events, after, cancel))
             throw new FailureException("somebody else writes into the store of this run.");
+        lines.Clear();
+        events.Clear();
     }
 
     private static string Excerpt(string line) => line.Length <= 160 ? line : line[..160] + "…";

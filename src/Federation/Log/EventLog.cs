@@ -24,7 +24,7 @@ public readonly record struct LogHead(long Length, string Hash)
 /// </summary>
 public static class EventLog
 {
-    /// <summary>Characters of a line: no entry that these limits allow comes near it, and a reader need not hold more.</summary>
+    /// <summary>Bytes of a line: no entry that these limits allow comes near it, and a reader need not hold more.</summary>
     public const int MaximumLine = 8 << 20;
 
     private const string HashField = ",\"hash\":\"";
@@ -70,7 +70,7 @@ public static class EventLog
     {
         ArgumentNullException.ThrowIfNull(line);
         if (line.Length > MaximumLine)
-            throw new InvalidEntryException(head.Length, $"it is longer than {MaximumLine} characters");
+            throw new InvalidEntryException(head.Length, $"it is longer than {MaximumLine} bytes");
         if (line.Length <= TailLength || !line.AsSpan(line.Length - TailLength).StartsWith(HashField)
             || !line.EndsWith("\"}", StringComparison.Ordinal))
             throw new InvalidEntryException(head.Length, "the line does not end in a hash");
