@@ -85,7 +85,7 @@ internal sealed class SampleLog : IDisposable
         var assignment = state.Assignments[new AssignmentKey(round, client)];
         var random = new Random(100 * round + client[^1]);
         var scalars = Enumerable.Range(0, assignment.Seeds.Length).Select(_ => random.NextSingle() * 4 - 2).ToArray();
-        return new ScalarsReportedEntry(round, client, assignment.BaseVersion, 40, assignment.Seeds, scalars);
+        return new ScalarsReportedEntry(round, client, assignment.BaseVersion, 40, scalars);
     }
 
     private void Append(ref FederationState state, IReadOnlyList<LogEvent> events)

@@ -41,6 +41,7 @@ public static class ClientWorkerRegistration
         builder.Services.AddSingleton<LocalClients>();
         builder.Services.AddSingleton<LocalTraining>();
         builder.Services.AddSingleton<FinishedReports>();
+        builder.Services.AddSingleton<HeldVersions>();
         builder.Services.AddHostedService<ClientSessions>();
         if (Evaluates(builder.Configuration))
             builder.Services.AddSingleton<VersionScoring>();

@@ -10,8 +10,8 @@ namespace FedKSeed.ClientWorker;
 
 /// <summary>Works off an assignment of one of this process's clients and reports its scalars.</summary>
 public sealed partial class SeedsAssignedConsumer(
-    LocalTraining training, LocalClients clients, FederationBase baseModel, FinishedReports finished, WorkerMetrics metrics,
-    IOptions<WorkerOptions> options, TimeProvider time, ILogger<SeedsAssignedConsumer> log)
+    LocalTraining training, LocalClients clients, FederationBase baseModel, HeldVersions versions, FinishedReports finished,
+    WorkerMetrics metrics, IOptions<WorkerOptions> options, TimeProvider time, ILogger<SeedsAssignedConsumer> log)
     : IConsumer<SeedsAssigned>
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(500);
@@ -22,8 +22,17 @@ public sealed partial class SeedsAssignedConsumer(
         IncomingMessages.RequireSound(assignment);
         if (!clients.Has(assignment.Assignment.Client))
             throw new FormatException($"this worker works for no client '{assignment.Assignment.Client}'");
-        baseModel.Require(assignment.Model);
+        if (assignment.Model is { } whole)
+            baseModel.Require(whole);
         metrics.Assigned(context.ReceiveContext.Body.Length ?? 0);
+        if (versions.Of(assignment) is not { } version)
+        {
+            Missing(assignment.Assignment.Client, assignment.Version, assignment.Delta!.Since);
+            await context.PublishInTimeAsync(
+                new VersionRequested { Federation = assignment.Federation, Assignment = assignment.Assignment }, context.CancellationToken);
+            return;
+        }
+        IncomingMessages.RequireSeeds(assignment, version);
         if (finished.Find(assignment) is not { } report)
         {
             var client = clients[assignment.Assignment.Client];
@@ -31,7 +40,7 @@ public sealed partial class SeedsAssignedConsumer(
             var began = time.GetTimestamp();
             var shown = began;
             await TellProgressAsync(context, run);
-            await foreach (var step in training.RunAsync(assignment, client, context.CancellationToken))
+            await foreach (var step in training.RunAsync(assignment, version, client, context.CancellationToken))
             {
                 run.Add(step);
                 if (time.GetElapsedTime(shown) < ProgressInterval && run.Steps < assignment.Steps)
@@ -43,7 +52,7 @@ public sealed partial class SeedsAssignedConsumer(
             finished.Keep(assignment, report);
             var seconds = time.GetElapsedTime(began).TotalSeconds;
             var (loss, skipped) = (run.MeanLoss, report.SkippedSteps.Count);
-            Done(assignment.Assignment.Client, assignment.Assignment.Round, assignment.Model.Version, run.Steps, skipped, loss, seconds);
+            Done(assignment.Assignment.Client, assignment.Assignment.Round, assignment.Version, run.Steps, skipped, loss, seconds);
         }
         await context.PublishInTimeAsync(report, context.CancellationToken);
     }
@@ -71,6 +80,11 @@ public sealed partial class SeedsAssignedConsumer(
         Loss = run.MeanLoss,
         AssignmentBytes = context.ReceiveContext.Body.Length ?? 0,
     };
+
+    [LoggerMessage(
+        Level = LogLevel.Debug,
+        Message = "{Client}: version {Version} comes as a delta since {Since}, which this worker does not hold: it asks for the whole")]
+    private partial void Missing(string client, int version, int since);
 
     [LoggerMessage(
         Level = LogLevel.Information,
@@ -106,7 +120,7 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
     {
         Federation = assignment.Federation,
         Assignment = assignment.Assignment,
-        BaseVersion = assignment.Model.Version,
+        BaseVersion = assignment.Version,
         Examples = examples,
         Scalars = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_scalars)).ToArray(),
         SkippedSteps = _skipped,

@@ -24,20 +24,22 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     private (ModelVersion Version, ModelWeights Weights)? _latest;
 
     /// <summary>Runs an assignment; yields after every step.</summary>
+    /// <param name="version">What the assignment is based on.</param>
     public async IAsyncEnumerable<StepResult> RunAsync(
-        SeedsAssigned assignment, LocalClient client, [EnumeratorCancellation] CancellationToken cancel)
+        SeedsAssigned assignment, ModelVersion version, LocalClient client, [EnumeratorCancellation] CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(assignment);
         ArgumentNullException.ThrowIfNull(client);
         var seeds = PackedIntegers.UnpackUnsigned(
-            assignment.Seeds, assignment.Steps, PackedIntegers.BitsForIndexBelow(assignment.Model.Directions.SeedCount));
-        var batches = new BatchSchedule(BatchKey(assignment), client.Sequences.Count, assignment.BatchSize);
+            assignment.Seeds, assignment.Steps, PackedIntegers.BitsForIndexBelow(version.Directions.SeedCount));
+        var key = BatchKey(assignment.Assignment, version.Directions.PoolKey);
+        var batches = new BatchSchedule(key, client.Sequences.Count, assignment.BatchSize);
 
         await _free.WaitAsync(cancel);
-        var trainer = TakeTrainer(assignment.Model);
+        var trainer = TakeTrainer(version);
         try
         {
-            await Task.Run(() => ResetTo(trainer, assignment.Model), cancel);
+            await Task.Run(() => ResetTo(trainer, version), cancel);
             for (var step = 0; step < seeds.Length; step++)
             {
                 var batch = new TokenBatch([.. batches.Indices(step).Select(index => client.Sequences[index])]);
@@ -97,11 +99,10 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     /// <summary>
     /// Which examples a step sees follows from the assignment alone (SPEC 4), so a second worker that takes it over does the same.
     /// </summary>
-    private static ulong BatchKey(SeedsAssigned assignment)
+    private static ulong BatchKey(AssignmentKey assignment, ulong poolKey)
     {
-        var turn = assignment.Assignment.Turn == 0 ? "" : $"/{assignment.Assignment.Turn}";
-        var name =
-            $"fedkseed/batches/1:{assignment.Model.Directions.PoolKey}:{assignment.Assignment.Round}:{assignment.Assignment.Client}{turn}";
+        var turn = assignment.Turn == 0 ? "" : $"/{assignment.Turn}";
+        var name = $"fedkseed/batches/1:{poolKey}:{assignment.Round}:{assignment.Client}{turn}";
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 }

@@ -116,7 +116,20 @@ public sealed record SeedsAssigned
 
     public required AssignmentKey Assignment { get; init; }
 
-    public required ModelVersion Model { get; init; }
+    /// <summary>The version that it is based on.</summary>
+    public required int Version { get; init; }
+
+    /// <summary><see cref="ModelVersion.Digest"/> of that version, whichever of the two forms below it comes in.</summary>
+    public required byte[] VersionDigest { get; init; }
+
+    /// <summary>The version as a whole; null where <see cref="Delta"/> says it.</summary>
+    public ModelVersion? Model { get; init; }
+
+    /// <summary>
+    /// The version since one that the client was sent before; null where <see cref="Model"/> says it. A worker that does not hold that one
+    /// answers with <see cref="VersionRequested"/>.
+    /// </summary>
+    public ModelDelta? Delta { get; init; }
 
     /// <summary>τ, the number of steps.</summary>
     public required int Steps { get; init; }
@@ -134,6 +147,14 @@ public sealed record SeedsAssigned
 
     /// <summary>A scalar beyond this would be refused: a step that gives one is skipped, like one whose loss is not finite.</summary>
     public required double MaximumScalar { get; init; }
+}
+
+/// <summary>A worker cannot make its assignment's version out of what it holds, and asks for the assignment with the whole.</summary>
+public sealed record VersionRequested
+{
+    public required string Federation { get; init; }
+
+    public required AssignmentKey Assignment { get; init; }
 }
 
 /// <summary>A client's report on an assignment. Nothing else about its data ever leaves a worker.</summary>

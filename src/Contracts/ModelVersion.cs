@@ -1,3 +1,8 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
 namespace FedKSeed.Contracts;
 
 /// <summary>
@@ -48,6 +53,30 @@ public sealed record ModelVersion
         return QuantisedBits == bits
             ? PackedIntegers.UnpackSigned(Quantised, Directions.SeedCount, bits)
             : throw new FormatException($"{Directions.SeedCount} quantised accumulators have {bits} bits each, not {QuantisedBits}.");
+    }
+
+    /// <summary>
+    /// SHA-256 over all that the weights follow from, as text and numbers (docs/PROTOCOL.md): what a version must come to however it
+    /// travelled.
+    /// </summary>
+    /// <exception cref="FormatException">The packed bytes are not K values.</exception>
+    public byte[] Digest()
+    {
+        var text = new StringBuilder("fedkseed/version/1:").Append(CultureInfo.InvariantCulture,
+            $"{BaseModelDigest}:{Directions.Scheme}:{Directions.PoolKey}:{Directions.SeedCount}:");
+        if (Directions.Tensors is { } tensors)
+            text.AppendJoin(',', tensors.Select(
+                tensor => string.Create(CultureInfo.InvariantCulture, $"{tensor.Ordinal}/{tensor.Scale}/{tensor.Rank}")));
+        text.Append(CultureInfo.InvariantCulture, $":{Version}:{Shift}:");
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes(text.ToString()));
+        Span<byte> number = stackalloc byte[sizeof(int)];
+        foreach (var value in Values())
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(number, value);
+            hash.AppendData(number);
+        }
+        return hash.GetHashAndReset();
     }
 
     /// <summary>Whether both are the same weights: equal in content, whatever object holds it.</summary>

@@ -77,11 +77,20 @@ public static class FederationDecisions
         return assigned;
     }
 
-    internal static SeedsAssignedEntry Assign(FederationState state, AssignmentKey key)
+    private static SeedsAssignedEntry Assign(FederationState state, AssignmentKey key)
+    {
+        var drawn = Draw(state, key);
+        return new SeedsAssignedEntry(
+            key.Round, key.Client, drawn.BaseVersion, drawn.LearningRate, key.Turn,
+            state.Protocol <= LogProtocol.LastWithSeeds ? drawn.Seeds : default(ReadOnlyMemory<ushort>?));
+    }
+
+    /// <summary>What an assignment made now is: the same for whoever makes it and for whoever folds it.</summary>
+    internal static Assignment Draw(FederationState state, AssignmentKey key)
     {
         var settings = state.Settings!;
         var seeds = state.Distribution!.Draw(settings.Directions.PoolKey, key, settings.StepsPerRound);
-        return new SeedsAssignedEntry(key.Round, key.Client, state.Version, settings.LearningRateOf(key.Round), seeds, key.Turn);
+        return new Assignment(key, state.Version, settings.LearningRateOf(key.Round), seeds, default, IsReported: false);
     }
 
     /// <summary>Checks a report against the book: its assignment, base version, counts and range.</summary>
@@ -105,10 +114,24 @@ public static class FederationDecisions
         if (Fault(settings, assignment, report) is { } fault)
             return new ReportVerdict.Refuse(fault);
 
-        var skipped = report.SkippedSteps.ToHashSet();
-        var seeds = assignment.Seeds.ToArray().Where((_, step) => !skipped.Contains(step)).ToArray();
-        return new ReportVerdict.Accept(new ScalarsReportedEntry(
-            report.Key.Round, report.Key.Client, report.BaseVersion, report.Examples, seeds, report.Scalars, report.Key.Turn));
+        var (round, client, turn) = report.Key;
+        return new ReportVerdict.Accept(state.Protocol <= LogProtocol.LastWithSeeds
+            ? new ScalarsReportedEntry(
+                round, client, report.BaseVersion, report.Examples, report.Scalars, null, turn,
+                Without(assignment.Seeds, report.SkippedSteps))
+            : new ScalarsReportedEntry(
+                round, client, report.BaseVersion, report.Examples, report.Scalars,
+                report.SkippedSteps.Count == 0 ? null : report.SkippedSteps, turn));
+    }
+
+    /// <summary>The seeds of an assignment's steps but the skipped ones.</summary>
+    /// <param name="skipped">Positions, ascending.</param>
+    internal static ReadOnlyMemory<ushort> Without(ReadOnlyMemory<ushort> seeds, IReadOnlyList<int> skipped)
+    {
+        if (skipped.Count == 0)
+            return seeds;
+        var positions = skipped.ToHashSet();
+        return seeds.ToArray().Where((_, step) => !positions.Contains(step)).ToArray();
     }
 
     private static string? Fault(FederationSettings settings, Assignment assignment, ClientReport report)
@@ -118,17 +141,22 @@ public static class FederationDecisions
             return $"it is based on version {report.BaseVersion}, its assignment on {assignment.BaseVersion}";
         if (report.Examples is < 1 or > Limits.Examples)
             return $"{report.Examples} examples are not between 1 and {Limits.Examples}";
-        if (report.Scalars.Length + report.SkippedSteps.Count != steps)
-            return $"{report.Scalars.Length} scalars and {report.SkippedSteps.Count} skipped steps are not {steps} steps";
-        for (var k = 0; k < report.SkippedSteps.Count; k++)
-        {
-            var (step, before) = (report.SkippedSteps[k], k == 0 ? -1 : report.SkippedSteps[k - 1]);
-            if (step <= before || step >= steps)
-                return $"its skipped steps are not ascending positions below {steps}";
-        }
+        if (SkippedFault(report.Scalars.Length, report.SkippedSteps, steps) is { } skippedFault)
+            return skippedFault;
         foreach (var scalar in report.Scalars.Span)
             if (!float.IsFinite(scalar) || Math.Abs(scalar) > settings.MaximumScalar)
                 return $"a scalar is not finite or beyond ±{settings.MaximumScalar}";
+        return null;
+    }
+
+    /// <summary>What keeps scalars and skipped steps from being the steps of an assignment.</summary>
+    internal static string? SkippedFault(int scalars, IReadOnlyList<int> skipped, int steps)
+    {
+        if (scalars + skipped.Count != steps)
+            return $"{scalars} scalars and {skipped.Count} skipped steps are not {steps} steps";
+        for (var k = 0; k < skipped.Count; k++)
+            if (skipped[k] <= (k == 0 ? -1 : skipped[k - 1]) || skipped[k] >= steps)
+                return $"its skipped steps are not ascending positions below {steps}";
         return null;
     }
 
@@ -151,7 +179,7 @@ public static class FederationDecisions
             item.Report.Client,
             item.Report.Examples,
             state.Version - item.Report.BaseVersion,
-            item.Report.Seeds,
+            item.Seeds,
             Contributions(item.Assignment.LearningRate, item.Report.Scalars.Span)));
         var (weights, accumulators) = state.Settings!.Aggregation.Commit(state.Accumulators, reports);
         var committed = state.Uncommitted

@@ -63,6 +63,7 @@ public static class FederationFold
         var seeds = opened.Settings.Directions.SeedCount;
         return state with
         {
+            Protocol = opened.Protocol,
             Settings = opened.Settings,
             OpenedAt = time,
             Accumulators = new long[seeds],
@@ -101,13 +102,12 @@ public static class FederationFold
             key.Turn == 0 || (key.Turn > 0 && state.Assignments.ContainsKey(key with { Turn = key.Turn - 1 })),
             $"assignment {key} skips a turn");
         Require(assigned.BaseVersion == state.Version, $"the base version is {state.Version}, not {assigned.BaseVersion}");
-        var promised = FederationDecisions.Assign(state, key);
-        Require(promised.Seeds.Span.SequenceEqual(assigned.Seeds.Span), "its seeds were not drawn as promised");
+        var promised = FederationDecisions.Draw(state, key);
+        Require(HasSeeds(assigned.Seeds, state, promised.Seeds), "its seeds were not drawn as promised");
         // Not for equality: the cosine of a schedule may differ between platforms in its last bit.
         Require(Math.Abs(promised.LearningRate - assigned.LearningRate) <= 1e-12 * promised.LearningRate,
             $"the learning rate of round {assigned.Round} is {promised.LearningRate}, not {assigned.LearningRate}");
-        var assignment = new Assignment(
-            key, assigned.BaseVersion, assigned.LearningRate, assigned.Seeds, time, IsReported: false);
+        var assignment = promised with { LearningRate = assigned.LearningRate, AssignedAt = time };
         return state with
         {
             Round = isParticipant ? state.Round : state.Round with { Participants = state.Round.Participants.Add(assigned.Client) },
@@ -123,14 +123,13 @@ public static class FederationFold
         Require(!assignment!.IsReported, $"assignment {key} was reported before");
         Require(report.BaseVersion == assignment.BaseVersion, $"assignment {key} is based on version {assignment.BaseVersion}");
         Require(report.Examples is >= 1 and <= Limits.Examples, "its number of examples is out of range");
-        Require(report.Seeds.Length == report.Scalars.Length, "it has not one seed for every scalar");
-        Require(IsSubsequence(report.Seeds.Span, assignment.Seeds.Span), $"its seeds are not those of assignment {key}");
+        var seeds = SeedsOf(report, assignment, state);
         foreach (var scalar in report.Scalars.Span)
             Require(float.IsFinite(scalar) && Math.Abs(scalar) <= state.Settings!.MaximumScalar, "a scalar is out of range");
         return state with
         {
             Assignments = state.Assignments.SetItem(key, assignment with { IsReported = true, Seeds = default }),
-            Uncommitted = state.Uncommitted.Add((report, assignment)),
+            Uncommitted = state.Uncommitted.Add(new UncommittedReport(report, assignment, seeds)),
         };
     }
 
@@ -145,7 +144,7 @@ public static class FederationFold
 
         var settings = state.Settings!;
         var importance = state.Importance.Add(
-            state.Uncommitted.Select(item => (item.Report.Seeds, item.Report.Scalars)), settings.ImportanceClip);
+            state.Uncommitted.Select(item => (item.Seeds, item.Report.Scalars)), settings.ImportanceClip);
         return state with
         {
             Round = null,
@@ -192,6 +191,31 @@ public static class FederationFold
 
     private static bool IsStrictlyAscending(IReadOnlyList<string> names) =>
         names.Count > 0 && names.Zip(names.Skip(1)).All(pair => string.CompareOrdinal(pair.First, pair.Second) < 0);
+
+    /// <summary>Whether an entry has the seeds that it should: those, in a format that has them, and none in one that has not.</summary>
+    private static bool HasSeeds(ReadOnlyMemory<ushort>? seeds, FederationState state, ReadOnlyMemory<ushort> expected) =>
+        seeds is { } given
+            ? state.Protocol <= LogProtocol.LastWithSeeds && given.Span.SequenceEqual(expected.Span)
+            : state.Protocol > LogProtocol.LastWithSeeds;
+
+    /// <summary>Seeds of the steps that gave a scalar.</summary>
+    private static ReadOnlyMemory<ushort> SeedsOf(ScalarsReportedEntry report, Assignment assignment, FederationState state)
+    {
+        if (state.Protocol <= LogProtocol.LastWithSeeds)
+        {
+            Require(report.Skipped is null && report.Seeds is not null, "a report of this format has seeds, and no skipped steps");
+            var given = report.Seeds!.Value;
+            Require(given.Length == report.Scalars.Length, "it has not one seed for every scalar");
+            Require(IsSubsequence(given.Span, assignment.Seeds.Span), $"its seeds are not those of assignment {assignment.Key}");
+            return given;
+        }
+        Require(report.Seeds is null, "a report of this format has no seeds");
+        Require(report.Skipped is not { Count: 0 }, "a report that skipped no step does not say which");
+        var skipped = report.Skipped ?? [];
+        if (FederationDecisions.SkippedFault(report.Scalars.Length, skipped, assignment.Seeds.Length) is { } fault)
+            throw new InvalidTransitionException(fault);
+        return FederationDecisions.Without(assignment.Seeds, skipped);
+    }
 
     private static bool IsSubsequence(ReadOnlySpan<ushort> part, ReadOnlySpan<ushort> whole)
     {

@@ -10,6 +10,11 @@ namespace FedKSeed.Federation;
 public sealed record Assignment(
     AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported);
 
+/// <summary>An accepted report that waits for its commit.</summary>
+/// <param name="Assignment">As it was before the report.</param>
+/// <param name="Seeds">Seed index of each step that gave a scalar.</param>
+public sealed record UncommittedReport(ScalarsReportedEntry Report, Assignment Assignment, ReadOnlyMemory<ushort> Seeds);
+
 public sealed record OpenRound(int Number, ImmutableSortedSet<string> Participants, DateTimeOffset StartedAt);
 
 /// <summary>
@@ -17,6 +22,9 @@ public sealed record OpenRound(int Number, ImmutableSortedSet<string> Participan
 /// </summary>
 public sealed record FederationState
 {
+    /// <summary>The format that the log is written in, to its end: <see cref="LogProtocol"/>.</summary>
+    public int Protocol { get; init; }
+
     /// <summary>Null before the federation is opened.</summary>
     public FederationSettings? Settings { get; init; }
 
@@ -46,8 +54,8 @@ public sealed record FederationState
     public ImmutableSortedDictionary<AssignmentKey, Assignment> Assignments { get; init; } =
         ImmutableSortedDictionary<AssignmentKey, Assignment>.Empty;
 
-    /// <summary>Reports in the log that no commit has taken in yet, each with its assignment.</summary>
-    public ImmutableList<(ScalarsReportedEntry Report, Assignment Assignment)> Uncommitted { get; init; } = [];
+    /// <summary>Reports in the log that no commit has taken in yet.</summary>
+    public ImmutableList<UncommittedReport> Uncommitted { get; init; } = [];
 
     public RoundCommittedEntry? LastCommit { get; init; }
 
@@ -87,6 +95,18 @@ public sealed record FederationState
             if (Assignments.ContainsKey(new AssignmentKey(round, client)))
                 return true;
         return false;
+    }
+
+    /// <summary>
+    /// The version that the client's assignment before this one was based on; null when there was none within the staleness bound. All turns
+    /// of a round are based on one version.
+    /// </summary>
+    public int? VersionBefore(AssignmentKey key)
+    {
+        for (var round = key.Turn > 0 ? key.Round : key.Round - 1; round > 0 && round >= key.Round - Settings!.StalenessBound - 1; round--)
+            if (Assignments.TryGetValue(new AssignmentKey(round, key.Client), out var before))
+                return before.BaseVersion;
+        return null;
     }
 
     /// <summary>The evaluated version with the least held-out loss; the base model when none was evaluated.</summary>

@@ -142,7 +142,7 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
             return state;
         var (lines, entries) = EventLog.Write(state.Head, time.GetUtcNow(), events);
         var after = FederationFold.Fold(state, entries);
-        if (!await log.AppendAsync(state.Head.Length, inHand, lines, events, after, cancel))
+        if (!await log.AppendAsync(state, inHand, lines, events, after, cancel))
             return null;
         await KeepAsync(after, cancel);
         return after;

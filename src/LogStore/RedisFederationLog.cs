@@ -3,6 +3,7 @@ using System.Text.Json;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Sampling;
 using Polly;
 using Polly.Retry;
 using StackExchange.Redis;
@@ -118,9 +119,11 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     /// <summary>
     /// Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.
     /// </summary>
+    /// <param name="before">The state that the lines follow.</param>
     /// <param name="expectedInHand">Reports in hand when the lines were decided.</param>
+    /// <param name="after">The state that they lead to.</param>
     public Task<bool> AppendAsync(
-        long expectedLength, int expectedInHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events, FederationState after,
+        FederationState before, int expectedInHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events, FederationState after,
         CancellationToken cancel)
     {
         var taken = events.OfType<ScalarsReportedEntry>()
@@ -128,13 +131,13 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         return ExecuteAsync(
             transaction =>
             {
-                transaction.AddCondition(Condition.ListLengthEqual(_log, expectedLength));
+                transaction.AddCondition(Condition.ListLengthEqual(_log, before.Head.Length));
                 if (events.Any(happened => happened is RoundCommittedEntry or FederationClosedEntry))
                     transaction.AddCondition(Condition.HashLengthEqual(_inHand, expectedInHand));
                 _ = transaction.ListRightPushAsync(_log, [.. lines.Select(line => (RedisValue)line)]);
                 if (taken.Length > 0)
                     _ = transaction.HashDeleteAsync(_inHand, taken);
-                if (Importances(events, after) is { Length: > 0 } importances)
+                if (Importances(before.Importance, after.Importance) is { Length: > 0 } importances)
                     _ = transaction.SortedSetAddAsync(_importance, importances);
                 _ = transaction.HashSetAsync(_snapshot, Snapshot(after));
             },
@@ -158,12 +161,13 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
             },
             cancel);
 
-    /// <summary>Scores that this commit changed: those of the seeds it took scalars of.</summary>
-    private static SortedSetEntry[] Importances(IReadOnlyList<LogEvent> events, FederationState after) =>
-        [.. events.OfType<ScalarsReportedEntry>()
-            .SelectMany(report => report.Seeds.ToArray())
-            .Distinct()
-            .Select(seed => new SortedSetEntry((int)seed, after.Importance.Mean(seed)))];
+    /// <summary>Scores that commits changed: those of the seeds that they took scalars of.</summary>
+    private static SortedSetEntry[] Importances(Importance before, Importance after) =>
+        before.Counts.Equals(after.Counts)
+            ? []
+            : [.. Enumerable.Range(0, after.Counts.Length)
+                .Where(seed => after.Counts.Span[seed] != (seed < before.Counts.Length ? before.Counts.Span[seed] : 0))
+                .Select(seed => new SortedSetEntry(seed, after.Mean(seed)))];
 
     private static HashEntry[] Snapshot(FederationState after)
     {

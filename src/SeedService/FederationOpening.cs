@@ -15,7 +15,8 @@ namespace FedKSeed.SeedService;
 /// intervals in case nobody heard. An evaluator takes a version once.
 /// </summary>
 public sealed partial class FederationOpening(
-    FederationBook book, IOptions<FederationSettings> settings, IBus bus, TimeProvider time, ILogger<FederationOpening> log)
+    FederationBook book, VersionHistory versions, IOptions<FederationSettings> settings, IBus bus, TimeProvider time,
+    ILogger<FederationOpening> log)
     : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
@@ -45,7 +46,7 @@ public sealed partial class FederationOpening(
                         new EvaluationRequested
                         {
                             Federation = settings.Value.Name,
-                            Model = OutgoingMessages.Model(state)
+                            Model = versions.Of(state).Model
                         }, Interval, stoppingToken);
                 isAway = false;
             }

@@ -6,20 +6,27 @@ namespace FedKSeed.SeedService;
 /// <summary>The book's contents as messages. Pure.</summary>
 public static class OutgoingMessages
 {
-    /// <summary>The present version of the model, quantised and packed.</summary>
-    public static ModelVersion Model(FederationState state) =>
-        ModelVersion.Of(state.Version, state.Settings!.BaseModelDigest, state.Settings.Directions, state.Accumulators.Span);
-
-    public static SeedsAssigned Assignment(FederationSettings settings, ModelVersion model, Assignment assignment) => new()
+    /// <param name="version">What the assignment is based on.</param>
+    /// <param name="since">A version that the client's workers should hold; null for none.</param>
+    public static SeedsAssigned Assignment(
+        FederationSettings settings, SentVersion version, SentVersion? since, Assignment assignment)
     {
-        Federation = settings.Name,
-        Assignment = assignment.Key,
-        Model = model,
-        Steps = assignment.Seeds.Length,
-        Seeds = PackedIntegers.PackUnsigned(assignment.Seeds.Span, PackedIntegers.BitsForIndexBelow(settings.Directions.SeedCount)),
-        BatchSize = settings.BatchSize,
-        LearningRate = assignment.LearningRate,
-        Epsilon = settings.Epsilon,
-        MaximumScalar = settings.MaximumScalar,
-    };
+        var delta = since is null ? null : ModelDelta.Between(since.Model, version.Model);
+        return new()
+        {
+            Federation = settings.Name,
+            Assignment = assignment.Key,
+            Version = version.Model.Version,
+            VersionDigest = version.Digest,
+            Model = delta is null ? version.Model : null,
+            Delta = delta,
+            Steps = assignment.Seeds.Length,
+            Seeds = PackedIntegers.PackUnsigned(
+                assignment.Seeds.Span, PackedIntegers.BitsForIndexBelow(settings.Directions.SeedCount)),
+            BatchSize = settings.BatchSize,
+            LearningRate = assignment.LearningRate,
+            Epsilon = settings.Epsilon,
+            MaximumScalar = settings.MaximumScalar,
+        };
+    }
 }

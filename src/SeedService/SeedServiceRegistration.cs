@@ -37,6 +37,7 @@ public static class SeedServiceRegistration
         builder.Services.AddHostedService<FederationOpening>();
         builder.Services.AddMetrics();
         builder.Services.AddSingleton<SeedServiceMetrics>();
+        builder.Services.AddSingleton<VersionHistory>();
         return builder;
     }
 
@@ -47,6 +48,7 @@ public static class SeedServiceRegistration
         bus.AddConsumer<RoundStartedConsumer>();
         bus.AddConsumer<ScalarsReportedConsumer, ScalarsReportedConsumerDefinition>();
         bus.AddConsumer<RoundClosedConsumer>();
+        bus.AddConsumer<VersionRequestedConsumer>();
         bus.AddConsumer<ModelEvaluatedConsumer>();
         bus.AddConsumer<CloseFederationConsumer>();
     }

@@ -73,13 +73,17 @@ public sealed class LocalTrainingTests : IDisposable
     }
 
     private async Task<StepResult[]> RunAsync(double limit) =>
-        await _training.RunAsync(Assignment(limit), _client, TestContext.Current.CancellationToken).ToArrayAsync();
+        await _training.RunAsync(Assignment(limit), Version, _client, TestContext.Current.CancellationToken).ToArrayAsync();
+
+    private ModelVersion Version => ModelVersion.Of(0, _model.Digest, Directions, new long[Directions.SeedCount]);
 
     private SeedsAssigned Assignment(double limit) => new()
     {
         Federation = "test",
         Assignment = new AssignmentKey(Round: 1, _client.Name),
-        Model = ModelVersion.Of(0, _model.Digest, Directions, new long[Directions.SeedCount]),
+        Version = Version.Version,
+        VersionDigest = Version.Digest(),
+        Model = Version,
         Steps = Steps,
         Seeds = PackedIntegers.PackUnsigned(
             [.. Enumerable.Range(0, Steps).Select(seed => (ushort)seed)], PackedIntegers.BitsForIndexBelow(Directions.SeedCount)),

@@ -9,7 +9,7 @@ internal static class Reports
     {
         Federation = assignment.Federation,
         Assignment = assignment.Assignment,
-        BaseVersion = assignment.Model.Version,
+        BaseVersion = assignment.Version,
         Examples = 100,
         Scalars = new byte[assignment.Steps * sizeof(float)],
         SkippedSteps = [],

@@ -70,7 +70,7 @@ public sealed class WireTests(Servers servers)
         {
             Federation = assignment.Federation,
             Assignment = assignment.Assignment,
-            BaseVersion = assignment.Model.Version,
+            BaseVersion = assignment.Version,
             Examples = 100,
             Scalars = MemoryMarshal.AsBytes(scalars.AsSpan()).ToArray(),
             SkippedSteps = [],

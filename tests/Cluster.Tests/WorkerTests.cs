@@ -15,7 +15,8 @@ public sealed class WorkerTests(Servers servers)
             servers, "other-model", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
         var (assignments, requests) = (service.Name.QueueOf(Client), "fedkseed-other-model-evaluation-requested");
         var sound = await service.StartRound();
-        var other = sound.Model with { BaseModelDigest = new string('b', 64) };
+        var model = sound.Model!;
+        var other = model with { BaseModelDigest = new string('b', 64) };
         var reports = await service.Tap<ScalarsReported>();
         await using var worker = await WorkerOnBroker.StartAsync(servers, "other-model");
         await worker.UntilReadyAsync();
@@ -79,6 +80,7 @@ public sealed class WorkerTests(Servers servers)
             servers, "worker-poison", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
         var (assignments, requests) = (service.Name.QueueOf(Client), "fedkseed-worker-poison-evaluation-requested");
         var sound = await service.StartRound();
+        var model = sound.Model!;
         var reports = await service.Tap<ScalarsReported>();
         await using var worker = await WorkerOnBroker.StartAsync(servers, "worker-poison");
         await worker.UntilReadyAsync();
@@ -95,25 +97,29 @@ public sealed class WorkerTests(Servers servers)
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { BatchSize = 1_000_000 }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Seeds = [1, 2] }), "bytes, not 2"),
             (assignments, queue => service.Put(
-                queue, "SeedsAssigned", sound with { Model = sound.Model with { Quantised = new byte[7] } }), "bytes, not 7"),
+                queue, "SeedsAssigned", sound with { Model = model with { Quantised = new byte[7] } }), "bytes, not 7"),
             (assignments, queue => service.Put(
                 queue,
                 "SeedsAssigned",
-                sound with { Model = sound.Model with { Directions = sound.Model
-                    .Directions with { Scheme = "xorshift/1" } } }), "its scheme is not one of"),
+                sound with { Model = model with { Directions = model.Directions with { Scheme = "xorshift/1" } } }),
+                "its scheme is not one of"),
+            (assignments, queue => service.Put(
+                queue, "SeedsAssigned", sound with { VersionDigest = new byte[32] }), "has another digest"),
+            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Model = null }), "neither whole nor as a delta"),
+            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Version = 7 }), "not the one that it brings"),
             (requests, queue => service.Put(queue, [0xff]), "0xFF"),
             (requests, queue => service.Put(
                 queue, "EvaluationRequested", new { federation = "worker-poison", model = (object?)null }), "null"),
             (requests, queue => service.Put(
                 queue, "EvaluationRequested",
-                new EvaluationRequested { Federation = "worker-poison", Model = sound.Model with { Quantised = [] } }), "bytes, not 0"),
+                new EvaluationRequested { Federation = "worker-poison", Model = model with { Quantised = [] } }), "bytes, not 0"),
             // Two gigabytes of nothing, in a few hundred bytes.
             (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested
             {
                 Federation = "worker-poison",
-                Model = sound.Model with
+                Model = model with
                 {
-                    Directions = sound.Model.Directions with { SeedCount = 500_000_000 },
+                    Directions = model.Directions with { SeedCount = 500_000_000 },
                     QuantisedBits = 0,
                     Quantised = []
                 },
@@ -121,12 +127,12 @@ public sealed class WorkerTests(Servers servers)
             (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested
             {
                 Federation = "worker-poison",
-                Model = sound.Model with { QuantisedBits = 0, Quantised = [] },
+                Model = model with { QuantisedBits = 0, Quantised = [] },
             }), "0 bits"),
             (requests, queue => service.Put(queue, "EvaluationRequested", new EvaluationRequested
             {
                 Federation = "worker-poison",
-                Model = sound.Model with { Shift = -1 },
+                Model = model with { Shift = -1 },
             }), "shift -1"),
         ];
 
@@ -139,8 +145,39 @@ public sealed class WorkerTests(Servers servers)
                 (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) :
                 default);
         var evaluated = await service.Tap<ModelEvaluated>();
-        await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = sound.Model });
+        await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = model });
         Assert.Equal(0, (await service.Next<ModelEvaluated>(evaluated)).Version);
+    }
+
+    [Fact]
+    public async Task A_worker_that_holds_no_version_asks_for_the_whole_and_works_from_deltas_afterwards()
+    {
+        // A step of no length: no version differs from the one before it, so no unit is outgrown and every version comes as a delta.
+        await using var service = await SeedServiceOnBroker.StartAsync(
+            servers, "deltas", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"),
+            ("Federation:LearningRate", "1e-12"), ("Federation:MaximumScalar", "0.001"));
+        var reports = await service.Tap<ScalarsReported>();
+        var (accepted, committed) = (await service.Tap<ReportAccepted>(), await service.Tap<RoundCommitted>());
+        var requests = await service.Tap<VersionRequested>();
+        await using (var first = await WorkerOnBroker.StartAsync(servers, "deltas"))
+        {
+            await first.UntilReadyAsync();
+            for (var round = 1; round <= 2; round++)
+            {
+                await service.Publish(new RoundStarted { Federation = "deltas", Round = round, Participants = [Client] });
+                Assert.Equal(round - 1, (await service.Next<ScalarsReported>(reports)).BaseVersion);
+                await service.Next<ReportAccepted>(accepted);
+                await service.Publish(new RoundClosed { Federation = "deltas", Round = round, Reason = "Quorum" });
+                await service.Next<RoundCommitted>(committed);
+            }
+        }
+        Assert.Equal(0, await service.CountAsync(requests));
+
+        await using var second = await WorkerOnBroker.StartAsync(servers, "deltas");
+        await second.UntilReadyAsync();
+        await service.Publish(new RoundStarted { Federation = "deltas", Round = 3, Participants = [Client] });
+        Assert.Equal(2, (await service.Next<ScalarsReported>(reports)).BaseVersion);
+        Assert.Equal(3, (await service.Next<VersionRequested>(requests)).Assignment.Round);
     }
 
     [Fact]

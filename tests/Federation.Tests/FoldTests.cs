@@ -17,7 +17,7 @@ public class FoldTests
 
         var perStep = Accumulators.Contribution(Settings.LearningRate, 2f);
         Assert.Equal(1, after.Version);
-        foreach (var seeds in report.Seeds.ToArray().CountBy(seed => seed))
+        foreach (var seeds in state.Assignments[report.Key].Seeds.ToArray().CountBy(seed => seed))
             Assert.Equal(seeds.Value * perStep, after.Accumulators.Span[seeds.Key]);
     }
 
@@ -85,10 +85,10 @@ public class FoldTests
     [Fact]
     public void Seeds_that_were_not_drawn_as_promised_are_found()
     {
-        var events = ReadAll(Run(Settings, "a", "b"));
+        var events = ReadAll(GoldenLogTests.Lines("format-2-importance.log"));
         var at = events.FindIndex(happened => happened is SeedsAssignedEntry);
         var genuine = (SeedsAssignedEntry)events[at];
-        events[at] = genuine with { Seeds = genuine.Seeds.ToArray().Select(seed => (ushort)(seed ^ 1)).ToArray() };
+        events[at] = genuine with { Seeds = genuine.Seeds!.Value.ToArray().Select(seed => (ushort)(seed ^ 1)).ToArray() };
         var (forged, _) = EventLog.Write(LogHead.Start, Start, events);
         Assert.Equal(at, Assert.Throws<InvalidEntryException>(() => Fold(forged)).Sequence);
     }

@@ -15,6 +15,7 @@ public class GoldenLogTests
     [InlineData("format-1-importance.log", 77, "e0e2ffc5c7c509b1e51488f24e51268f3a7c56dd31da8560425f1c39cda4bbdd")]
     [InlineData("format-1-continuous-gaussian.log", 59, "483d7e1dd8fd0910685d0c2f226539acfa1ec755ac6ccc2cd4b7215ca70c80db")]
     [InlineData("format-2-importance.log", 77, "e0e2ffc5c7c509b1e51488f24e51268f3a7c56dd31da8560425f1c39cda4bbdd")]
+    [InlineData("format-3-skipped-steps.log", 44, "1b89a03fa254c48cd05ac70eb558311b4ca6a456d5c703618349e848f8e0eb20")]
     public void A_log_of_an_earlier_version_folds_to_the_accumulators_that_it_had(string name, int entries, string digest)
     {
         var state = Federations.Fold([.. File.ReadLines(Path.Combine(Folder, name))]);
@@ -54,6 +55,33 @@ public class GoldenLogTests
             Assert.Contains("momentum", refusal.Reason, StringComparison.Ordinal);
         }
     }
+
+    [Fact]
+    public void A_log_goes_on_in_the_format_that_it_began_in()
+    {
+        var lines = Lines("format-2-importance.log");
+        var commit = Array.FindIndex(lines, line => line.Contains("RoundCommitted", StringComparison.Ordinal));
+        var state = Federations.Fold(lines[..(commit + 1)]);
+        List<string> more = [];
+        state = state.Then(state => FederationDecisions.StartRound(state, 2, ["client-1"]), more);
+        var report = Federations.Accepted(state, Federations.ReportOf(state, 2, "client-1"));
+        state = state.Then(state => FederationDecisions.Commit(state, 2, RoundEnd.Quorum, [report]), more);
+
+        Assert.Equal(2, state.Version);
+        Assert.Equal(2, more.Count(line => line.Contains("\"seeds\":", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("format-2-importance.log", "\"protocol\":2", "\"protocol\":3")]
+    [InlineData("format-3-skipped-steps.log", "\"protocol\":3", "\"protocol\":2")]
+    public void Entries_of_one_format_are_refused_in_another(string name, string from, string to)
+    {
+        var contents = Lines(name).Select(Chain.ContentOf).ToArray();
+        contents[0] = contents[0].Replace(from, to, StringComparison.Ordinal);
+        Assert.Throws<InvalidEntryException>(() => Federations.Fold(Chain.Rehash(contents)));
+    }
+
+    internal static string[] Lines(string name) => File.ReadAllLines(Path.Combine(Folder, name));
 
     private static string ThisFile([CallerFilePath] string path = "") => path;
 }

@@ -27,7 +27,8 @@ public class HostileLogTests
             JsonValue.Create(new string('a', 100)), JsonValue.Create("0001-01-01T00:00:00+00:00"),
             JsonValue.Create("9999-12-31T23:59:59+00:00")];
 
-    public static TheoryData<string> Logs => ["format-1-importance.log", "format-1-continuous-gaussian.log", "format-2-importance.log"];
+    public static TheoryData<string> Logs =>
+        ["format-1-importance.log", "format-1-continuous-gaussian.log", "format-2-importance.log", "format-3-skipped-steps.log"];
 
     [Theory, MemberData(nameof(Logs))]
     public async Task What_could_not_have_been_written_is_refused_at_its_entry(string name)

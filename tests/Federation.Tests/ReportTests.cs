@@ -46,7 +46,8 @@ public class ReportTests
     {
         var assigned = Started.Assignments[new AssignmentKey(1, "a")].Seeds.ToArray();
         var entry = Accepted(Started, ReportOf(Started, 1, "a") with { Scalars = new float[4], SkippedSteps = [2] });
-        Assert.Equal([assigned[0], assigned[1], assigned[3], assigned[4]], entry.Seeds.ToArray());
+        var after = FederationFold.Take(Started, entry);
+        Assert.Equal([assigned[0], assigned[1], assigned[3], assigned[4]], after.Uncommitted[0].Seeds.ToArray());
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public class SeamTests
         var after = After(state, FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
         Assert.Equal([0, 1], after.LastCommit!.Reports.Select(report => report.Weight));
         var perStep = Accumulators.Contribution(Settings.LearningRateOf(1), 3f);
-        foreach (var seeds in reports[1].Seeds.ToArray().CountBy(seed => seed))
+        foreach (var seeds in state.Assignments[reports[1].Key].Seeds.ToArray().CountBy(seed => seed))
             Assert.Equal(seeds.Value * perStep, after.Accumulators.Span[seeds.Key]);
     }
 

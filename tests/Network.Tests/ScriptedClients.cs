@@ -82,7 +82,7 @@ internal sealed class ScriptedClients : IAsyncDisposable
             {
                 Federation = assigned.Federation,
                 Assignment = assigned.Assignment,
-                BaseVersion = assigned.Model.Version,
+                BaseVersion = assigned.Version,
                 Examples = 10,
                 Scalars = new byte[assigned.Steps * sizeof(float)],
                 SkippedSteps = [],

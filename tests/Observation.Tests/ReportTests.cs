@@ -59,7 +59,7 @@ public sealed partial class ReportTests : IDisposable
         Assert.Equal([(int)Participation.Missing, (int)Participation.Absent], data.Participation[2]);
 
         ScalarsReportedEntry Report(string client) => state.Assignments[new AssignmentKey(1, client)] is var assignment
-            ? new ScalarsReportedEntry(1, client, 0, 10, assignment.Seeds, new float[assignment.Seeds.Length]) : null!;
+            ? new ScalarsReportedEntry(1, client, 0, 10, new float[assignment.Seeds.Length]) : null!;
 
         void Append(IReadOnlyList<LogEvent> next)
         {

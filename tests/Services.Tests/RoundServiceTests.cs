@@ -12,7 +12,7 @@ public class RoundServiceTests(RedisServer redis)
         for (var round = 1; round <= 3; round++)
         {
             var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == round);
-            Assert.Equal(round - 1, assignment.Model.Version);
+            Assert.Equal(round - 1, assignment.Version);
             await services.Publish(Report(assignment));
         }
         var closed = await services.Published.WaitFor<FederationClosed>(_ => true);
@@ -74,7 +74,7 @@ public class RoundServiceTests(RedisServer redis)
         for (var turn = 0; turn < 3; turn++)
         {
             var assignment = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Turn == turn);
-            Assert.Equal((1, 0), (assignment.Assignment.Round, assignment.Model.Version));
+            Assert.Equal((1, 0), (assignment.Assignment.Round, assignment.Version));
             await services.Publish(Report(assignment));
         }
         Assert.Equal(3, (await services.Published.WaitFor<RoundCommitted>(_ => true)).Reports);
@@ -122,7 +122,7 @@ public class RoundServiceTests(RedisServer redis)
     {
         Federation = assignment.Federation,
         Assignment = assignment.Assignment,
-        BaseVersion = assignment.Model.Version,
+        BaseVersion = assignment.Version,
         Examples = 10,
         Scalars = new byte[assignment.Steps * sizeof(float)],
         SkippedSteps = [],

@@ -15,7 +15,7 @@ public class SeedServiceTests(RedisServer redis)
         Assert.Equal(
             state.Assignments[new AssignmentKey(1, "a")].Seeds.ToArray(),
             PackedIntegers.UnpackUnsigned(assignment.Seeds, assignment.Steps, PackedIntegers.BitsForIndexBelow(4096)));
-        Assert.Equal(10_240, assignment.Model.Quantised.Length);
+        Assert.Equal(10_240, assignment.Model!.Quantised.Length);
     }
 
     [Fact]
@@ -127,6 +127,44 @@ public class SeedServiceTests(RedisServer redis)
         Assert.InRange(down + up, 14_000, 17_988);
     }
 
+    [Fact]
+    public async Task A_client_is_sent_what_changed_and_the_whole_when_it_asks()
+    {
+        await using var services = await ServiceHost.StartAsync(redis, "changes");
+        await RunRoundAsync(await SeedServiceTests.StartRound(services), 0.5f);
+        var first = await StartRound(2);
+        await RunRoundAsync(first, 0.001f);
+        var delta = await StartRound(3);
+
+        Assert.Null(delta.Model);
+        Assert.Equal(delta.VersionDigest, delta.Delta!.Apply(first.Model!, delta.Version).Digest());
+
+        await services.Publish(new VersionRequested { Federation = "changes", Assignment = delta.Assignment });
+        var whole = await services.Client.WaitFor<SeedsAssigned>(
+            assigned => assigned is { Assignment: { Round: 3, Client: "a" }, Model: not null });
+        Assert.Equal(delta.VersionDigest, whole.Model!.Digest());
+        Assert.Equal(delta.Seeds, whole.Seeds);
+        Assert.InRange(delta.Delta.Gaps.Length + delta.Delta.Changes.Length, 1, whole.Model.Quantised.Length / 10);
+
+        async Task<SeedsAssigned> StartRound(int round)
+        {
+            await services.Publish(new RoundStarted { Federation = "changes", Round = round, Participants = ["a", "b"] });
+            return await services.Client.WaitFor<SeedsAssigned>(
+                assigned => assigned.Assignment.Round == round && assigned.Assignment.Client == "a");
+        }
+
+        async Task RunRoundAsync(SeedsAssigned assignment, float scalar)
+        {
+            var scalars = new float[assignment.Steps];
+            Array.Fill(scalars, scalar);
+            await services.Publish(ReportOn(assignment) with { Scalars = MemoryMarshal.AsBytes(scalars.AsSpan()).ToArray() });
+            var round = assignment.Assignment.Round;
+            await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Assignment.Round == round);
+            await services.Publish(new RoundClosed { Federation = "changes", Round = round, Reason = "Quorum" });
+            await services.Published.WaitFor<RoundCommitted>(committed => committed.Round == round);
+        }
+    }
+
     private static async Task<SeedsAssigned> StartRound(ServiceHost services)
     {
         await services.Publish(new RoundStarted { Federation = services.Name.Value, Round = 1, Participants = ["a"] });
@@ -137,7 +175,7 @@ public class SeedServiceTests(RedisServer redis)
     {
         Federation = assignment.Federation,
         Assignment = assignment.Assignment,
-        BaseVersion = assignment.Model.Version,
+        BaseVersion = assignment.Version,
         Examples = 100,
         Scalars = new byte[assignment.Steps * sizeof(float)],
         SkippedSteps = [],

@@ -102,29 +102,35 @@ internal static class RunStore
     /// <summary>Appends what the file has beyond the store, which is known to follow.</summary>
     private static async Task RefillAsync(RunFolder folder, RedisFederationLog log, long stored, CancellationToken cancel)
     {
-        var state = new FederationState();
+        var (state, before) = (new FederationState(), new FederationState());
         var (lines, events) = (new List<string>(LinesAtOnce), new List<LogEvent>(LinesAtOnce));
         foreach (var line in Written(folder))
         {
             var entry = EventLog.Read(state.Head, line);
             state = FederationFold.Apply(state, entry);
             if (entry.Sequence < stored)
+            {
+                before = state;
                 continue;
+            }
             lines.Add(line);
             events.Add(entry.Event);
-            if (lines.Count == LinesAtOnce)
-                await AppendAsync(log, lines, events, state, cancel);
+            if (lines.Count < LinesAtOnce)
+                continue;
+            await AppendAsync(log, before, lines, events, state, cancel);
+            before = state;
         }
-        await AppendAsync(log, lines, events, state, cancel);
+        await AppendAsync(log, before, lines, events, state, cancel);
     }
 
     private static async Task AppendAsync(
-        RedisFederationLog log, List<string> lines, List<LogEvent> events, FederationState after, CancellationToken cancel)
+        RedisFederationLog log, FederationState before, List<string> lines, List<LogEvent> events, FederationState after,
+        CancellationToken cancel)
     {
         if (lines.Count == 0)
             return;
         var inHand = (await log.ReadInHandKeysAsync(cancel)).Count;
-        if (!await log.AppendAsync(after.Head.Length - lines.Count, inHand, lines, events, after, cancel))
+        if (!await log.AppendAsync(before, inHand, lines, events, after, cancel))
             throw new FailureException("somebody else writes into the store of this run.");
         lines.Clear();
         events.Clear();

@@ -22,31 +22,40 @@ public sealed record FederationOpenedEntry(int Protocol, FederationSettings Sett
 public sealed record RoundStartedEntry(int Round, IReadOnlyList<string> Participants) : LogEvent;
 
 /// <param name="LearningRate">η of every step of this assignment.</param>
-/// <param name="Seeds">Seed index of each step, in the order of the steps. In JSON: base64 of little-endian 16-bit integers.</param>
 /// <param name="Turn">How many assignments of this round the client got before it: above 0 in a continuous federation only.</param>
+/// <param name="Seeds">
+/// In logs of formats 1 and 2, seed index of each step, in the order of the steps; null since, as the version's distribution says them. In
+/// JSON: base64 of little-endian 16-bit integers.
+/// </param>
 public sealed record SeedsAssignedEntry(
     int Round,
     string Client,
     int BaseVersion,
     double LearningRate,
-    [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0) : LogEvent
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0,
+    [property: JsonConverter(typeof(Base64Memory<ushort>)), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    ReadOnlyMemory<ushort>? Seeds = null) : LogEvent
 {
     [JsonIgnore]
     public AssignmentKey Key => new(Round, Client, Turn);
 }
 
-/// <summary>An accepted report. Steps whose loss was not finite gave no scalar and are left out of both lists.</summary>
-/// <param name="Seeds">Seed index of each step that gave a scalar.</param>
-/// <param name="Scalars">Projected gradient of each such step. In JSON: base64 of little-endian float32.</param>
+/// <summary>An accepted report.</summary>
+/// <param name="Scalars">
+/// Projected gradient of each step that gave one, in the order of the steps. In JSON: base64 of little-endian float32.
+/// </param>
+/// <param name="Skipped">Positions, ascending, of the steps that gave none; null for none, and in logs of formats 1 and 2.</param>
+/// <param name="Seeds">In logs of formats 1 and 2, seed index of each step that gave a scalar; null since.</param>
 public sealed record ScalarsReportedEntry(
     int Round,
     string Client,
     int BaseVersion,
     int Examples,
-    [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
     [property: JsonConverter(typeof(Base64Memory<float>))] ReadOnlyMemory<float> Scalars,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0) : LogEvent
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<int>? Skipped = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0,
+    [property: JsonConverter(typeof(Base64Memory<ushort>)), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    ReadOnlyMemory<ushort>? Seeds = null) : LogEvent
 {
     [JsonIgnore]
     public AssignmentKey Key => new(Round, Client, Turn);

@@ -8,6 +8,7 @@ namespace FedKSeed.Federation.Log;
 /// <code>
 /// 1   no number in the entry; the settings hold scheme, pool key and seed count side by side
 /// 2   the settings hold them as one record, directions
+/// 3   assignments and reports do not repeat the seeds that whoever folds the log draws anyway; a report has the steps that it skipped
 /// </code>
 /// </summary>
 public static class LogProtocol
@@ -15,7 +16,10 @@ public static class LogProtocol
     public const int First = 1;
 
     /// <summary>What is written today.</summary>
-    public const int Current = 2;
+    public const int Current = 3;
+
+    /// <summary>The last format in which assignments and reports carry their seeds.</summary>
+    internal const int LastWithSeeds = 2;
 
     private static readonly string[] FlatDirections = ["scheme", "poolKey", "seedCount"];
 

@@ -13,14 +13,14 @@ public sealed class InvalidCheckpointException(string reason) : Exception(reason
 
 /// <summary>
 /// The fold's state at an entry of the log, as text, so that a service need not fold the log from its beginning:
-/// <c>{"format":1,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
+/// <c>{"format":2,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
 /// "digest" SHA-256 of the rest. It stands beside the log, and is never a part of it: whoever reads it compares the hash with the log's at
 /// that entry, and folds the log when they differ. Whatever verifies a log does not use it.
 /// </summary>
 public static class StateCheckpoint
 {
     /// <summary>Another number for each change of what the fold keeps, or of how it folds.</summary>
-    private const int Format = 1;
+    private const int Format = 2;
 
     /// <param name="state">Of an open federation.</param>
     public static string Write(FederationState state)
@@ -49,11 +49,11 @@ public static class StateCheckpoint
     }
 
     private static Content ContentOf(FederationState state) => new(
-        state.Settings!, state.OpenedAt, state.Version, state.LastRound,
+        state.Protocol, state.Settings!, state.OpenedAt, state.Version, state.LastRound,
         state.Round is { } round ? new OpenRoundContent(round.Number, [.. round.Participants], round.StartedAt) : null,
         state.Accumulators, state.Importance.Counts, state.Importance.Amplitudes,
         [.. state.Assignments.Values.Select(ContentOf)],
-        state.Uncommitted.ConvertAll(item => new UncommittedContent(item.Report, ContentOf(item.Assignment))),
+        state.Uncommitted.ConvertAll(item => new UncommittedContent(item.Report, ContentOf(item.Assignment), item.Seeds)),
         state.LastCommit, state.LastCommitHadScalars, state.VersionSince, [.. state.Evaluations.Values],
         state.FirstEvaluation, state.LatestEvaluation, state.BestEvaluation, state.TargetReachedBy, state.Closed);
 
@@ -62,6 +62,7 @@ public static class StateCheckpoint
         var importance = new Importance(content.Counts, content.Amplitudes);
         return new FederationState
         {
+            Protocol = content.Protocol,
             Settings = content.Settings,
             OpenedAt = content.OpenedAt,
             Head = new LogHead(header.Length, header.Hash),
@@ -74,7 +75,8 @@ public static class StateCheckpoint
             Importance = importance,
             Distribution = content.Settings.Sampling.Distribution(importance),
             Assignments = content.Assignments.Select(AssignmentOf).ToImmutableSortedDictionary(assignment => assignment.Key, item => item),
-            Uncommitted = [.. content.Uncommitted.Select(item => (item.Report, AssignmentOf(item.Assignment)))],
+            Uncommitted = [.. content.Uncommitted.Select(
+                item => new UncommittedReport(item.Report, AssignmentOf(item.Assignment), item.Seeds))],
             LastCommit = content.LastCommit,
             LastCommitHadScalars = content.LastCommitHadScalars,
             VersionSince = content.VersionSince,
@@ -110,6 +112,7 @@ public static class StateCheckpoint
     private sealed record Header(int Format, long Length, string Hash, string Digest);
 
     private sealed record Content(
+        int Protocol,
         FederationSettings Settings,
         DateTimeOffset OpenedAt,
         int Version,
@@ -132,7 +135,10 @@ public static class StateCheckpoint
 
     private sealed record OpenRoundContent(int Number, IReadOnlyList<string> Participants, DateTimeOffset StartedAt);
 
-    private sealed record UncommittedContent(ScalarsReportedEntry Report, AssignmentContent Assignment);
+    private sealed record UncommittedContent(
+        ScalarsReportedEntry Report,
+        AssignmentContent Assignment,
+        [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds);
 
     private sealed record AssignmentContent(
         AssignmentKey Key,

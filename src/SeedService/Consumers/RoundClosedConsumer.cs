@@ -11,7 +11,7 @@ namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Commits the reports in hand; a repeat announces the same commit again.</summary>
 public sealed partial class RoundClosedConsumer(
-    FederationBook book, SeedServiceMetrics metrics, TimeProvider time, ILogger<RoundClosedConsumer> log)
+    FederationBook book, VersionHistory versions, SeedServiceMetrics metrics, TimeProvider time, ILogger<RoundClosedConsumer> log)
     : IConsumer<RoundClosed>
 {
     public async Task Consume(ConsumeContext<RoundClosed> context)
@@ -45,7 +45,7 @@ public sealed partial class RoundClosedConsumer(
                 new EvaluationRequested
                 {
                     Federation = closed.Federation,
-                    Model = OutgoingMessages.Model(state)
+                    Model = versions.Of(state).Model
                 }, context.CancellationToken);
     }
 

@@ -13,7 +13,8 @@ namespace FedKSeed.SeedService.Consumers;
 /// <summary>
 /// Draws the seeds of a round and sends every participant its assignment; a repeat sends those again that wait for a report.
 /// </summary>
-public sealed partial class RoundStartedConsumer(FederationBook book, FederationName federation, ILogger<RoundStartedConsumer> log)
+public sealed partial class RoundStartedConsumer(
+    FederationBook book, FederationName federation, VersionHistory versions, ILogger<RoundStartedConsumer> log)
     : IConsumer<RoundStarted>
 {
     // One megabyte of assignments at K = 4096.
@@ -37,7 +38,7 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         if (state.Round?.Number != started.Round)
             return;
 
-        var model = OutgoingMessages.Model(state);
+        var version = versions.Of(state);
         var addressed = started.Participants.ToHashSet(StringComparer.Ordinal);
         var waiting = state.Assignments.Values.Where(assignment => assignment.Key.Round == started.Round
             && addressed.Contains(assignment.Key.Client) && !assignment.IsReported && !inHand.Contains(assignment.Key));
@@ -45,7 +46,8 @@ public sealed partial class RoundStartedConsumer(FederationBook book, Federation
         var sending = new ParallelOptions { MaxDegreeOfParallelism = AssignmentsUnderWay, CancellationToken = context.CancellationToken };
         await Parallel.ForEachAsync(waiting, sending, async (assignment, _) =>
         {
-            var message = OutgoingMessages.Assignment(state.Settings!, model, assignment);
+            var since = versions.Find(state.VersionBefore(assignment.Key));
+            var message = OutgoingMessages.Assignment(state.Settings!, version, since, assignment);
             if (!await context.TrySendToClientAsync(
                 federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
                 Unreachable(assignment.Key.Client, started.Round);
