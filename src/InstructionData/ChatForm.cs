@@ -1,11 +1,8 @@
-using System.Text.Json;
 using FedKSeed.Tokenization;
 
 namespace FedKSeed.InstructionData;
 
-/// <summary>
-/// How a conversation is written for a model. What a model's own template adds, such as a default system message, is left out.
-/// </summary>
+/// <summary>How a conversation is written for a model that brings no template of its own, or when told so.</summary>
 public enum ChatForm
 {
     /// <summary>
@@ -38,10 +35,6 @@ public static class ChatForms
         ["llama3"] = ChatForm.Llama3,
     };
 
-    // Of the template that a model brings. Mistral's templates write [INST] too, but otherwise differ: they are not taken for Llama 2's.
-    private static readonly (string Marker, ChatForm Form)[] Markers =
-        [("<|im_start|>", ChatForm.ChatMl), ("<|start_header_id|>", ChatForm.Llama3), ("<<SYS>>", ChatForm.Llama2)];
-
     /// <summary>What to write on a command line.</summary>
     public static IReadOnlyCollection<string> All => Names.Keys;
 
@@ -49,21 +42,11 @@ public static class ChatForms
 
     public static ChatForm? Parse(string name) => Names.TryGetValue(name, out var form) ? form : null;
 
-    /// <summary>
-    /// The form of the template in a model's folder, or the one whose tokens its tokenizer has; null where neither tells.
-    /// </summary>
-    /// <exception cref="InvalidDataException">tokenizer_config.json is broken.</exception>
-    public static ChatForm? Detect(string folder, Tokenizer tokenizer)
+    /// <summary>The form whose tokens a model's tokenizer has; null where that does not tell.</summary>
+    public static ChatForm? Detect(Tokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        var template = Template(folder);
-        foreach ((var marker, var form) in Markers)
-        {
-            if (template.Contains(marker, StringComparison.Ordinal))
-                return form;
-        }
-        return template.Length > 0 ? null
-            : Token(tokenizer, "<|im_start|>") is not null ? ChatForm.ChatMl
+        return Token(tokenizer, "<|im_start|>") is not null ? ChatForm.ChatMl
             : Token(tokenizer, "<|start_header_id|>") is not null ? ChatForm.Llama3
             : null;
     }
@@ -79,7 +62,13 @@ public static class ChatForms
         _ => null,
     };
 
-    internal static IEnumerable<Exchange> Exchanges(ChatForm form, ChatExample chat) => chat.Turns.Select((turn, i) =>
+    /// <exception cref="InvalidDataException">Functions are called in it, for which these forms have no place.</exception>
+    internal static IEnumerable<Exchange> Exchanges(ChatForm form, ChatExample chat) => chat.CallsFunctions
+        ? throw new InvalidDataException(
+            $"the chat form {Name(form)} has no place for functions that are called; only a model's own chat template has.")
+        : chat.Turns.Select((turn, i) => Exchange(form, chat, turn, i));
+
+    private static Exchange Exchange(ChatForm form, ChatExample chat, ChatTurn turn, int i)
     {
         var system = i == 0 ? chat.System : null;
         return form switch
@@ -91,7 +80,7 @@ public static class ChatForms
                 form, i, Llama3("system", system) + Llama3("user", turn.User) + Header("assistant"), turn.Assistant.Trim()),
             _ => Exchange(form, 0, $"[INST] {Llama2System(system)}{turn.User.Trim()} [/INST]", $" {turn.Assistant.Trim()} "),
         };
-    });
+    }
 
     private static Exchange Exchange(ChatForm form, int turn, string prompt, string answer) =>
         new(prompt, answer, Begins: turn == 0, EndOfTurn(form), Continues: true);
@@ -103,25 +92,4 @@ public static class ChatForms
     private static string Header(string role) => $"<|start_header_id|>{role}<|end_header_id|>\n\n";
 
     private static string Llama2System(string? content) => content is null ? "" : $"<<SYS>>\n{content.Trim()}\n<</SYS>>\n\n";
-
-    private static string Template(string folder)
-    {
-        string own = Path.Combine(folder, "chat_template.jinja"), config = Path.Combine(folder, "tokenizer_config.json");
-        if (File.Exists(own))
-            return File.ReadAllText(own);
-        if (!File.Exists(config))
-            return "";
-        try
-        {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(config));
-            // One template, or a list of them under names.
-            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("chat_template", out var template)
-                ? template.ValueKind == JsonValueKind.String ? template.GetString()! : template.GetRawText()
-                : "";
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"{config}: {e.Message}", e);
-        }
-    }
 }

@@ -92,7 +92,8 @@ public sealed class CausalLanguageModel : IDisposable
     }
 
     /// <summary>
-    /// What turns examples into tokens for this model: with the tokenizer of its folder and, unless another is named, its chat form.
+    /// What turns examples into tokens for this model: with the tokenizer of its folder and, unless a form is named, its chat
+    /// template.
     /// </summary>
     /// <param name="maxLength">Longest sequence, in tokens; the model's own limit where that is less.</param>
     /// <exception cref="InvalidDataException">

@@ -99,6 +99,9 @@ public sealed class Tokenizer
         return _decoder.Decode(tokens);
     }
 
+    /// <summary>Whether an id is a special token's: one that text does not have but to mark something.</summary>
+    public bool IsSpecial(int id) => _addedById.TryGetValue(id, out var token) && token.Special;
+
     private static string? PathIn(string folder) =>
         new[] { TokenizerFile.Name, TokenizerFile.SentencePieceName }.Select(name => Path.Combine(folder,
             name)).FirstOrDefault(File.Exists);

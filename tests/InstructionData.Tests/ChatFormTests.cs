@@ -45,9 +45,8 @@ public sealed class ChatFormTests : IDisposable
     {
         _folder.Write(
             "tokenizer_config.json",
-            """{"eos_token": "</s>", "bos_token": "<s>", "add_bos_token": true, "chat_template": "... <<SYS>> ..."}""");
-        var encoder = Encoder("<s>", "</s>");
-        Assert.Equal(ChatForm.Llama2, encoder.Chat);
+            """{"eos_token": "</s>", "bos_token": "<s>", "add_bos_token": true}""");
+        var encoder = Encoder("<s>", "</s>") with { Chat = ChatForm.Llama2 };
         var sequence = Assert.Single(encoder.Encode([Talk]).Sequences);
         Assert.Equal(
             "<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHi [/INST] Hello </s><s>[INST] Bye [/INST] See you </s>",
@@ -88,10 +87,12 @@ public sealed class ChatFormTests : IDisposable
     }
 
     [Fact]
-    public void A_template_of_another_form_is_not_taken_for_one_of_these()
+    public void Functions_have_no_place_in_a_form_and_the_example_is_named()
     {
-        _folder.Write("chat_template.jinja", "{{ bos_token }}[INST] {{ message }} [/INST]");
-        Assert.Null(Encoder("<|im_start|>").Chat);
+        var encoder = Encoder("<|im_start|>", "<|im_end|>");
+        var calls = Talk with { Tools = JsonSerializer.Deserialize<JsonElement>("""[{"name": "f"}]""") };
+        var fault = Assert.Throws<InvalidDataException>(() => encoder.Encode([Talk, calls])).Message;
+        Assert.StartsWith("example 2: the chat form chatml has no place for functions", fault, StringComparison.Ordinal);
     }
 
     [Fact]

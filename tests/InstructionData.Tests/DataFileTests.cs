@@ -110,8 +110,8 @@ public sealed class DataFileTests : IDisposable
         { "torn.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"},\n{\"prompt\": \"a\", ", [":3: "] },
         { "trailing.json", "[\n{\"prompt\": \"a\", \"completion\": \"b\"}\n]\n]", [":4: "] },
         { "m.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n"
-            + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"user\"}]}\n{\"messages\": 1}\n{\"messages\": [1]}\n{\"messages\": []}",
-            [":2: the last message must be the assistant's", ":3: message 1 must be the user's, it is the assistant's", ":4: message 1: \"role\" is tool", ":5: message 1: \"content\" is missing",
+            + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"robot\", \"content\": \"a\"}]}\n{\"messages\": [{\"role\": \"user\"}]}\n{\"messages\": 1}\n{\"messages\": [1]}\n{\"messages\": []}",
+            [":2: the last message must be the assistant's", ":3: message 1 must be the user's, it is the assistant's", ":4: message 1: \"role\" is robot", ":5: message 1: \"content\" is missing",
              ":6: \"messages\" must be a list", ":7: message 1 must be an object", ":8: the last message must be the assistant's"] },
         { "n.json", "{\"Definition\": [\"d\"], \"Instances\": [\n{\"input\": \"a\", \"output\": [\"b\"]},\n{\"input\": \"a\", \"output\": []},\n{\"output\": [\"b\"]}, 7]}",
             [":1: Instances[1]: \"output\" must be a string or a list", ":1: Instances[2]: \"input\" is missing", ":1: Instances[3]: an instance must be an object"] },

@@ -7,4 +7,5 @@ return await new RootCommand("Compares text of real models with what their own s
 {
     TokenizersCommand.Create(),
     SpeedCommand.Create(),
+    TemplatesCommand.Create(),
 }.Parse(args).InvokeAsync();

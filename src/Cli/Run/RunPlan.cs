@@ -194,9 +194,9 @@ public sealed record RunPlan
         var isModelSound = !faults.Exists(fault => fault.StartsWith("--model", StringComparison.Ordinal));
         if (hasConversations && ChatForm is null && isModelSound && Tokenizer.IsIn(Model))
             faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
-                ChatForms.Detect(folder, Tokenizer.Load(folder)) is not null,
-                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model's files "
-                    + "name no known form.")));
+                ExampleEncoder.Load(folder, Tokenizer.Load(folder), PromptTemplate.Alpaca, MaximumTokens).TakesConversations,
+                $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model "
+                    + "has no chat template and names no known form.")));
         return faults;
 
         void Require(bool condition, string otherwise)

@@ -206,7 +206,7 @@ internal sealed class GenerateVerb : IVerb
         {
             foreach (var (first, batch) in examples.Chunk(BatchRows).Select((batch, i) => (i * BatchRows, batch)))
             {
-                int[][] prompts = [.. batch.Select(encoder.Prompt)];
+                int[][] prompts = [.. batch.Select(example => encoder.Prompt(example))];
                 var answers = model.Generate(weights, prompts, SettingsFor(prompts, first), written: null, cancel);
                 foreach (var (example, answer) in batch.Zip(answers))
                     output.WriteLine(JsonSerializer.Serialize(

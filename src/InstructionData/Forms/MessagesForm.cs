@@ -15,17 +15,35 @@ internal sealed class MessagesForm : IDataForm
         ["human"] = ChatRole.User,
         ["assistant"] = ChatRole.Assistant,
         ["gpt"] = ChatRole.Assistant,
+        ["tool"] = ChatRole.Tool,
+        ["observation"] = ChatRole.Tool,
     };
 
     public string Name => "messages";
 
     public IReadOnlyList<IReadOnlyList<string>> Needed => [["messages"], ["conversations"]];
 
-    public IReadOnlyList<string> Optional => ["system"];
+    public IReadOnlyList<string> Optional => ["system", "tools"];
 
     public Example Read(RecordFields record) =>
         ChatExample.Of(WithSystem(
-            record.System(), Messages(record, record.Has("messages") || !record.Has("conversations") ? "messages" : "conversations")));
+            record.System(), Messages(record, record.Has("messages") || !record.Has("conversations") ? "messages" : "conversations"))) with
+        {
+            Tools = Tools(record),
+        };
+
+    /// <summary>What the assistant may call: a list, or a text that holds one as JSON; null for none.</summary>
+    internal static JsonElement? Tools(RecordFields record)
+    {
+        var tools = record.Has("tools") ? record.Structured("tools") : default;
+        return tools.ValueKind switch
+        {
+            JsonValueKind.Undefined or JsonValueKind.Null => null,
+            JsonValueKind.String when string.IsNullOrWhiteSpace(tools.GetString()) => null,
+            JsonValueKind.Array => tools.GetArrayLength() == 0 ? null : tools,
+            _ => throw new FormatException($"\"tools\" must be a list, it is {tools.ValueKind}."),
+        };
+    }
 
     /// <summary>The messages of a field.</summary>
     /// <exception cref="FormatException">They are none; the message says which.</exception>
@@ -55,9 +73,18 @@ internal sealed class MessagesForm : IDataForm
     {
         (var role, var content) = message.Has("role") || !message.Has("from") ? ("role", "content") : ("from", "value");
         var name = message.Text(role);
-        return Roles.TryGetValue(name, out var known) ? new ChatMessage(known, Content(message, content))
+        return Roles.TryGetValue(name, out var known)
+            ? new ChatMessage(known, Calls(message, content) ? null : Content(message, content))
+            {
+                Fields = message.Others(role, content),
+            }
             : throw new FormatException($"\"{role}\" is {name}; known are {string.Join(", ", Roles.Keys)}.");
     }
+
+    // Whether it only calls functions.
+    private static bool Calls(RecordFields message, string content) =>
+        message.Has("tool_calls") && message.Value("tool_calls").ValueKind == JsonValueKind.Array
+        && (!message.Has(content) || message.Value(content).ValueKind == JsonValueKind.Null);
 
     private static string Content(RecordFields message, string field) =>
         message.Has(field) && message.Value(field) is { ValueKind: JsonValueKind.Array } parts

@@ -12,7 +12,7 @@ internal sealed class PreferenceForm : IDataForm
 
     public IReadOnlyList<IReadOnlyList<string>> Needed => [["prompt", "chosen", "rejected"], ["question", "chosen", "rejected"]];
 
-    public IReadOnlyList<string> Optional => ["system"];
+    public IReadOnlyList<string> Optional => ["system", "tools"];
 
     public Example Read(RecordFields record)
     {
@@ -36,7 +36,8 @@ internal sealed class PreferenceForm : IDataForm
         var rejected = Whole(asked, MessagesForm.Messages(record, "rejected"));
         return ChatExample.Of(MessagesForm.WithSystem(record.System(), chosen)) with
         {
-            Rejected = rejected[^1] is { Role: ChatRole.Assistant } last ? last.Content
+            Tools = MessagesForm.Tools(record),
+            Rejected = rejected[^1] is { Role: ChatRole.Assistant } last ? last.Content ?? ""
                 : throw new FormatException("the last message of \"rejected\" must be the assistant's."),
         };
     }

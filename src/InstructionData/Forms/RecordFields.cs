@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text.Json;
 
 namespace FedKSeed.InstructionData.Forms;
@@ -74,6 +75,17 @@ public readonly struct RecordFields(JsonElement json, FieldNames names)
     public JsonElement Value(string field) => json.TryGetProperty(names.InData(field), out var value)
         ? value
         : throw new FormatException($"\"{names.InData(field)}\" is missing.");
+
+    /// <summary>All fields that are not null, but some, by the names that the data has for them.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Others(params string[] known)
+    {
+        string[] left = [.. known.Select(names.InData)];
+        var others = json.EnumerateObject()
+            .Where(field => field.Value.ValueKind != JsonValueKind.Null && !left.Contains(field.Name))
+            .DistinctBy(field => field.Name)
+            .ToDictionary(field => field.Name, field => field.Value);
+        return others.Count == 0 ? ReadOnlyDictionary<string, JsonElement>.Empty : others;
+    }
 
     /// <summary>What the assistant is told beforehand, where a record says it beside other fields; null where it is told nothing.</summary>
     public string? System(string field = "system") => OptionalText(field) is { Length: > 0 } text ? text : null;

@@ -68,8 +68,9 @@ public sealed class Evaluator
         Encoded = encoder.Encode(examples);
         if (Encoded.Sequences.Count == 0)
             throw new NoExampleFitsException($"No example has an answer within {encoder.MaxLength} tokens.");
-        _prompts = [.. examples.Select(encoder.Prompt)];
         var longestPrompt = model.MaxLength - maxNewTokens;
+        // One token more than that tells that there is no room.
+        _prompts = [.. examples.Select(example => encoder.Prompt(example, Math.Max(0, longestPrompt) + 1))];
         int[] asked = [.. Enumerable.Range(0, examples.Count).Where(i => _prompts[i].Length <= longestPrompt)];
         Unasked = examples.Count - asked.Length;
         if (asked.Length == 0)

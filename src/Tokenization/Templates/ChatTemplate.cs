@@ -44,7 +44,6 @@ public sealed class ChatTemplate
     private readonly Lock _engineIsFree = new();
     private readonly ObjectInstance _module; // holds on to its engine, which has nothing to dispose of
     private readonly string _place;
-    private readonly IReadOnlyDictionary<string, string> _specialTokens;
 
     /// <param name="source">The template.</param>
     /// <param name="place">Its file, for messages.</param>
@@ -54,7 +53,7 @@ public sealed class ChatTemplate
     {
         Source = source;
         _place = place;
-        _specialTokens = specialTokens;
+        SpecialTokens = specialTokens;
         _module = new Engine(options => options
             .TimeoutInterval(TimeLimit)
             .LimitMemory(MemoryLimit)
@@ -68,6 +67,9 @@ public sealed class ChatTemplate
     /// <summary>The template as it stands in its file.</summary>
     public string Source { get; }
 
+    /// <summary>Such as bos_token: variables that every rendering has.</summary>
+    public IReadOnlyDictionary<string, string> SpecialTokens { get; }
+
     /// <summary>
     /// The text of a conversation. What a person wrote goes in as it is: a special token in it is a special token of the text.
     /// </summary>
@@ -77,16 +79,17 @@ public sealed class ChatTemplate
     /// <exception cref="InvalidDataException">
     /// The template refuses the conversation or cannot be rendered, or takes too long or too much; the message names file and line.
     /// </exception>
-    public string Render(JsonArray messages, bool addGenerationPrompt, JsonNode? tools = null)
+    public string Render(IEnumerable<JsonNode?> messages, bool addGenerationPrompt, JsonNode? tools = null)
     {
+        ArgumentNullException.ThrowIfNull(messages);
         JsonObject variables = new()
         {
-            ["messages"] = messages.DeepClone(),
+            ["messages"] = new JsonArray([.. messages.Select(message => message?.DeepClone())]),
             ["add_generation_prompt"] = addGenerationPrompt,
             ["tools"] = tools?.DeepClone(),
             ["documents"] = null,
         };
-        foreach ((var name, var token) in _specialTokens)
+        foreach ((var name, var token) in SpecialTokens)
             variables[name] = token;
         return Run("render", variables.ToJsonString(Json), new Func<string, string>(format => TemplateDate.Format(Date, format)));
     }

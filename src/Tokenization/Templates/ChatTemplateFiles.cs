@@ -15,6 +15,13 @@ public static class ChatTemplateFiles
     private static readonly string[] TokenFields = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
         "mask_token"];
 
+    /// <summary>The one that is taken, where there is one of this name, for conversations in which functions may be called.</summary>
+    public const string ToolUseName = "tool_use";
+
+    /// <summary>The names of a folder's templates; none where it has none.</summary>
+    /// <exception cref="InvalidDataException">A file is broken; the message says which.</exception>
+    public static IReadOnlyCollection<string> Names(string folder) => All(folder).Keys;
+
     /// <summary>The template of a name; null where the folder has none.</summary>
     /// <exception cref="InvalidDataException">
     /// A file is broken, or there are templates but none of this name; the message says which.

@@ -1,6 +1,13 @@
 // Runs in the scope of jinja/index.cjs, behind it: what ChatTemplate calls, and the line of whatever fails.
 let lineNow = 1;
 
+// White space is Python's, not JavaScript's: U+001C to U+001F and U+0085 are, U+FEFF is not.
+const white = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+const [atStart, atEnd] = [new RegExp(`^[${white}]+`), new RegExp(`[${white}]+$`)];
+String.prototype.trimStart = function () { return this.replace(atStart, ''); };
+String.prototype.trimEnd = function () { return this.replace(atEnd, ''); };
+String.prototype.trim = function () { return this.trimStart().trimEnd(); };
+
 // The line of each token: tokens come in the order of the source, which the lexer changes around them.
 function linesOf(source, tokens) {
   const bare = source.replace(/\{#[\s\S]*?#\}/g, comment => comment.replace(/[^\n]/g, ' '));
