@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Jint;
@@ -36,10 +34,8 @@ public sealed class ChatTemplate
     public static readonly DateTime Date = new(2024, 7, 26, 0, 0, 0, DateTimeKind.Utc);
 
     private static readonly Prepared<Acornima.Ast.Script> Script = Engine.PrepareScript(
-        $"(function (module, exports) {{{Resource("jinja/index.cjs")}\n{Resource("render.js")}\n"
+        $"(function (module, exports) {{{Resource("jinja/index.cjs")}\n{Resource("python.js")}\n{Resource("render.js")}\n"
         + "return module; })({ exports: {} }, {})");
-
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly Lock _engineIsFree = new();
     private readonly ObjectInstance _module; // holds on to its engine, which has nothing to dispose of
@@ -91,7 +87,7 @@ public sealed class ChatTemplate
         };
         foreach ((var name, var token) in SpecialTokens)
             variables[name] = token;
-        return Run("render", variables.ToJsonString(Json), new Func<string, string>(format => TemplateDate.Format(Date, format)));
+        return Run("render", TemplateVariables.ToJson(variables), new Func<string, string>(format => TemplateDate.Format(Date, format)));
     }
 
     // On a thread of its own: an exhausted stack cannot be caught.

@@ -1,13 +1,6 @@
 // Runs in the scope of jinja/index.cjs, behind it: what ChatTemplate calls, and the line of whatever fails.
 let lineNow = 1;
 
-// White space is Python's, not JavaScript's: U+001C to U+001F and U+0085 are, U+FEFF is not.
-const white = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
-const [atStart, atEnd] = [new RegExp(`^[${white}]+`), new RegExp(`[${white}]+$`)];
-String.prototype.trimStart = function () { return this.replace(atStart, ''); };
-String.prototype.trimEnd = function () { return this.replace(atEnd, ''); };
-String.prototype.trim = function () { return this.trimStart().trimEnd(); };
-
 // The line of each token: tokens come in the order of the source, which the lexer changes around them.
 function linesOf(source, tokens) {
   const bare = source.replace(/\{#[\s\S]*?#\}/g, comment => comment.replace(/[^\n]/g, ' '));
@@ -82,6 +75,7 @@ Ternary = located(Ternary);
 
 const evaluate = Interpreter.prototype.evaluate;
 Interpreter.prototype.evaluate = function (statement, environment) {
+  if (statement instanceof RuntimeValue) return statement;
   if (statement?.line === undefined) return evaluate.call(this, statement, environment);
   try {
     return evaluate.call(this, statement, environment);
@@ -95,7 +89,7 @@ Interpreter.prototype.evaluate = function (statement, environment) {
 function render(program, json, date) {
   const environment = new Environment();
   setupGlobals(environment);
-  for (const [key, value] of Object.entries(JSON.parse(json))) environment.set(key, value);
+  for (const [key, value] of Object.entries(JSON.parse(json, exactNumbers))) environment.set(key, value);
   environment.variables.set('strftime_now', convertToRuntimeValues(date));
   return new Interpreter(environment).run(program).value;
 }
