@@ -18,6 +18,9 @@ public static class RebuiltCheckpoint
 {
     private const int ChunkBytes = 1 << 22;
 
+    // Where transformers keeps the chat templates that have a name.
+    private const string AdditionalTemplates = "additional_chat_templates";
+
     private static readonly string[] CompanionExtensions = [".json", ".jinja", ".model", ".tiktoken", ".txt"];
 
     /// <param name="source">The base checkpoint, w0.</param>
@@ -61,14 +64,20 @@ public static class RebuiltCheckpoint
         var companions = Companions(sourceFolder);
         Directory.CreateDirectory(folder);
         foreach (var path in companions)
-            AtomicFile.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
+        {
+            var copy = Path.Combine(folder, Path.GetRelativePath(sourceFolder, path));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            AtomicFile.Copy(path, copy);
+        }
     }
 
     /// <summary>What <see cref="CopyCompanions"/> copies.</summary>
     /// <exception cref="CheckpointException">One of them is a link to something outside of the model.</exception>
     public static IReadOnlyList<string> Companions(string folder)
     {
+        var templates = Path.Combine(folder, AdditionalTemplates);
         string[] companions = [.. Directory.EnumerateFiles(folder)
+            .Concat(Directory.Exists(templates) ? Directory.EnumerateFiles(templates, "*.jinja") : [])
             .Where(path => CompanionExtensions.Contains(Path.GetExtension(path)) && Path.GetFileName(path) != Checkpoint.IndexFile)];
         return companions.FirstOrDefault(path => !IsOfTheModel(path, folder)) is { } stranger
             ? throw new CheckpointException(

@@ -30,6 +30,19 @@ public sealed class ModelPromptTests : IDisposable
         Assert.Equal(new ModelPrompt(new("{instruction}|{input}", "{instruction}"), ChatForm.ChatMl), ModelPrompt.Of(_folder.Path, named, ChatForm.ChatMl));
     }
 
+    [Fact]
+    public void A_model_is_asked_in_conversation_if_it_was_tuned_on_that_or_brings_nothing_but_a_chat_template()
+    {
+        Assert.False(ModelPrompt.Of(_folder.Path).IsConversation);
+        _folder.Write("chat_template.jinja", "{{ messages[0].content }}");
+        Assert.True(ModelPrompt.Of(_folder.Path).IsConversation);
+        new ModelPrompt(Own, null).Write(_folder.Path);
+        Assert.False(ModelPrompt.Of(_folder.Path).IsConversation);
+        new ModelPrompt(Own, null) { IsConversation = true }.Write(_folder.Path);
+        Assert.True(ModelPrompt.Of(_folder.Path).IsConversation);
+        Assert.False(ModelPrompt.Of(_folder.Path, Path.Combine(_folder.Path, ModelPrompt.FileName)).IsConversation);
+    }
+
     [Theory]
     [InlineData("[]")]
     [InlineData("""{"withInput": "{instruction}", "withoutInput": "{instruction}"}""")]

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using FedKSeed.Checkpoints;
 using FedKSeed.LanguageModels.Weights;
@@ -88,6 +89,25 @@ public class ModelFolderTests
     }
 
     [Fact]
+    public void A_checkpoint_made_elsewhere_that_stores_its_tied_head_loads_and_is_rebuilt_into_one_that_does()
+    {
+        using var model = CausalLanguageModel.Load(Case("tied-stores-same-head"));
+        using var weights = model.BaseWeights();
+        var stored = model.Checkpoint;
+        Assert.Equal(stored["model.embed_tokens.weight"].ToArray(), stored[TiedHead.HeadName].ToArray());
+        TokenBatch batch = new([new([1, 2, 3], [-100, 2, 3])]);
+        using TemporaryFolder rebuilt = new();
+        Rebuilder version = new(Tied.Pool, [.. Enumerable.Range(0, Tied.Pool.SeedCount).Select(seed => seed % 201 - 100)], 18);
+        RebuiltCheckpoint.Write(stored, version, rebuilt.Path, cancellation: TestContext.Current.CancellationToken);
+        RebuiltCheckpoint.CopyCompanions(stored.Folder, rebuilt.Path);
+        using var tuned = CausalLanguageModel.Load(rebuilt.Path);
+        using var moved = tuned.BaseWeights();
+        Assert.NotEqual(model.Loss(weights, batch), tuned.Loss(moved, batch));
+        Assert.Equal(tuned.Checkpoint["model.embed_tokens.weight"].ToArray(), tuned.Checkpoint[TiedHead.HeadName].ToArray());
+        Assert.NotEqual(stored[TiedHead.HeadName].ToArray(), tuned.Checkpoint[TiedHead.HeadName].ToArray());
+    }
+
+    [Fact]
     public void A_tied_model_whose_stored_head_is_another_matrix_is_refused_wherever_it_is_opened()
     {
         using var folder = WithHead(bytes => [(byte)(bytes[0] ^ 1), .. bytes[1..]]);
@@ -173,4 +193,7 @@ public class ModelFolderTests
         var error = Assert.Throws<TException>(() => CausalLanguageModel.Load(folder.Path));
         Assert.All(reasons, reason => Assert.Contains(reason, error.Message, StringComparison.Ordinal));
     }
+
+    private static string Case(string name, [CallerFilePath] string thisFile = "") =>
+        Path.Combine(Path.GetDirectoryName(thisFile)!, "Checkpoints", name);
 }

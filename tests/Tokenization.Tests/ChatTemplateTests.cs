@@ -37,6 +37,33 @@ public sealed class ChatTemplateTests : IDisposable
         Assert.Contains(reason, fault, StringComparison.Ordinal);
     }
 
+    // What Python's jinja2 3.1.2 makes of them.
+    [Theory]
+    [InlineData("{{ '\\n a b\\n'.strip('\\n') }}|{{ 'xxaxx'.lstrip('x') }}|{{ 'xxaxx'.rstrip('x') }}", " a b|axx|xxa")]
+    [InlineData("{{ '\u001c\u0085\ufeffa\ufeff\u0085' | trim }}", "\ufeffa\ufeff")]
+    [InlineData("{{ none }}|{{ none | trim }}|{{ true }}|{{ nothing }}|{% set a = 1 %}", "None|None|True||")]
+    [InlineData("{{ data | tojson }}", """{"whole": 5.0, "small": 1e-05, "large": 1e+16, "id": 1234567890123456789, "int": 3}""")]
+    [InlineData("{{ 'a' == 'a' }}|{{ 1 == '1' }}|{{ [1, 2] == [1, 2] }}", "True|False|True")]
+    [InlineData("{{ [1] in [[1]] }}|{{ 'b' not in ['a'] }}", "True|True")]
+    [InlineData("{{ '😀é' | length }}|{{ 'aBC' | capitalize }}|{{ 'a' ~ 1 ~ none }}", "2|Abc|a1None")]
+    [InlineData("{{ 'a\\r\\n\\n'.rstrip('\\n') }}|{{ 'a\\r\\nb'[:2] }}|{{ 'e\u0301' | length }}|{{ 'e\u0301x'[1:] }}", "a\r|a\r|2|\u0301x")]
+    public void It_is_rendered_as_Python_does(string source, string expected)
+    {
+        JsonObject message = new()
+        {
+            ["role"] = "user",
+            ["data"] = JsonNode.Parse("""{"whole": 5.0, "small": 0.00001, "large": 1e16, "id": 1234567890123456789, "int": 3}"""),
+        };
+        Assert.Equal(expected, Template("{% set data = messages[0].data %}" + source).Render([message], addGenerationPrompt: false));
+    }
+
+    [Theory]
+    [InlineData("{{ 'a' + messages }}")]
+    [InlineData("{{ 'a' + 1 }}")]
+    [InlineData("{{ 'a' + none }}")]
+    public void Text_is_not_added_to_what_is_none(string source) =>
+        Assert.Throws<InvalidDataException>(() => Template(source).Render(Talk, addGenerationPrompt: false));
+
     [Theory]
     [InlineData("{% set ns = namespace(s='x') %}{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}")]
     [InlineData("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}")]

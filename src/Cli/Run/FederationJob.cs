@@ -34,7 +34,7 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         using var source = Checkpoint.Open(plan.Model);
         screen.During($"Rebuilding version {closed.Version} from the log", _ =>
             ReplayedVersion.Read(folder.Log, closed.Version).Write(source, folder.Model, plan.Threads, null, cancel));
-        plan.ModelPrompt().Write(folder.Model);
+        (plan.ModelPrompt() with { IsConversation = RunData.IsConversation(plan) }).Write(folder.Model);
         var after = screen.During("Scoring the tuned model", progress => HeldOutScoring.Score(folder.Model, plan, progress, cancel));
         var summary = RunSummary.Of(
             metrics, before, after, source.Weights.Sum(tensor => tensor.ByteCount), time.GetElapsedTime(started), folder.Path);

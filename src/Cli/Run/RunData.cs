@@ -21,14 +21,33 @@ internal static class RunData
         for (var i = 0; i < files.Length; i++)
         {
             cancel.ThrowIfCancellationRequested();
-            var encoded = encoder.Encode(DataFile.Load(files[i], plan.Reading()));
-            if (Note(Path.GetFileName(files[i]), encoded, encoder.MaxLength) is { } note)
+            EncodedExamples? encoded = null;
+            faults.AddRange(UsageException.FaultsOf(
+                "--data", files[i], file => encoded = Encoded(encoder, file, DataFile.Load(file, plan.Reading()))));
+            if (encoded is not null && Note(Path.GetFileName(files[i]), encoded, encoder.MaxLength) is { } note)
                 notes.Add(note);
-            if (encoded.Sequences.Count == 0)
+            if (encoded is { Sequences.Count: 0 })
                 faults.Add($"--data: {files[i]}: {NoAnswer(encoder.MaxLength)}");
             progress.Report((i + 1.0) / files.Length);
         }
         return faults.Count == 0 ? notes : throw new UsageException(faults);
+    }
+
+    /// <summary>Whether the run teaches conversations: its held-out file holds nothing else.</summary>
+    public static bool IsConversation(RunPlan plan) =>
+        DataFile.Load(plan.HeldOut, plan.Reading()).All(example => example is ChatExample);
+
+    // A template that refuses an example says where the template does so, and which example it is, but not of which file.
+    private static EncodedExamples Encoded(ExampleEncoder encoder, string file, IReadOnlyList<Example> examples)
+    {
+        try
+        {
+            return encoder.Encode(examples);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"{file}: {e.Message}", e);
+        }
     }
 
     /// <summary>What was too long in a file; null where nothing was.</summary>

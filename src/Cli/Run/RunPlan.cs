@@ -37,7 +37,7 @@ public sealed record RunPlan
     /// <summary>What the data calls a form's fields, as --fields says it; null where they have their own names.</summary>
     public string? Fields { get; init; }
 
-    /// <summary>How conversations are written; null for the model's own form.</summary>
+    /// <summary>How conversations are written; null for the model's own template.</summary>
     public ChatForm? ChatForm { get; init; }
 
     /// <summary>Held-out examples that a version on the way is scored on; 0 for all. Before and after, all are used.</summary>

@@ -44,7 +44,7 @@ internal sealed class GenerateVerb : IVerb
         "--limit", "Examples of the file, evenly spaced; 0 for all. [default: 0]", 0, int.MaxValue);
     private readonly Option<FileInfo?> _template = CommonOptions.Template("--template", "--prompt");
     private readonly Option<ChatForm?> _chatForm = CommonOptions.ChatForm(
-        "instructions go into the template; conversations into the model's own form");
+        "as the model was tuned: into its chat template, or its prompt template");
     private readonly Option<int?> _maxNewTokens = CommonOptions.Number(
         "--max-new-tokens", $"Longest answer. [default: {DefaultMaxNewTokens}]", 1, 1_000_000);
     private readonly Option<double?> _temperature = CommonOptions.Number(
@@ -110,9 +110,9 @@ internal sealed class GenerateVerb : IVerb
         else if (parsed.GetValue(_promptText) is { } text)
             writer.Stream(new CompletionExample(text, ""), 0, cancel);
         else if (parsed.GetValue(_instruction) is { } instruction)
-            writer.Stream(Asked(parsed, instruction, parsed.GetValue(_input)), 0, cancel);
+            writer.Stream(Asked(parsed, prompt, instruction, parsed.GetValue(_input)), 0, cancel);
         else
-            await ConverseAsync(parsed, writer, input, cancel);
+            await ConverseAsync(parsed, prompt, writer, input, cancel);
         return ExitCode.Done;
     }
 
@@ -149,15 +149,16 @@ internal sealed class GenerateVerb : IVerb
         return new GenerationSettings(parsed.GetValue(_maxNewTokens) ?? DefaultMaxNewTokens, encoder.Ends, sampling);
     }
 
-    private Example Asked(ParseResult parsed, string instruction, string? input) =>
-        parsed.GetValue(_chatForm) is null
+    private Example Asked(ParseResult parsed, ModelPrompt prompt, string instruction, string? input) =>
+        parsed.GetValue(_chatForm) is null && !prompt.IsConversation
             ? new InstructionExample(instruction, input, "")
             : new ChatExample(null, [new ChatTurn(string.IsNullOrEmpty(input) ? instruction : $"{instruction}\n\n{input}", "")]);
 
     /// <summary>
     /// Line by line until the end of the input; Ctrl-C ends an answer with the process, as it does while a line is awaited.
     /// </summary>
-    private async Task ConverseAsync(ParseResult parsed, Writer writer, TextReader input, CancellationToken cancel)
+    private async Task ConverseAsync(
+        ParseResult parsed, ModelPrompt prompt, Writer writer, TextReader input, CancellationToken cancel)
     {
         var isTerminal = !Console.IsInputRedirected && !Console.IsErrorRedirected && input == Console.In;
         for (var number = 0; ; number++)
@@ -177,7 +178,7 @@ internal sealed class GenerateVerb : IVerb
             if (line is null)
                 return;
             if (!string.IsNullOrWhiteSpace(line))
-                writer.Stream(parsed.GetValue(_raw) ? new CompletionExample(line, "") : Asked(parsed, line, null), number, cancel);
+                writer.Stream(parsed.GetValue(_raw) ? new CompletionExample(line, "") : Asked(parsed, prompt, line, null), number, cancel);
         }
     }
 

@@ -7,12 +7,21 @@ String.prototype.trimStart = function () { return this.replace(atStart, ''); };
 String.prototype.trimEnd = function () { return this.replace(atEnd, ''); };
 String.prototype.trim = function () { return this.trimStart().trimEnd(); };
 
+// A text's items are its code points; the engine's own iterator keeps \r\n and letters with their marks together.
+function codePoints(text) {
+  const points = [];
+  for (let i = 0; i < text.length; i += points[points.length - 1].length) points.push(String.fromCodePoint(text.codePointAt(i)));
+  return points;
+}
+
+String.prototype[Symbol.iterator] = function () { return codePoints(String(this))[Symbol.iterator](); };
+
 // strip and its kin take the characters to strip; lengths are of code points.
 function stripped(text, characters, start, end) {
   if (characters === undefined || characters instanceof NullValue)
     return start ? end ? text.trim() : text.trimStart() : text.trimEnd();
   if (!(characters instanceof StringValue)) throw new Error('strip arg must be None or str');
-  const all = Array.from(text), which = new Set(characters.value);
+  const all = codePoints(text), which = new Set(codePoints(characters.value));
   let from = 0, to = all.length;
   while (start && from < to && which.has(all[from])) from++;
   while (end && to > from && which.has(all[to - 1])) to--;
@@ -26,9 +35,9 @@ Object.defineProperty(StringValue.prototype, 'builtins', {
       const all = builtins.call(this);
       for (const [name, start, end] of [['strip', true, true], ['lstrip', true, false], ['rstrip', false, true]])
         all.set(name, new FunctionValue(args => new StringValue(stripped(this.value, args[0], start, end))));
-      all.set('length', new IntegerValue(Array.from(this.value).length));
+      all.set('length', new IntegerValue(codePoints(this.value).length));
       all.set('capitalize', new FunctionValue(() => {
-        const [first = '', ...rest] = Array.from(this.value);
+        const [first = '', ...rest] = codePoints(this.value);
         return new StringValue(first.toUpperCase() + rest.join('').toLowerCase());
       }));
     }
@@ -115,7 +124,7 @@ Interpreter.prototype.evaluateBinaryExpression = function (node, environment) {
     case '~':
       return new StringValue(left.toString() + right.toString());
     case '+':
-      if (left instanceof StringValue !== right instanceof StringValue && !(left instanceof UndefinedValue || right instanceof UndefinedValue))
+      if (left instanceof StringValue !== right instanceof StringValue && ![left, right].some(one => one instanceof UndefinedValue))
         throw new Error(`text and ${(left instanceof StringValue ? right : left).type} cannot be added`);
       break;
     case 'in':
