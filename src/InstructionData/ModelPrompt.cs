@@ -6,7 +6,8 @@ namespace FedKSeed.InstructionData;
 
 /// <summary>
 /// How a model is asked: it travels with the model, in a file beside its weights that a run writes, so that whoever evaluates it, talks to
-/// it or tunes it further asks in the same way. The file is a prompt template, and may name a chat form; without one, the model's own chat template writes conversations.
+/// it or tunes it further asks in the same way. The file is a prompt template, and may name a chat form; without
+/// one, the model's own chat template writes conversations.
 /// </summary>
 /// <param name="Template">For instructions.</param>
 /// <param name="Chat">For conversations; null for the model's own template, or the form that its tokenizer names.</param>

@@ -68,7 +68,7 @@ internal sealed class TemplateEncoder
         return new TokenSequence(ids, labels);
     }
 
-    /// <summary>The tokens of a conversation up to the end of an answer, and where those begin that the question alone does not have.</summary>
+    /// <summary>The tokens up to the end of an answer, and where those begin that the question alone does not have.</summary>
     private (int Start, int[] UpTo) Answer(ChatExample chat, JsonObject[] messages, int index, int limit)
     {
         var asked = Ids(chat, messages, index, asks: true, limit);
