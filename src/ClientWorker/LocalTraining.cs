@@ -11,9 +11,9 @@ using Microsoft.Extensions.Options;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// Works off assignments: sets a trainer to the base version and runs the steps. Holds nothing worth losing: trainers, and the version that
-/// was rebuilt last, of which a trainer copies only what it must. Safe to call from any thread; as many assignments run at once as there are
-/// trainers, the others wait.
+/// Works off assignments: sets a trainer to the base version and runs the steps. Holds nothing worth losing: trainers, and the version
+/// that was rebuilt last, of which a trainer copies only what it must. Safe to call from any thread; as many assignments run at once as
+/// there are trainers, the others wait.
 /// </summary>
 public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimeProvider time, IOptions<WorkerOptions> options) : IDisposable
 {

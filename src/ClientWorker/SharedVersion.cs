@@ -4,8 +4,8 @@ using FedKSeed.LanguageModels.Weights;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// The weights of a version, for as long as anybody reads them: whoever holds it lets go of it, and the last one frees it. Safe to call from
-/// any thread.
+/// The weights of a version, for as long as anybody reads them: whoever holds it lets go of it, and the last one frees it. Safe to call
+/// from any thread.
 /// </summary>
 internal sealed class SharedVersion(ModelVersion version, ModelWeights weights)
 {

@@ -22,9 +22,9 @@ public readonly record struct StepResult(double LossPlus, double LossMinus, floa
 }
 
 /// <summary>
-/// Zeroth-order local training (SPEC 4): each step is a probe, both signs in one forward pass, and a move along one seed's direction. What
-/// moves without structure is a copy of its own, on the CPU float32 whatever the model computes in; its move is put off until the next probe
-/// reads the weights, or <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
+/// Zeroth-order local training (SPEC 4): each step is a probe, both signs in one forward pass, and a move along one seed's direction.
+/// What moves without structure is a copy of its own, on the CPU float32 whatever the model computes in; its move is put off until the next
+/// probe reads the weights, or <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
 /// </summary>
 public sealed class ZerothOrderTrainer : IDisposable
 {

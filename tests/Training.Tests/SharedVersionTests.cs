@@ -10,8 +10,8 @@ using TorchSharp;
 namespace FedKSeed.Training.Tests;
 
 /// <summary>
-/// Steps along products of signs, and around frozen tensors, read the version where it lies. What they come to is what comes of weights that
-/// are written down: here in float64, element by element, from <see cref="Direction.Value"/>.
+/// Steps along products of signs, and around frozen tensors, read the version where it lies. What they come to is what comes of weights
+/// that are written down: here in float64, element by element, from <see cref="Direction.Value"/>.
 /// </summary>
 public class SharedVersionTests
 {
