@@ -98,8 +98,8 @@ public sealed record FederationState
     }
 
     /// <summary>
-    /// The version that the client's assignment before this one was based on; null when there was none within the staleness bound. All turns
-    /// of a round are based on one version.
+    /// The version that the client's assignment before this one was based on; null when there was none within the staleness bound. All
+    /// turns of a round are based on one version.
     /// </summary>
     public int? VersionBefore(AssignmentKey key)
     {
