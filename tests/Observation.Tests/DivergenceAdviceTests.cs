@@ -61,6 +61,14 @@ public class DivergenceAdviceTests
     [Fact]
     public void A_log_without_reports_has_no_advice() => Assert.Empty(DivergenceAdvice.Of(Log()));
 
+    private static ScalarsReportedEntry Entry(FederationState state, (string Client, float[] Scalars) report)
+    {
+        var key = new AssignmentKey(1, report.Client);
+        int[] skipped = [.. Enumerable.Range(0, state.Assignments[key].Seeds.Length).Skip(report.Scalars.Length)];
+        var accepted = FederationDecisions.Judge(state, new ClientReport(key, 0, 10, report.Scalars, skipped));
+        return Assert.IsType<ReportVerdict.Accept>(accepted).Entry;
+    }
+
     /// <summary>A round on the base model, as SeedService writes it.</summary>
     private static List<LogEntry> Log(params (string Client, float[] Scalars)[] reports)
     {
@@ -68,9 +76,7 @@ public class DivergenceAdviceTests
         var entries = new List<LogEntry>();
         Append(FederationDecisions.Open(state, Settings));
         Append(FederationDecisions.StartRound(state, 1, reports.Select(report => report.Client)));
-        Append(FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [.. reports.Select(report => new ScalarsReportedEntry(
-            1, report.Client, 0, 10, state.Assignments[new AssignmentKey(1, report.Client)].Seeds[..report.Scalars.Length],
-            report.Scalars))]));
+        Append(FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [.. reports.Select(report => Entry(state, report))]));
         return entries;
 
         void Append(IReadOnlyList<LogEvent> events)
