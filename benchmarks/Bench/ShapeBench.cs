@@ -4,7 +4,9 @@ using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Perturbation.Directions;
 using FedKSeed.Training;
 using TorchSharp;
 
@@ -24,6 +26,9 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
 {
     // A step of so many weights takes a core a few seconds.
     private const long WeightsPerCore = 300_000_000;
+    // Of an assignment of the default federation: its last step carries the moves of those before it.
+    private const int MovesBehind = 24;
+
     private const int NaiveElementsOnCpu = 1 << 20, NaiveElementsOnCard = 1 << 27;
 
     private readonly RepeatedTiming _kernelTiming = new(request.Budget, cancel), _steps = new(2 * request.Budget, cancel);
@@ -86,14 +91,21 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         var part = PartThatFits();
         var scale = (double)shape.MultipliedWeights / part.MultipliedWeights;
         var measured = part == shape ? "all of it" : $"{part.Layers} of {shape.Layers} layers, scaled by {scale:F2}";
-        var (forward, step) = Steps(part);
+        var (forward, bothForward, step, rankOne) = Steps(part);
         double size = request.DataType == ComputeType.F32 ? sizeof(float) : sizeof(ushort);
         // A forward pass reads the weights that it multiplies; a step reads and writes all of them, writes w⁺ and w⁻, and reads those.
         var stepBytes = shape.Weights * (2 * kernels.BytesPerWeight + 2 * size) + 2 * size * shape.MultipliedWeights;
+        // Along products of signs weights are neither written nor moved.
+        var rankOneBytes = size * shape.MultipliedWeights;
+        BenchRow[] ofProducts = rankOne is { } seconds
+            ? [Row($"step, rank one, {MovesBehind} moves behind", seconds * scale, rankOneBytes, passes: 2, naiveSeconds: null)]
+            : [];
         return
         [
             Row("forward", forward * scale, size * shape.MultipliedWeights, passes: 1, naiveSeconds: null),
             Row("step", step * scale, stepBytes, passes: 2, 2 * forward * scale + (NaiveLoop.PerturbingPasses + 1) * naivePass),
+            Row("forward, twice the tokens", bothForward * scale, rankOneBytes, passes: 2, naiveSeconds: null),
+            .. ofProducts,
         ];
 
         BenchRow Row(string operation, double seconds, double bytes, int passes, double? naiveSeconds) => new(
@@ -102,17 +114,25 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
             naiveSeconds, null, measured);
     }
 
-    private (double Forward, double Step) Steps(ModelShape part)
+    /// <returns>RankOne is null on a card, which has no such kernels.</returns>
+    private (double Forward, double BothForward, double Step, double? RankOne) Steps(ModelShape part)
     {
         using var synthetic = new SyntheticModel(part, request.DataType, device);
         var model = synthetic.Model;
         var batch = Batch(part.Vocabulary);
-        double forward;
+        double forward, bothForward;
+        double? rankOne = null;
         using (var weights = model.BaseWeights())
         {
             SyntheticModel.Fill(weights);
             forward = stage.During(
                 $"Forward pass, {part.Layers} layers", progress => _steps.Best(() => model.Loss(weights, batch), progress));
+            var twice = new TokenBatch([.. Enumerable.Repeat(Sequence(part.Vocabulary), 2)]);
+            bothForward = stage.During(
+                $"Forward pass of twice the tokens, {part.Layers} layers",
+                progress => _steps.Best(() => model.Loss(weights, twice), progress));
+            if (_isOnCpu)
+                rankOne = RankOneStep(model, weights, batch, part);
         }
         using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
         SyntheticModel.Fill(trainer.Weights);
@@ -120,7 +140,20 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         var step = stage.During(
             $"Step, {part.Layers} layers",
             progress => _steps.Best(() => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9), progress));
-        return (forward, step);
+        return (forward, bothForward, step, rankOne);
+    }
+
+    private double RankOneStep(CausalLanguageModel model, ModelWeights weights, TokenBatch batch, ModelShape part)
+    {
+        var pool = new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds, Scheme = DirectionSchemes.LowRank };
+        using var trainer = new ZerothOrderTrainer(model, pool.Resolve(model.Checkpoint));
+        trainer.Reset(weights);
+        for (var move = 0; move < MovesBehind; move++)
+            trainer.Move(move % request.Seeds, 1, 1e-9);
+        var seed = 0;
+        return stage.During(
+            $"Step of rank one, {part.Layers} layers",
+            progress => _steps.Best(() => trainer.Probe(batch, seed++ % request.Seeds, 1e-3f), progress));
     }
 
     /// <summary>As many layers as half of the memory holds and, on the processor, the cores run in seconds.</summary>
@@ -147,9 +180,11 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
     private static string Gigabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F1} GB");
 
     /// <summary>One text whose every token is a label.</summary>
-    private TokenBatch Batch(int vocabulary)
+    private TokenBatch Batch(int vocabulary) => new([Sequence(vocabulary)]);
+
+    private TokenSequence Sequence(int vocabulary)
     {
         int[] ids = [.. Enumerable.Range(0, request.Tokens + 1).Select(i => (int)(i * 7919L % vocabulary))];
-        return new TokenBatch([new TokenSequence(ids, ids)]);
+        return new TokenSequence(ids, ids);
     }
 }

@@ -5,23 +5,22 @@ using System.Security.Cryptography;
 using System.Text;
 using FedKSeed.Contracts;
 using FedKSeed.LanguageModels;
-using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Training;
 using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// Works off assignments: sets a private copy of the weights to the base version and runs the steps. Holds nothing worth
-/// losing: trainers, and the version that was rebuilt last. Safe to call from any thread; as many assignments run at once as there
-/// are trainers, the others wait.
+/// Works off assignments: sets a trainer to the base version and runs the steps. Holds nothing worth losing: trainers, and the version
+/// that was rebuilt last, of which a trainer copies only what it must. Safe to call from any thread; as many assignments run at once as
+/// there are trainers, the others wait.
 /// </summary>
 public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimeProvider time, IOptions<WorkerOptions> options) : IDisposable
 {
     private readonly SemaphoreSlim _free = new(options.Value.Parallelism);
     private readonly ConcurrentBag<ZerothOrderTrainer> _idle = [];
     private readonly Lock _versionLock = new();
-    private (ModelVersion Version, ModelWeights Weights)? _latest;
+    private SharedVersion? _latest;
 
     /// <summary>Runs an assignment; yields after every step.</summary>
     /// <param name="version">What the assignment is based on.</param>
@@ -37,9 +36,10 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
 
         await _free.WaitAsync(cancel);
         var trainer = TakeTrainer(version);
+        SharedVersion? read = null;
         try
         {
-            await Task.Run(() => ResetTo(trainer, version), cancel);
+            read = await Task.Run(() => ResetTo(trainer, version), cancel);
             for (var step = 0; step < seeds.Length; step++)
             {
                 var batch = new TokenBatch([.. batches.Indices(step).Select(index => client.Sequences[index])]);
@@ -54,6 +54,7 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
         }
         finally
         {
+            read?.LetGo();
             _idle.Add(trainer);
             _free.Release();
         }
@@ -63,7 +64,7 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     {
         foreach (var trainer in _idle)
             trainer.Dispose();
-        _latest?.Weights.Dispose();
+        _latest?.LetGo();
         _free.Dispose();
     }
 
@@ -79,20 +80,22 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
         return new ZerothOrderTrainer(model.Model, pool);
     }
 
-    /// <summary>Clients of one round share a version: the first one rebuilds it, the others copy it.</summary>
-    private void ResetTo(ZerothOrderTrainer trainer, ModelVersion version)
+    /// <summary>Clients of one round share a version: the first one rebuilds it.</summary>
+    /// <returns>What the trainer reads from then on, to be let go; null where it copied it.</returns>
+    private SharedVersion? ResetTo(ZerothOrderTrainer trainer, ModelVersion version)
     {
         lock (_versionLock)
         {
-            if (_latest is not { } latest || latest.Version != version)
+            if (_latest?.Version != version)
             {
-                _latest?.Weights.Dispose();
+                _latest?.LetGo();
                 _latest = null;
                 var began = time.GetTimestamp();
-                _latest = (version, model.Rebuild(version));
+                _latest = new SharedVersion(version, model.Rebuild(version));
                 metrics.Rebuilt(time.GetElapsedTime(began));
             }
-            trainer.Reset(_latest.Value.Weights);
+            trainer.Reset(_latest.Weights);
+            return trainer.SharesVersion ? _latest.Hold() : null;
         }
     }
 

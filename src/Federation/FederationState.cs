@@ -98,12 +98,13 @@ public sealed record FederationState
     }
 
     /// <summary>
-    /// The version that the client's assignment before this one was based on; null when there was none within the staleness bound. All turns
-    /// of a round are based on one version.
+    /// The version that the client's assignment before this one was based on; null when there was none within the staleness bound. All
+    /// turns of a round are based on one version.
     /// </summary>
     public int? VersionBefore(AssignmentKey key)
     {
-        for (var round = key.Turn > 0 ? key.Round : key.Round - 1; round > 0 && round >= key.Round - Settings!.StalenessBound - 1; round--)
+        var earliest = Math.Max(1, key.Round - Settings!.StalenessBound - 1);
+        for (var round = key.Turn > 0 ? key.Round : key.Round - 1; round >= earliest; round--)
             if (Assignments.TryGetValue(new AssignmentKey(round, key.Client), out var before))
                 return before.BaseVersion;
         return null;

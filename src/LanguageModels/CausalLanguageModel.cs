@@ -209,7 +209,7 @@ public sealed class CausalLanguageModel : IDisposable
         using var mode = inference_mode();
         var length = next - first;
         var device = weights.Device.Torch;
-        var last = arange(length - 1, (long)rows * length, length, ScalarType.Int64, device);
+        var last = Consecutive.From(length - 1, rows, length, device);
         DecoderInput input = new()
         {
             Rows = rows,

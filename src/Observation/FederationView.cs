@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using FedKSeed.Contracts;
+using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Observation;
 
@@ -76,6 +77,30 @@ public sealed record FederationView
 
     /// <summary>Why the federation ended, once it is closed.</summary>
     public string? Closed { get; init; }
+
+    /// <summary>What a run shows that goes on: what its log and its measurements say of it so far.</summary>
+    public static FederationView Of(RunMetrics metrics, int rounds, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(metrics);
+        var state = metrics.State;
+        VersionPoint? Point(int version, double? value) => value is { } known ? new VersionPoint(version, known) : null;
+        var evaluated = Enumerable.Range(0, state.Version + 1).Select(state.EvaluationOf).OfType<ModelEvaluatedEntry>().ToArray();
+        return new FederationView
+        {
+            Rounds = rounds,
+            Version = state.Version,
+            HeldOutLoss = [.. evaluated.Select(entry => Point(entry.Version, entry.Loss)).OfType<VersionPoint>()],
+            ExactMatch = [.. evaluated.Select(entry => new VersionPoint(entry.Version, entry.ExactMatch))],
+            TrainingLoss =
+            [
+                .. metrics.Rows.Where(row => row.IsWhole).Select(row => Point(row.Version, row.TrainingLoss)).OfType<VersionPoint>(),
+            ],
+            Clients = ImmutableSortedDictionary.CreateRange(
+                StringComparer.Ordinal,
+                metrics.Traffic().Select(moved => KeyValuePair.Create(
+                    moved.Client, Unknown(moved.Client, now) with { BytesUp = moved.Up, BytesDown = moved.Down }))),
+        };
+    }
 
     public FederationView After(object message, DateTimeOffset now) => message switch
     {

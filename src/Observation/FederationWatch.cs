@@ -1,10 +1,11 @@
 namespace FedKSeed.Observation;
 
 /// <summary>Holds the view of a federation and brings it up to date with every message. Safe to call from any thread.</summary>
-public sealed class FederationWatch(int rounds, TimeProvider time)
+/// <param name="start">What is known before the first message.</param>
+public sealed class FederationWatch(FederationView start, TimeProvider time)
 {
     private readonly Lock _lock = new();
-    private FederationView _view = new() { Rounds = rounds };
+    private FederationView _view = start;
 
     public FederationView View
     {

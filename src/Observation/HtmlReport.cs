@@ -3,6 +3,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 
@@ -12,12 +13,12 @@ namespace FedKSeed.Observation;
 /// A run as one HTML page that needs nothing beside it: charts by uPlot, which is inlined with its licence, and every number as a table
 /// for those who do not see charts. Pure.
 /// </summary>
-public static class HtmlReport
+public static partial class HtmlReport
 {
     // The default encoder escapes < and >, so that no text in the data can end the script that it stands in.
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter() } };
 
-    public static string Of(IEnumerable<LogEntry> log, IReadOnlyList<VersionMetrics> metrics, RunSummary summary)
+    public static string Of(IEnumerable<LogEntry> log, RunMetrics metrics, RunSummary summary)
     {
         ArgumentNullException.ThrowIfNull(summary);
         var data = ReportData.Of(log, metrics, summary);
@@ -27,6 +28,7 @@ public static class HtmlReport
             .Replace("{{uplot-script}}", Resource("uPlot.uPlot.iife.min.js"))
             .Replace("{{title}}", Escape($"{data.Settings.Name}: {summary.Reason}"))
             .Replace("{{outcome}}", Outcome(data))
+            .Replace("{{advice}}", Advice(summary))
             .Replace("{{scores}}", Scores(summary))
             .Replace("{{answers}}", Answers(summary))
             .Replace("{{versions}}", Versions(data))
@@ -41,14 +43,20 @@ public static class HtmlReport
         var summary = data.Summary;
         var factor = summary.BytesUp + summary.BytesDown > 0 ? 2 * summary.FedAvgBytes / (summary.BytesUp + summary.BytesDown) : 0;
         var why = summary.Why.Length > 0 ? $": {summary.Why}" : "";
-        return Escape(string.Create(
+        var outcome = Escape(string.Create(
             CultureInfo.InvariantCulture,
             $"{summary.Reason} after {summary.Rounds} rounds of {data.Clients.Count} clients in "
                 + $"{Quantity.Time(TimeSpan.FromSeconds(summary.Seconds))}; version {summary.Version} was kept{why}. "
                 + $"A client moved {Quantity.Bytes(summary.BytesDown)} down and {Quantity.Bytes(summary.BytesUp)} up in a round, "
                 + $"envelopes included; "
                 + $"FedAvg would have moved {Quantity.Bytes(summary.FedAvgBytes)} each way, {factor:F0} times as much."));
+        // A number and its unit stay on one line.
+        return NumberWithUnit().Replace(outcome, "$1&nbsp;$2");
     }
+
+    private static string Advice(RunSummary summary) => summary.Advice.Count == 0
+        ? ""
+        : $"<h2>What to change</h2>\n<ul>{string.Concat(summary.Advice.Select(advice => $"<li>{Escape(advice)}</li>"))}</ul>";
 
     private static string Scores(RunSummary summary) =>
         Row("loss, nats a token", Quantity.Loss(summary.Before.Loss), Quantity.Loss(summary.After.Loss))
@@ -56,17 +64,24 @@ public static class HtmlReport
         + Row("ROUGE-L", Quantity.Share(summary.Before.RougeL), Quantity.Share(summary.After.RougeL));
 
     private static string Answers(RunSummary summary) => string.Concat(summary.Before.Answers.Zip(summary.After.Answers)
-        .Select(pair => Row(pair.Second.Question, pair.Second.Wanted, pair.First.Answer, pair.Second.Answer)));
+        .Select(pair => $"<tr>{Cell("question", pair.Second.Question)}{Cell("wanted", pair.Second.Wanted)}"
+            + $"{Cell("before", pair.First.Answer)}{Cell("after", pair.Second.Answer)}</tr>\n"));
+
+    /// <summary>Where there is no room for columns, a cell stands below its name.</summary>
+    private static string Cell(string name, string text) => $"<td data-name=\"{name}\">{Escape(text.Trim())}</td>";
 
     private static string Versions(ReportData data) => string.Concat(data.Versions.Select(version => Row(
         Number(version.Version), $"{version.Reports} of {version.Participants}", Quantity.Loss(version.TrainingLoss),
         Quantity.Loss(version.HeldOutLoss),
-        version.ExactMatch is { } exact ? Quantity.Share(exact) : "–", Quantity.Bytes(version.BytesUp), Quantity.Bytes(version.BytesDown),
+        version.ExactMatch is { } exact ? Quantity.Share(exact) : "–", Bytes(version.BytesUp), Bytes(version.BytesDown),
         version.Seconds.ToString("F1", CultureInfo.InvariantCulture))));
 
+    private static string Bytes(long? bytes) => bytes is { } count ? Quantity.Bytes(count) : "–";
+
+    /// <summary>As docs/SETTINGS.md names them.</summary>
     private static string Settings(FederationSettings settings) =>
-        string.Concat(settings.GetType().GetProperties().Select(property =>
-            Row(property.Name, Convert.ToString(property.GetValue(settings), CultureInfo.InvariantCulture) ?? "")));
+        string.Concat(SettingsJson.Configuration(settings, "federation").Select(setting =>
+            Row(setting.Key.Replace(':', '.'), setting.Value ?? "")));
 
     /// <summary>The first cell names the row.</summary>
     private static string Row(string name, params ReadOnlySpan<string> cells)
@@ -81,6 +96,9 @@ public static class HtmlReport
 
     private static string Escape(string text) =>
         WebUtility.HtmlEncode(text).Replace("{{", "&#123;&#123;", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"(\d) (s|min|h|B|kB|MB|GB)\b")]
+    private static partial Regex NumberWithUnit();
 
     private static string Resource(string name)
     {

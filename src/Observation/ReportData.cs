@@ -19,21 +19,22 @@ public enum Participation
     Missing,
 }
 
-/// <summary>One version's measurements, as the charts take them.</summary>
+/// <summary>One version's measurements, as the charts take them; null where not all of a round was measured.</summary>
 public sealed record ReportVersion(
-    int Version, int Participants, int Reports, double? TrainingLoss, double? HeldOutLoss, double? ExactMatch, double? RougeL, long BytesUp,
-    long BytesDown, double Seconds);
+    int Version, int Participants, int Reports, double? TrainingLoss, double? HeldOutLoss, double? ExactMatch, double? RougeL,
+    long? BytesUp, long? BytesDown, double Seconds);
 
 /// <summary>Everything that the report shows: a fold of the log beside what was measured.</summary>
 /// <param name="Participation">By client, in the order of <paramref name="Clients"/>, then by round from 1.</param>
+/// <param name="ClientLoss">Mean loss of a client's steps in a round, likewise; null where none was measured.</param>
 /// <param name="Importance">Mean |projected gradient| of every seed.</param>
 /// <param name="Draws">Accepted scalars of every seed.</param>
 public sealed record ReportData(
     FederationSettings Settings, RunSummary Summary, IReadOnlyList<ReportVersion> Versions, IReadOnlyList<string> Clients,
-    IReadOnlyList<int[]> Participation,
+    IReadOnlyList<int[]> Participation, IReadOnlyList<double?[]> ClientLoss,
     IReadOnlyList<double> Importance, IReadOnlyList<int> Draws)
 {
-    public static ReportData Of(IEnumerable<LogEntry> log, IReadOnlyList<VersionMetrics> metrics, RunSummary summary)
+    public static ReportData Of(IEnumerable<LogEntry> log, RunMetrics metrics, RunSummary summary)
     {
         ArgumentNullException.ThrowIfNull(log);
         ArgumentNullException.ThrowIfNull(metrics);
@@ -52,25 +53,31 @@ public sealed record ReportData(
         }
         var seeds = Enumerable.Range(0, state.Importance.Counts.Length);
         return new ReportData(
-            state.Settings!, summary, Rows(state, metrics), [.. asked.Keys],
+            state.Settings!, summary, Rows(state, metrics.Rows), [.. asked.Keys],
             [.. asked.Values.Select(
                 rounds => Enumerable.Range(1, state.LastRound).Select(round => (int)rounds.GetValueOrDefault(round)).ToArray())],
+            [.. asked.Keys.Select(
+                client => Enumerable.Range(1, state.LastRound).Select(round => Rounded(metrics.LossOf(round, client))).ToArray())],
             [.. seeds.Select(seed => Math.Round(state.Importance.Mean(seed), 5))], state.Importance.Counts.ToArray());
 
         Dictionary<int, Participation> RoundsOf(string client) =>
             asked.TryGetValue(client, out var rounds) ? rounds : asked[client] = [];
     }
 
+    private static double? Rounded(double? loss) => loss is { } value && double.IsFinite(value) ? Math.Round(value, 4) : null;
+
     private static ReportVersion[] Rows(FederationState state, IReadOnlyList<VersionMetrics> metrics)
     {
         var first = state.EvaluationOf(0);
-        var start = new ReportVersion(0, 0, 0, null, first?.Loss, first?.ExactMatch, first?.RougeL, 0, 0, 0);
+        var start = new ReportVersion(0, 0, 0, null, first?.Loss, first?.ExactMatch, first?.RougeL, null, null, 0);
         return
         [
             start,
             .. metrics.Select(row => new ReportVersion(
-                row.Version, row.Participants, row.Reports, row.TrainingLoss, row.HeldOut?.Loss, row.HeldOut?.ExactMatch,
-                row.HeldOut?.RougeL, row.BytesUp, row.BytesDown, row.Seconds)),
+                row.Version, row.Participants, row.Reports, row.IsWhole ? row.TrainingLoss : null, row.HeldOut?.Loss,
+                row.HeldOut?.ExactMatch, row.HeldOut?.RougeL, Whole(row, row.BytesUp), Whole(row, row.BytesDown), row.Seconds)),
         ];
     }
+
+    private static long? Whole(VersionMetrics row, long bytes) => row.IsWhole && bytes > 0 ? bytes : null;
 }

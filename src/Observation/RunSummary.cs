@@ -19,6 +19,9 @@ public sealed record RunSummary(
     /// <summary>Hash of the log's last entry: who has it can tell whether a log is this one.</summary>
     public string LogHash { get; init; } = "";
 
+    /// <summary>What to change, a sentence each, after a federation that diverged, or whose base model is the best; else nothing.</summary>
+    public IReadOnlyList<string> Advice { get; init; } = [];
+
     /// <param name="modelBytes">Of the weights that are trained.</param>
     /// <param name="folder">Of the run.</param>
     public static RunSummary Of(
@@ -51,8 +54,8 @@ public sealed record RunSummary(
 
     private static double PerAssignment(IReadOnlyList<VersionMetrics> rows, Func<VersionMetrics, long> bytes)
     {
-        // Rounds whose messages nobody measured, because their process was killed, have no bytes.
-        var measured = rows.Where(row => bytes(row) > 0).ToArray();
+        // Of a round in which a process was killed, not all messages may have been measured.
+        var measured = rows.Where(row => row.IsWhole && bytes(row) > 0).ToArray();
         return measured.Length == 0 ? 0 : (double)measured.Sum(bytes) / measured.Sum(row => row.Participants);
     }
 }

@@ -58,6 +58,17 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
 
     public ModelDevice Device => _weights.Device;
 
+    public bool SharesVersion => false;
+
+    public ModelWeights Current
+    {
+        get
+        {
+            Flush();
+            return _weights;
+        }
+    }
+
     public Tensor Vector(Parameter parameter) => Whole(parameter).Views.Transposed;
 
     public Tensor Multiply(Tensor x, Parameter matrix) => bmm(x, Write(Whole(matrix)).Transposed);
@@ -89,13 +100,14 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
         Write(0, _vectorSegments);
     }
 
-    public void Postpone(int seed, float step)
+    public void Move(int seed, float step)
     {
+        Flush(); // nothing is left unless no pass followed the move before, or it was broken off
         _pending = new PendingUpdate(seed, step, _draw++);
         Array.Fill(_isPending, true);
     }
 
-    public void Flush()
+    private void Flush()
     {
         for (var first = Array.IndexOf(_isPending, true); first >= 0; first = Array.IndexOf(_isPending, true))
         {
@@ -104,10 +116,11 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
         }
     }
 
-    public void Forget()
+    public void Reset(ModelWeights version)
     {
         Array.Clear(_isPending);
         _draw = 0;
+        _weights.CopyFrom(version);
     }
 
     public void Dispose()
@@ -116,6 +129,7 @@ internal sealed class DevicePerturbedWeights : IPerturbedWeights
             piece.Views.Dispose();
         _segments.Dispose();
         _scratch.Dispose();
+        _weights.Dispose();
     }
 
     private Piece Whole(Parameter parameter) => _pieces[parameter.Index] is [var piece]

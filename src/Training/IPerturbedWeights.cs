@@ -7,15 +7,18 @@ namespace FedKSeed.Training;
 /// </summary>
 internal interface IPerturbedWeights : IWeights, IDisposable
 {
+    /// <summary>Whether the version that it was reset to is read from then on, and not copied: it must outlast that.</summary>
+    bool SharesVersion { get; }
+
+    /// <summary>w, after every move. What is given is the weights' own, and good until the next move.</summary>
+    ModelWeights Current { get; }
+
+    /// <summary>Goes to a version, forgetting every move.</summary>
+    void Reset(ModelWeights version);
+
     /// <summary>From here on the weights are perturbed along this seed's direction.</summary>
     void Perturb(int seed, float epsilon);
 
-    /// <summary>Leaves w ← w + step·z to be done when w is next read. Whatever was pending must be flushed before.</summary>
-    void Postpone(int seed, float step);
-
-    /// <summary>Does what is left of the pending update.</summary>
-    void Flush();
-
-    /// <summary>Drops the pending update: w is about to be replaced.</summary>
-    void Forget();
+    /// <summary>w ← w + step·z, to be done when w is next read, or never written down.</summary>
+    void Move(int seed, float step);
 }

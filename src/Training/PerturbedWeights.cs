@@ -1,5 +1,5 @@
-using System.Buffers;
 using FedKSeed.Contracts;
+using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation.Directions;
@@ -8,153 +8,305 @@ using static TorchSharp.torch;
 namespace FedKSeed.Training;
 
 /// <summary>
-/// w + ε·z and w − ε·z side by side, written parameter by parameter into one scratch buffer as the forward pass asks for
-/// them, rounded once from float32 to the compute type; w itself is float32, so that small updates do not vanish, and is
-/// never perturbed. The update that the step before left pending is folded into the same read of w. Not thread-safe: each worker has its
-/// own.
+/// w + ε·z and w − ε·z on the CPU. What moves along directions without structure is a copy of the trainer's own, perturbed as the pass
+/// asks for it: <see cref="PerturbedParameters"/>. What is frozen, or moves along products of signs, is read where the version lies,
+/// once for both signs, and never copied, perturbed or moved: y± = x·Wᵀ + Σ c± (x·v)·uᵀ, a product for ±ε and one for each move so far,
+/// added in the accumulators of the product, before its one rounding to the compute type. Not thread-safe: each trainer has its own.
 /// </summary>
 internal sealed class PerturbedWeights : IPerturbedWeights
 {
-    // A piece must begin at a multiple of a Philox block. Spans are limited to 2³¹ elements; what is still to be rounded
-    // to the compute type stays in the second-level cache.
-    private const int MaxPiece = 1 << 28, MaxRoundedPiece = 1 << 14;
+    // What an assignment with hundreds of moves holds of them at once.
+    private const int ProductsAtOnce = 32;
 
-    private readonly ModelWeights _weights;
+    /// <summary>A matrix as it is read: [rows, columns], and turned.</summary>
+    private readonly record struct Shared(Tensor Matrix, Tensor Turned);
+
+    /// <summary>z times a number for each sign: what a product of signs is multiplied with, but for the tensor's own scale.</summary>
+    private readonly record struct Term(int Seed, float Plus, float Minus);
+
+    private readonly CausalLanguageModel _model;
     private readonly DirectionSpace _pool;
-    private readonly WeightBuffer _scratch;
-    private readonly WeightViews[] _views;
+    private readonly PerturbedParameters? _own;
+    private readonly Shared?[] _shared; // by parameter; null for those of its own
+    private readonly List<(int Seed, float Step)> _moves = [];
 
+    private ModelWeights? _version; // where it is shared
+    private ModelWeights? _base; // its own, until the first reset
+    private ModelWeights? _current;
+    private bool _stands;
     private int _seed;
     private float _epsilon;
 
-    private int _pendingSeed;
-    private float _pendingStep;
-    private readonly bool[] _isPending;
-
-    /// <param name="weights">w, float32.</param>
-    /// <param name="pool">Where the directions come from.</param>
-    /// <param name="type">What the forward pass computes in.</param>
-    public PerturbedWeights(ModelWeights weights, DirectionSpace pool, ComputeType type)
+    public PerturbedWeights(CausalLanguageModel model, DirectionSpace pool)
     {
-        (_weights, _pool) = (weights, pool);
-        var parameters = weights.Layout.Parameters;
-        _scratch = new WeightBuffer(2 * parameters.Max(parameter => parameter.Count), type, weights.Device);
-        _views = [.. parameters.Select(parameter => new WeightViews(_scratch, offset: 0, sets: 2, parameter.Rows, parameter.Columns))];
-        _isPending = new bool[parameters.Count];
+        (_model, _pool) = (model, pool);
+        var parameters = model.Decoder.Layout.Parameters;
+        Parameter[] own = [.. parameters.Where(parameter => !IsShared(parameter))];
+        _own = own.Length == 0 ? null : new PerturbedParameters(model.Decoder.Layout, own, pool, model.ComputeType);
+        _shared = new Shared?[parameters.Count];
     }
 
     public int Sets => 2;
 
-    public ComputeType Type => _scratch.Type;
+    public ComputeType Type => _model.ComputeType;
 
-    public ModelDevice Device => _weights.Device;
+    public ModelDevice Device => _model.Device;
 
-    public Tensor Vector(Parameter parameter) => Write(parameter).Transposed;
+    public bool SharesVersion => _own?.Parameters.Count != _model.Decoder.Layout.Parameters.Count;
 
-    public Tensor Rows(Parameter parameter, Tensor ids) => Write(parameter).Matrix.index_select(1, ids);
+    public ModelWeights Current
+    {
+        get
+        {
+            RequireVersion();
+            _current ??= new ModelWeights(_model.Decoder.Layout, ComputeType.F32, Device);
+            if (SharesVersion)
+            {
+                _current.CopyFrom(_version!);
+                foreach (var parameter in _model.Decoder.Layout.Parameters)
+                    if (!IsOwn(parameter))
+                        MoveThere(parameter, _current);
+            }
+            _own?.CopyTo(_current);
+            return _current;
+        }
+    }
 
-    public Tensor Multiply(Tensor x, Parameter matrix) => bmm(x, Write(matrix).Transposed);
+    public Tensor Vector(Parameter parameter)
+    {
+        RequireVersion();
+        return IsOwn(parameter) ? _own!.Write(parameter).Transposed : SharedMatrix(parameter).Turned.unsqueeze(0).expand(2, -1, -1);
+    }
 
-    public Tensor MultiplyTransposed(Tensor x, Parameter matrix) => bmm(x, Write(matrix).Matrix);
+    public Tensor Rows(Parameter parameter, Tensor ids)
+    {
+        RequireVersion();
+        if (IsOwn(parameter))
+            return _own!.Write(parameter).Matrix.index_select(1, ids);
+        using var scope = NewDisposeScope();
+        var rows = SharedMatrix(parameter).Matrix.index_select(0, ids).unsqueeze(0); // [1, N, columns]
+        var (tensor, direction) = (_model.Decoder.Layout.Tensors(parameter)[0], Direction(parameter, 0, _seed)); // it is one tensor
+        if (direction.IsFrozen)
+            return rows.expand(2, -1, -1).contiguous().MoveToOuterDisposeScope();
+        var wide = rows.to(Accumulated(Type)).expand(2, -1, -1).contiguous(); // [2, N, columns]
+        foreach (var terms in Terms())
+        {
+            var u = Factors(parameter, terms, tensor.Count / tensor.Source.Columns, areRows: true).index_select(1, ids); // [k, N]
+            var v = Factors(parameter, terms, tensor.Source.Columns, areRows: false); // [k, columns]
+            var weighted = (u.unsqueeze(0) * Coefficients(parameter, terms).view(2, -1, 1)).transpose(1, 2); // [2, N, k]
+            wide.add_(weighted.matmul(v));
+        }
+        return wide.to(Type.Scalar()).MoveToOuterDisposeScope();
+    }
+
+    public Tensor Multiply(Tensor x, Parameter matrix)
+    {
+        RequireVersion();
+        return IsOwn(matrix) ? bmm(x, _own!.Write(matrix).Transposed) : Product(x, matrix, isTurned: false);
+    }
+
+    public Tensor MultiplyTransposed(Tensor x, Parameter matrix)
+    {
+        RequireVersion();
+        return IsOwn(matrix) ? bmm(x, _own!.Write(matrix).Matrix) : Product(x, matrix, isTurned: true);
+    }
 
     public IEnumerable<(long FirstRow, Tensor Product)> MultiplyByRows(Tensor x, Parameter matrix) => [(0, Multiply(x, matrix))];
 
-    public void Perturb(int seed, float epsilon) => (_seed, _epsilon) = (seed, epsilon);
-
-    public void Postpone(int seed, float step)
+    public void Perturb(int seed, float epsilon)
     {
-        (_pendingSeed, _pendingStep) = (seed, step);
-        Array.Fill(_isPending, true);
+        (_seed, _epsilon) = (seed, epsilon);
+        _own?.Perturb(seed, epsilon);
     }
 
-    public void Flush()
+    public void Move(int seed, float step)
     {
-        foreach (var parameter in _weights.Layout.Parameters)
-        {
-            if (!_isPending[parameter.Index])
-                continue;
-            foreach (var tensor in _weights.Layout.Tensors(parameter))
-            {
-                for (long first = 0; first < tensor.Count; first += MaxPiece)
-                {
-                    var count = (int)Math.Min(tensor.Count - first, MaxPiece);
-                    var direction = _pool.Direction(_pendingSeed, tensor.Ordinal, tensor.Source.Columns);
-                    Perturbation.Perturb.Advance(
-                        direction, _pendingStep, first, _weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
-                }
-            }
-            _isPending[parameter.Index] = false;
-        }
+        RequireVersion();
+        if (SharesVersion)
+            _moves.Add((seed, step));
+        _own?.Move(seed, step);
     }
 
-    public void Forget() => Array.Clear(_isPending);
+    public void Reset(ModelWeights version)
+    {
+        if (SharesVersion && version.Type != Type)
+            throw new ArgumentException($"A version in {version.Type.Name()} cannot be read in {Type.Name()}.", nameof(version));
+        if (!ReferenceEquals(version.Layout, _model.Decoder.Layout))
+            throw new ArgumentException("The weights belong to another model.", nameof(version));
+        ForgetShared();
+        _base?.Dispose();
+        _base = null;
+        _version = SharesVersion ? version : null;
+        _own?.Reset(version);
+        _stands = true;
+    }
 
     public void Dispose()
     {
-        foreach (var views in _views)
-            views.Dispose();
-        _scratch.Dispose();
+        ForgetShared();
+        _own?.Dispose();
+        _base?.Dispose();
+        _current?.Dispose();
     }
 
-    private WeightViews Write(Parameter parameter)
+    /// <summary>It stands at the base model until it is reset to a version.</summary>
+    private void RequireVersion()
     {
-        var threads = get_num_threads(); // of the products that follow
-        foreach (var tensor in _weights.Layout.Tensors(parameter))
+        if (_stands)
+            return;
+        var weights = _model.BaseWeights();
+        Reset(weights);
+        if (SharesVersion)
+            _base = weights;
+        else
+            weights.Dispose();
+    }
+
+    private bool IsOwn(Parameter parameter) => _own?.Has(parameter) == true;
+
+    private bool IsShared(Parameter parameter)
+    {
+        foreach (var tensor in _model.Decoder.Layout.Tensors(parameter))
+            if (_pool.Directed(tensor.Ordinal, tensor.Source.Columns) is { Rank: 0 })
+                return false;
+        return true;
+    }
+
+    private void ForgetShared()
+    {
+        _moves.Clear();
+        for (var index = 0; index < _shared.Length; index++)
         {
-            if (_scratch.HasFloats)
+            _shared[index]?.Turned.Dispose();
+            _shared[index]?.Matrix.Dispose();
+            _shared[index] = null;
+        }
+    }
+
+    private Shared SharedMatrix(Parameter parameter)
+    {
+        if (_shared[parameter.Index] is { } known)
+            return known;
+        var matrix = _version!.Matrix(parameter).squeeze(0).DetachFromDisposeScope();
+        var shared = new Shared(matrix, matrix.t().DetachFromDisposeScope());
+        _shared[parameter.Index] = shared;
+        return shared;
+    }
+
+    /// <summary>x [2, N, in] by a matrix that is shared: [2, N, out].</summary>
+    private Tensor Product(Tensor x, Parameter parameter, bool isTurned)
+    {
+        using var scope = NewDisposeScope();
+        var shared = SharedMatrix(parameter);
+        var matrix = isTurned ? shared.Matrix : shared.Turned; // [in, out]
+        var flat = x.reshape(-1, x.shape[2]); // [2N, in]
+        var sum = empty(flat.shape[0], matrix.shape[1], Type.Scalar()); // [2N, out]
+        var hasTerms = false;
+        foreach (var terms in Terms())
+            hasTerms |= AddTerms(flat, sum, parameter, terms, isTurned, isFirst: !hasTerms);
+        var product = hasTerms ? sum.addmm_(flat, matrix, 1, 1) : flat.mm(matrix);
+        return product.view(2, -1, matrix.shape[1]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Adds Σ c (x·v)·uᵀ of some terms to a sum, tensor by tensor; false where no tensor of the parameter moves.</summary>
+    private bool AddTerms(Tensor x, Tensor sum, Parameter parameter, ReadOnlyMemory<Term> terms, bool isTurned, bool isFirst)
+    {
+        var tensors = _model.Decoder.Layout.Tensors(parameter).ToArray();
+        if (tensors.All(tensor => _pool.Directed(tensor.Ordinal, tensor.Source.Columns) is null))
+            return false;
+        long firstRow = 0;
+        for (var part = 0; part < tensors.Length; part++)
+        {
+            var columns = tensors[part].Source.Columns;
+            var rows = tensors[part].Count / columns;
+            var input = isTurned ? x.narrow(1, firstRow, rows) : x;
+            var output = isTurned ? sum : sum.narrow(1, firstRow, rows);
+            var isFresh = isFirst && (!isTurned || part == 0);
+            firstRow += rows;
+            if (Direction(parameter, part, _seed).IsFrozen)
             {
-                for (long first = 0; first < tensor.Count; first += MaxPiece)
-                    Write(parameter, tensor, first, (int)Math.Min(tensor.Count - first, MaxPiece), threads);
+                if (isFresh)
+                    output.zero_();
+                continue;
             }
-            else
-                WriteRounded(parameter, tensor, threads);
+            var u = Factors(parameter, terms, rows, areRows: true, part); // [k, rows]
+            var v = Factors(parameter, terms, columns, areRows: false, part); // [k, columns]
+            var seen = input.mm((isTurned ? u : v).t()); // [2N, k]
+            // In float32, whatever x is in: ε itself loses nothing.
+            var weighted = (seen.view(2, -1, seen.shape[1]).to(Accumulated(Type)) * Coefficients(parameter, terms, part).unsqueeze(1))
+                .to(Type.Scalar()).view(-1, seen.shape[1]); // [2N, k]
+            output.addmm_(weighted, isTurned ? v : u, isFresh ? 0 : 1, 1);
         }
-        _isPending[parameter.Index] = false;
-        return _views[parameter.Index];
+        return true;
     }
 
-    private void Write(Parameter parameter, PlacedTensor tensor, long first, int count, int threads)
+    /// <summary>The perturbation, then the moves, some at a time.</summary>
+    private IEnumerable<ReadOnlyMemory<Term>> Terms()
     {
-        var at = tensor.Offset - parameter.Offset + first;
-        Perturb(parameter, tensor, first, _scratch.Floats(at, count), _scratch.Floats(parameter.Count + at, count), threads);
+        Term[] terms = [new(_seed, _epsilon, -_epsilon), .. _moves.Select(move => new Term(move.Seed, move.Step, move.Step))];
+        for (var first = 0; first < terms.Length; first += ProductsAtOnce)
+            yield return terms.AsMemory(first, Math.Min(ProductsAtOnce, terms.Length - first));
     }
 
-    private void WriteRounded(Parameter parameter, PlacedTensor tensor, int threads)
+    private Direction Direction(Parameter parameter, int part, int seed)
     {
-        void WritePiece(long piece)
-        {
-            long first = piece * MaxRoundedPiece, at = tensor.Offset - parameter.Offset + first;
-            var count = (int)Math.Min(tensor.Count - first, MaxRoundedPiece);
-            var wide = ArrayPool<float>.Shared.Rent(2 * MaxRoundedPiece);
-            Span<float> plus = wide.AsSpan(0, count), minus = wide.AsSpan(MaxRoundedPiece, count);
-            Perturb(parameter, tensor, first, plus, minus, threads: 1);
-            _scratch.Write(at, plus);
-            _scratch.Write(parameter.Count + at, minus);
-            ArrayPool<float>.Shared.Return(wide);
-        }
-
-        var pieces = (tensor.Count + MaxRoundedPiece - 1) / MaxRoundedPiece;
-        if (threads == 1 || pieces == 1)
-        {
-            for (long piece = 0; piece < pieces; piece++)
-                WritePiece(piece);
-        }
-        else
-            Parallel.For(0, pieces, new ParallelOptions { MaxDegreeOfParallelism = threads }, WritePiece);
+        var tensor = _model.Decoder.Layout.Tensors(parameter)[part];
+        return _pool.Direction(seed, tensor.Ordinal, tensor.Source.Columns);
     }
 
-    private void Perturb(Parameter parameter, PlacedTensor tensor, long first, Span<float> plus, Span<float> minus, int threads)
+    /// <summary>[k, elements] in the compute type: u or v of each term and each product of its direction.</summary>
+    private unsafe Tensor Factors(Parameter parameter, ReadOnlyMemory<Term> terms, long elements, bool areRows, int part = 0)
     {
-        var weights = _weights.Buffer.Floats(tensor.Offset + first, plus.Length);
-        var direction = _pool.Direction(_seed, tensor.Ordinal, tensor.Source.Columns);
-        if (_isPending[parameter.Index])
+        var rank = Direction(parameter, part, _seed).Of.Rank;
+        var factors = empty(terms.Length * rank, elements, ScalarType.Float32);
+        var address = (float*)factors.Address();
+        for (var k = 0; k < terms.Length; k++)
         {
-            var previous = _pool.Direction(_pendingSeed, tensor.Ordinal, tensor.Source.Columns);
-            Perturbation.Perturb.AdvanceThenBothSigns(previous, _pendingStep, direction, _epsilon, first, weights, plus, minus, threads);
+            var direction = Direction(parameter, part, terms.Span[k].Seed);
+            for (var product = 0; product < rank; product++, address += elements)
+            {
+                Span<float> signs = new(address, checked((int)elements));
+                if (areRows)
+                    LowRankFactors.Rows(direction, product, signs);
+                else
+                    LowRankFactors.Columns(direction, product, signs);
+            }
         }
-        else
+        return factors.to(Type.Scalar());
+    }
+
+    /// <summary>[2, k]: what each product is multiplied with, for either sign.</summary>
+    private Tensor Coefficients(Parameter parameter, ReadOnlyMemory<Term> terms, int part = 0)
+    {
+        var of = Direction(parameter, part, _seed).Of;
+        var width = terms.Length * of.Rank;
+        var values = new float[2 * width];
+        for (var k = 0; k < terms.Length; k++)
         {
-            Perturbation.Perturb.BothSigns(direction, _epsilon, first, weights, plus, minus, threads);
+            var term = terms.Span[k];
+            values.AsSpan(k * of.Rank, of.Rank).Fill(MathF.ScaleB(term.Plus, of.Exponent));
+            values.AsSpan(width + k * of.Rank, of.Rank).Fill(MathF.ScaleB(term.Minus, of.Exponent));
+        }
+        return tensor(values, [2, width], Accumulated(Type));
+    }
+
+    /// <summary>What sums are kept in: float32, or what is wider.</summary>
+    private static ScalarType Accumulated(ComputeType type) => type == ComputeType.F64 ? ScalarType.Float64 : ScalarType.Float32;
+
+    private void MoveThere(Parameter parameter, ModelWeights weights)
+    {
+        foreach (var tensor in _model.Decoder.Layout.Tensors(parameter))
+        {
+            foreach (var (seed, step) in _moves)
+            {
+                for (long first = 0; first < tensor.Count; first += 1 << 28)
+                {
+                    var count = (int)Math.Min(tensor.Count - first, 1 << 28);
+                    Perturbation.Perturb.Advance(
+                        _pool.Direction(seed, tensor.Ordinal, tensor.Source.Columns), step, first,
+                        weights.Buffer.Floats(tensor.Offset + first, count), get_num_threads());
+                }
+            }
         }
     }
 }

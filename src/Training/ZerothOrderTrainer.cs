@@ -22,14 +22,13 @@ public readonly record struct StepResult(double LossPlus, double LossMinus, floa
 }
 
 /// <summary>
-/// Zeroth-order local training (SPEC 4) on a private copy of the weights, on the CPU float32 whatever the model computes in: each step
-/// is a probe, both signs in one forward pass, and a move along one seed's direction. The move itself is put off until the next probe
-/// reads the weights, or <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
+/// Zeroth-order local training (SPEC 4): each step is a probe, both signs in one forward pass, and a move along one seed's direction.
+/// What moves without structure is a copy of its own, on the CPU float32 whatever the model computes in; its move is put off until the next
+/// probe reads the weights, or <see cref="Weights"/> is asked for. Not thread-safe: one per worker; several may run at once on one model.
 /// </summary>
 public sealed class ZerothOrderTrainer : IDisposable
 {
     private readonly CausalLanguageModel _model;
-    private readonly ModelWeights _weights;
     private readonly IPerturbedWeights _perturbed;
 
     /// <summary>A trainer that stands at the base model, on the model's device.</summary>
@@ -47,11 +46,10 @@ public sealed class ZerothOrderTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(pool);
         (_model, Pool) = (model, pool);
         Objective = objective is null ? ObjectiveCatalogue.Default : ObjectiveCatalogue.Named(objective);
-        var isOnDevice = model.Device.Kernels is not null;
-        _weights = isOnDevice && !keepsFloat32 ? model.BaseWeights() : model.WideBaseWeights();
-        _perturbed = isOnDevice
-            ? new DevicePerturbedWeights(_weights, pool, model.ComputeType, model.Decoder)
-            : new PerturbedWeights(_weights, pool, model.ComputeType);
+        _perturbed = model.Device.Kernels is null
+            ? new PerturbedWeights(model, pool)
+            : new DevicePerturbedWeights(
+                keepsFloat32 ? model.WideBaseWeights() : model.BaseWeights(), pool, model.ComputeType, model.Decoder);
     }
 
     /// <summary>Where its directions come from.</summary>
@@ -61,21 +59,19 @@ public sealed class ZerothOrderTrainer : IDisposable
     public IObjective Objective { get; }
 
     /// <summary>The weights after all steps so far. They are the trainer's own and change with its next step.</summary>
-    public ModelWeights Weights
-    {
-        get
-        {
-            _perturbed.Flush();
-            return _weights;
-        }
-    }
+    public ModelWeights Weights => _perturbed.Current;
 
-    /// <summary>Goes back to a version of the model, forgetting every step: a copy of memory, no more.</summary>
+    /// <summary>
+    /// Whether the version that it was reset to is read by every step, and not copied: it must not be disposed, nor change, before the
+    /// next reset. So it is where some tensors are frozen or move along directions of low rank, on the CPU.
+    /// </summary>
+    public bool SharesVersion => _perturbed.SharesVersion;
+
+    /// <summary>Goes back to a version of the model, forgetting every step: a copy of what moves without structure, no more.</summary>
     public void Reset(ModelWeights version)
     {
         ArgumentNullException.ThrowIfNull(version);
-        _perturbed.Forget();
-        _weights.CopyFrom(version);
+        _perturbed.Reset(version);
     }
 
     /// <summary>
@@ -121,15 +117,10 @@ public sealed class ZerothOrderTrainer : IDisposable
         var distance = Distance(scalar, learningRate);
         if (!float.IsFinite(distance))
             throw new ArgumentOutOfRangeException(nameof(scalar), scalar, $"No move of {learningRate} times this scalar is finite.");
-        _perturbed.Flush(); // nothing is left unless no pass followed the move before, or it was broken off
-        _perturbed.Postpone(seed, distance);
+        _perturbed.Move(seed, distance);
     }
 
-    public void Dispose()
-    {
-        _perturbed.Dispose();
-        _weights.Dispose();
-    }
+    public void Dispose() => _perturbed.Dispose();
 
     private static float Distance(float scalar, double learningRate) => (float)(-learningRate * scalar);
 }

@@ -19,7 +19,8 @@ public sealed partial class NeverTests
     private static readonly HashSet<Type> OnTheWire =
     [
         typeof(string), typeof(int), typeof(long), typeof(ulong), typeof(float), typeof(double), typeof(double?), typeof(byte[]),
-        typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(DirectionSpace), typeof(AssignmentKey),
+        typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(ModelDelta), typeof(DirectionSpace),
+        typeof(AssignmentKey),
         typeof(ReadOnlyMemory<int>), typeof(IReadOnlyList<TensorGroup>), typeof(IReadOnlyList<TrainedTensor>),
     ];
 

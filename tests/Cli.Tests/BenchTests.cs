@@ -17,7 +17,12 @@ public sealed class BenchTests
         var report = JsonDocument.Parse(json.Output).RootElement;
         Assert.True(report.GetProperty("copyBytesPerSecond").GetDouble() > 0);
         var rows = report.GetProperty("rows").EnumerateArray().ToDictionary(row => row.GetProperty("operation").GetString()!);
-        Assert.Equal(["rebuild", "perturb, both signs", "local update", "update and perturb", "forward", "step"], rows.Keys);
+        Assert.Equal(
+            [
+                "rebuild", "perturb, both signs", "local update", "update and perturb", "forward", "step", "forward, twice the tokens",
+                "step, rank one, 24 moves behind",
+            ],
+            rows.Keys);
         Assert.All(rows.Values, row =>
         {
             Assert.InRange(row.GetProperty("seconds").GetDouble(), 1e-9, 1e6);

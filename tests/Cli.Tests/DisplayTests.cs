@@ -25,18 +25,21 @@ public sealed class DisplayTests
     }
 
     [Theory]
-    [InlineData(60)]
-    [InlineData(80)]
-    [InlineData(120)]
-    public void The_live_display_fits_its_terminal(int width)
+    [InlineData(60, 24, true)]
+    [InlineData(60, 16, false)]
+    [InlineData(80, 24, true)]
+    [InlineData(120, 40, true)]
+    [InlineData(120, 12, false)]
+    public void The_live_display_fits_its_terminal(int width, int height, bool hasCurves)
     {
+        string[] clients = [.. "abcdefghijklmnopqrstuvwx".Select(letter => $"client-{letter}"), "a", "b"];
         var view = Fold(
-            Started(1),
+            Started(1) with { Participants = clients },
             Progress("a", 1, 10),
             Accepted("a", 1),
             Committed(1),
             Evaluated(1),
-            Started(2),
+            Started(2) with { Participants = clients },
             Progress("b", 2, 3),
             Evaluated(2));
         using var text = new StringWriter();
@@ -49,13 +52,17 @@ public sealed class DisplayTests
             });
         console.Profile.Width = width;
 
-        console.Write(FederationDisplay.Of(view, Noon, width));
+        console.Write(FederationDisplay.Of(view, Noon, width, height));
 
         var lines = text.ToString().Split('\n');
         Assert.All(lines, line => Assert.True(line.TrimEnd().Length < width, line));
         Assert.Contains(
             lines,
             line => line.StartsWith("Federation", StringComparison.Ordinal) && line.Contains("1/4", StringComparison.Ordinal));
+        // The last line feed takes one more, where the cursor stands.
+        Assert.InRange(lines.Length, 10, height);
+        Assert.Equal(hasCurves, lines.Any(line => line.Contains("Held-out loss", StringComparison.Ordinal)));
+        Assert.Matches("[0-9]+ more clients, ", text.ToString());
         Assert.Contains(
             lines,
             line => line.Contains("training", StringComparison.Ordinal) && line.Contains("3/10", StringComparison.Ordinal));

@@ -16,7 +16,14 @@ public class DivergenceTests
             Assert.True(code == 1, said);
             var sentence = string.Join(' ', said.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
             Assert.Contains("Diverged after", sentence, StringComparison.Ordinal);
-            Assert.Contains("Version 0, the best one, was kept", sentence, StringComparison.Ordinal);
+            Assert.Contains(
+                "Version 0 was kept: it has the least held-out loss of those evaluated", sentence, StringComparison.Ordinal);
+            // A rate to try that is not the one that diverged, and by how much the clients differ.
+            Assert.Matches(
+                "Try --learning-rate 0\\.000[1-9]: with 0\\.05 a client's first step moved the weights [0-9]{3,} times", sentence);
+            Assert.Matches("No client stood out|Look at the data of client-", sentence);
+            var report = await File.ReadAllTextAsync(Path.Combine(folder, "run", "report.html"), TestContext.Current.CancellationToken);
+            Assert.Contains("What to change</h2>", report, StringComparison.Ordinal);
             Assert.DoesNotContain(
                 "\"closed\":\"Deadline\"", File.ReadAllText(Path.Combine(folder, "run", "events.log")), StringComparison.Ordinal);
         }

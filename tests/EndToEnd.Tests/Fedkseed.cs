@@ -28,15 +28,21 @@ internal sealed class Fedkseed : IDisposable
 
     public static Fedkseed Start(params string[] arguments) => Start(arguments, []);
 
-    private static Fedkseed Start(string[] arguments, IEnumerable<(string Name, string Value)> environment)
+    private static Fedkseed Start(string[] arguments, IEnumerable<(string Name, string Value)> environment) => Start(
+        "dotnet", [Path.Combine(AppContext.BaseDirectory, "fedkseed.dll"), .. arguments], Path.GetTempPath(),
+        environment.Prepend(("FEDKSEED_SAMPLES", Samples)));
+
+    /// <summary>A command as a person types it, where the person stands.</summary>
+    public static Fedkseed StartInShell(string command, string folder) => Start("bash", ["-c", $"exec {command}"], folder, []);
+
+    private static Fedkseed Start(string file, string[] arguments, string folder, IEnumerable<(string Name, string Value)> environment)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "fedkseed.dll"), .. arguments])
+        var start = new ProcessStartInfo(file, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = Path.GetTempPath(),
+            WorkingDirectory = folder,
         };
-        start.Environment["FEDKSEED_SAMPLES"] = Samples;
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
         var program = new Fedkseed(Process.Start(start)!);

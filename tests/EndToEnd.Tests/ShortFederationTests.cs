@@ -66,10 +66,12 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
     public void The_run_leaves_everything_behind_that_it_promises()
     {
         foreach (var file in new[] {
-            "events.log", "metrics.csv", "report.html", "federation.json", "model/model.safetensors", "model/config.json",
+            "events.log", "metrics.csv", "clients.csv", "report.html", "federation.json", "model/model.safetensors", "model/config.json",
             "model/tokenizer.json" })
             Assert.True(new FileInfo(Path.Combine(federation.Broken, file)) is { Exists: true, Length: > 0 }, file);
-        Assert.Equal(ShortFederation.Rounds + 1, File.ReadLines(Path.Combine(federation.Broken, "metrics.csv")).Count());
+        string[][] rows = [.. File.ReadLines(Path.Combine(federation.Broken, "metrics.csv")).Skip(1).Select(line => line.Split(','))];
+        Assert.Equal(Enumerable.Range(0, ShortFederation.Rounds + 1).Select(version => $"{version}"), rows.Select(row => row[1]));
+        Assert.NotEqual("", rows[0][5]);
     }
 
     private double Loss(string when) => federation.Summary.GetProperty(when).GetProperty("loss").GetDouble();

@@ -51,13 +51,12 @@ public class ComputeTypeTests
     {
         const float epsilon = 1e-3f, step = -3e-4f;
         using var model = CausalLanguageModel.Load(Reference.Folder, type);
-        using var weights = model.WideBaseWeights();
-        using PerturbedWeights perturbed = new(weights, Reference.Pool, type);
-        perturbed.Postpone(seed: 11, step);
+        using PerturbedWeights perturbed = new(model, Reference.Pool);
+        perturbed.Move(seed: 11, step);
         perturbed.Perturb(seed: 37, epsilon);
-        foreach (var parameter in weights.Layout.Parameters)
+        foreach (var parameter in model.Decoder.Layout.Parameters)
         {
-            foreach (var tensor in weights.Layout.Tensors(parameter))
+            foreach (var tensor in model.Decoder.Layout.Tensors(parameter))
             {
                 var start = Rounded(stored, tensor.Source.ToArray());
                 Direction previous = Reference.Pool.Direction(11, tensor.Ordinal), next = Reference.Pool.Direction(37, tensor.Ordinal);

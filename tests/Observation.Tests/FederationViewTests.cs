@@ -1,4 +1,6 @@
 using FedKSeed.Contracts;
+using FedKSeed.Tests;
+using FedKSeed.Versions;
 
 namespace FedKSeed.Observation.Tests;
 
@@ -7,6 +9,28 @@ public sealed class FederationViewTests
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
 
     private readonly FederationView _start = new() { Rounds = 4 };
+
+    [Fact]
+    public void A_run_that_goes_on_shows_what_it_had_come_to()
+    {
+        using var sample = new SampleLog();
+        var metrics = new RunMetrics();
+        metrics.TakeOver(
+            [], [RunMetrics.ClientHeader, "1,client-1,0,2.5,100,1000", "1,client-2,0,1.5,100,1000", "2,client-1,0,1,100,1000"]);
+        foreach (var entry in LogFile.Read(sample.Log))
+            metrics.Apply(entry);
+
+        var view = FederationView.Of(metrics, 10, DateTimeOffset.UnixEpoch);
+
+        Assert.Equal((3, 10), (view.Version, view.Rounds));
+        Assert.Equal([1, 2, 3], view.HeldOutLoss.Select(point => point.Version));
+        Assert.Equal([3, 1.5, 1], view.HeldOutLoss.Select(point => point.Value));
+        Assert.Equal(3, view.ExactMatch.Count);
+        // Only round 1 was measured whole.
+        Assert.Equal(new VersionPoint(1, 2), Assert.Single(view.TrainingLoss));
+        Assert.Equal((300L, 3000L), (view.BytesUp, view.BytesDown));
+        Assert.Equal(new FederationView { Rounds = 5 }.Version, FederationView.Of(new RunMetrics(), 5, DateTimeOffset.UnixEpoch).Version);
+    }
 
     [Fact]
     public void A_client_goes_from_idle_through_training_to_reported()

@@ -15,7 +15,7 @@ public sealed partial class ReportTests : IDisposable
     [Fact]
     public void The_report_holds_its_data_and_needs_nothing_from_anywhere()
     {
-        var html = HtmlReport.Of(LogFile.Read(_sample.Log), Metrics().Rows, Summary());
+        var html = HtmlReport.Of(LogFile.Read(_sample.Log), Metrics(), Summary());
 
         Assert.DoesNotContain("{{", PlaceholderArea().Replace(html, ""), StringComparison.Ordinal);
         Assert.DoesNotMatch(@"https?://", Comments().Replace(html, ""));
@@ -31,7 +31,7 @@ public sealed partial class ReportTests : IDisposable
     [Fact]
     public void Text_from_data_cannot_become_markup()
     {
-        var html = HtmlReport.Of(LogFile.Read(_sample.Log), Metrics().Rows, Summary("</script><script>alert(1)</script>{{settings}}"));
+        var html = HtmlReport.Of(LogFile.Read(_sample.Log), Metrics(), Summary("</script><script>alert(1)</script>{{settings}}"));
 
         Assert.DoesNotContain("<script>alert", html, StringComparison.Ordinal);
         Assert.Contains("&lt;script&gt;alert(1)", html, StringComparison.Ordinal);
@@ -51,7 +51,7 @@ public sealed partial class ReportTests : IDisposable
         Append(FederationDecisions.Commit(state, 2, RoundEnd.Quorum, [late]));
         _sample.WriteChain(events);
 
-        var data = ReportData.Of(LogFile.Read(_sample.Log), [], Summary());
+        var data = ReportData.Of(LogFile.Read(_sample.Log), new RunMetrics(), Summary());
 
         Assert.Equal(["a", "b", "c"], data.Clients);
         Assert.Equal([(int)Participation.InTime, (int)Participation.Missing], data.Participation[0]);
@@ -73,17 +73,74 @@ public sealed partial class ReportTests : IDisposable
     public void Metrics_survive_a_resumed_run()
     {
         var first = Metrics();
-        first.Apply(Progress("client-1", 1.25));
-        first.Apply(Progress("client-2", 1.75));
-        first.Apply(new ReportAccepted { Federation = "f", Assignment = new AssignmentKey(2, "client-1"), ReportBytes = 70 });
+        foreach (var (client, loss) in new[] { ("client-1", 1.25), ("client-2", 1.75) })
+        {
+            first.Apply(Progress(client, loss));
+            first.Apply(Accepted(client, 35));
+        }
         var second = new RunMetrics();
-        second.TakeOver([.. first.ToCsv(), "2026-01-01T00:00:00,4,torn"]);
+        second.TakeOver(
+            [.. first.ToCsv(), "2026-01-01T00:00:00,4,torn"], [RunMetrics.ClientHeader, .. first.TakeClientRows(), "3,client-1,0,torn"]);
         foreach (var entry in LogFile.Read(_sample.Log))
             second.Apply(entry);
 
         Assert.Equal(first.Rows, second.Rows);
         Assert.Equal((1.5, 2000L, 70L), (second.Rows[1].TrainingLoss!.Value, second.Rows[1].BytesDown, second.Rows[1].BytesUp));
+        Assert.Equal((1.25, 1.75, null), (second.LossOf(2, "client-1"), second.LossOf(2, "client-2"), second.LossOf(3, "client-1")));
         Assert.Equal(first.ToCsv(), second.ToCsv());
+        Assert.Empty(first.TakeClientRows());
+        Assert.Empty(second.TakeClientRows());
+    }
+
+    [Fact]
+    public void The_round_in_which_a_run_was_killed_makes_no_dip()
+    {
+        var first = new RunMetrics();
+        first.Apply(Progress("client-1", 1.25));
+        first.Apply(Accepted("client-1", 35));
+        var written = first.TakeClientRows();
+        var second = new RunMetrics();
+        second.TakeOver([], [RunMetrics.ClientHeader, .. written]);
+        foreach (var entry in LogFile.Read(_sample.Log))
+            second.Apply(entry);
+
+        // Half of round 2 was measured by the process that was killed, the other half by nobody.
+        Assert.False(second.Rows[1].IsWhole);
+        Assert.Null(ReportData.Of(LogFile.Read(_sample.Log), second, Summary()).Versions[2].BytesUp);
+
+        second.Apply(Progress("client-2", 1.75));
+        second.Apply(Accepted("client-2", 40));
+
+        // Now the other half is measured by the process that resumed it.
+        Assert.True(second.Rows[1].IsWhole);
+        var whole = ReportData.Of(LogFile.Read(_sample.Log), second, Summary()).Versions[2];
+        Assert.Equal((1.5, 75L, 2000L), (whole.TrainingLoss!.Value, whole.BytesUp!.Value, whole.BytesDown!.Value));
+    }
+
+    [Fact]
+    public void Version_0_is_a_row_of_the_metrics_like_the_others()
+    {
+        var rows = Metrics().ToCsv().Skip(1).Select(line => line.Split(',')).ToArray();
+
+        Assert.Equal(["0", "1", "2", "3"], rows.Select(row => row[1]));
+        Assert.All(rows, row => Assert.Equal(11, row.Length));
+        Assert.Equal(["0", "0", "", "", "", ""], rows[0][2..8]);
+    }
+
+    [Fact]
+    public void The_report_says_what_each_client_lost_and_what_to_change()
+    {
+        var metrics = Metrics();
+        metrics.Apply(Progress("client-2", 1.75));
+        var summary = Summary() with { Advice = ["Try this & that."] };
+
+        var html = HtmlReport.Of(LogFile.Read(_sample.Log), metrics, summary);
+
+        Assert.Contains("<h2>What to change</h2>\n<ul><li>Try this &amp; that.</li></ul>", html, StringComparison.Ordinal);
+        var losses = JsonDocument.Parse(Data().Match(html).Groups[1].Value).RootElement.GetProperty("clientLoss");
+        Assert.Equal((JsonValueKind.Null, 1.75), (losses[0][1].ValueKind, losses[1][1].GetDouble()));
+        Assert.Contains("federation.stepsPerRound", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("{{advice}}", html, StringComparison.Ordinal);
     }
 
     public void Dispose() => _sample.Dispose();
@@ -106,6 +163,9 @@ public sealed partial class ReportTests : IDisposable
         Loss = loss,
         AssignmentBytes = 1000,
     };
+
+    private static ReportAccepted Accepted(string client, long bytes) =>
+        new() { Federation = "f", Assignment = new AssignmentKey(2, client), ReportBytes = bytes };
 
     private static RunSummary Summary(string answer = "an answer")
     {

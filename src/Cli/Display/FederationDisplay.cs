@@ -13,14 +13,24 @@ public static class FederationDisplay
     private const int AxisWidth = 8;
     private const int MostClients = 16;
 
+    /// <summary>Lines of everything but the clients, the last one in two, and the one that the cursor is in.</summary>
+    private const int OtherLines = 16;
+
+    /// <summary>Below this the curves go, so that there is room for clients.</summary>
+    private const int RoomForCurves = 20;
+
     /// <summary>Below this there is no room for the bytes of each client; those of all of them are in the last line.</summary>
     private const int RoomForBytes = 76;
 
-    public static IRenderable Of(FederationView view, DateTimeOffset now, int width)
+    /// <param name="height">Lines of the terminal: what is beyond them would hide the rest.</param>
+    public static IRenderable Of(FederationView view, DateTimeOffset now, int width, int height)
     {
         ArgumentNullException.ThrowIfNull(view);
         var inner = Math.Min(width, 100) - 1;
-        return new Rows(Head(view, now, inner), Text.Empty, Curves(view, inner), Text.Empty, ClientTable(view, now, inner), Foot(view));
+        var hasCurves = height >= RoomForCurves;
+        var shown = Math.Clamp(height - OtherLines + (hasCurves ? 0 : ChartHeight + 2), 1, MostClients);
+        IRenderable[] curves = hasCurves ? [Curves(view, inner), Text.Empty] : [];
+        return new Rows([Head(view, now, inner), Text.Empty, .. curves, ClientTable(view, now, inner, shown), Foot(view, shown)]);
     }
 
     private static Grid Head(FederationView view, DateTimeOffset now, int width)
@@ -75,7 +85,7 @@ public static class FederationDisplay
         return new Rows(rows);
     }
 
-    private static Table ClientTable(FederationView view, DateTimeOffset now, int width)
+    private static Table ClientTable(FederationView view, DateTimeOffset now, int width, int shown)
     {
         var table = new Table { Border = TableBorder.Simple, Width = width, ShowHeaders = true };
         table.AddColumn(new TableColumn("[bold]Client[/]").NoWrap());
@@ -85,7 +95,7 @@ public static class FederationDisplay
         string[] traffic = width < RoomForBytes ? [] : ["Up", "Down"];
         foreach (var name in traffic)
             table.AddColumn(new TableColumn($"[bold]{name}[/]") { Width = 9 }.NoWrap().RightAligned());
-        foreach (var client in view.Clients.Values.Take(MostClients))
+        foreach (var client in view.Clients.Values.Take(shown))
         {
             var (word, colour) = Describe(FederationView.ActivityOf(client, now));
             IRenderable[] cells =
@@ -99,11 +109,11 @@ public static class FederationDisplay
         return table;
     }
 
-    private static Markup Foot(FederationView view)
+    private static Markup Foot(FederationView view, int shown)
     {
-        var more = view.Clients.Count > MostClients ? Invariant($"{view.Clients.Count - MostClients} more clients, ") : "";
-        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all. Ctrl-C stops; "
-            + "the run can be resumed.[/]");
+        var more = view.Clients.Count > shown ? Invariant($"{view.Clients.Count - shown} more clients, ") : "";
+        var how = view.Closed is null ? " Ctrl-C stops; the run can be resumed." : "";
+        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all.{how}[/]");
     }
 
     private static (string Word, string Colour) Describe(ClientActivity activity) => activity switch

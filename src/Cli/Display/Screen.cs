@@ -65,17 +65,20 @@ public sealed class Screen
             };
             return await end.WaitAsync(cancel);
         }
-        await _console.Live(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width)).AutoClear(false)
+        await _console.Live(Picture()).AutoClear(false)
             .StartAsync(async live =>
             {
                 while (!end.IsCompleted && !cancel.IsCancellationRequested)
                 {
-                    live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
+                    live.UpdateTarget(Picture());
                     await Task.WhenAny(end, Task.Delay(Refresh, time, cancel));
                 }
-                live.UpdateTarget(FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width));
+                live.UpdateTarget(Picture());
             });
         return await end.WaitAsync(cancel);
+
+        // As large as the terminal is now: it may be resized at any time.
+        IRenderable Picture() => FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width, _console.Profile.Height);
     }
 
     public void Show(RunSummary summary) => _console.Write(SummaryDisplay.Of(summary, _isLive ? _console.Profile.Width : 100));

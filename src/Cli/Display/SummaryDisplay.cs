@@ -16,7 +16,11 @@ public static class SummaryDisplay
         ArgumentNullException.ThrowIfNull(summary);
         width = Math.Min(width, 100) - 1;
         return new Rows(
-            Text.Empty, Outcome(summary), Scores(summary), Answers(summary, width), Traffic(summary), Text.Empty, Where(summary));
+            [
+                Text.Empty, Outcome(summary),
+                .. summary.Advice.Select(advice => new Padder(new Text($"• {advice}"), new Padding(2, 0, 0, 0))),
+                Scores(summary), Answers(summary, width), Traffic(summary), Text.Empty, Where(summary),
+            ]);
     }
 
     private static Markup Outcome(RunSummary summary)
@@ -29,8 +33,7 @@ public static class SummaryDisplay
             FederationEnd.Completed => $"[bold green]Completed[/] {work}. {kept}",
             FederationEnd.TargetReached => $"[bold green]Target loss reached[/] {work}. {kept}",
             FederationEnd.TimeIsUp => $"[bold green]Time is up[/] {work}. {kept}",
-            _ => $"[bold red]Diverged[/] {work}: the loss left its bounds. Version {summary.Version}, the best one, was kept. "
-                + "A smaller --learning-rate or another --epsilon may help; the report shows whose losses stood out.",
+            _ => $"[bold red]Diverged[/] {work}: the loss left its bounds. {kept}",
         });
     }
 

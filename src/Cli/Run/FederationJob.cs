@@ -1,5 +1,6 @@
 using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
+using FedKSeed.Federation.Log;
 using FedKSeed.Observation;
 using FedKSeed.Versions;
 
@@ -38,15 +39,29 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         var after = screen.During("Scoring the tuned model", progress => HeldOutScoring.Score(folder.Model, plan, progress, cancel));
         var summary = RunSummary.Of(
             metrics, before, after, source.Weights.Sum(tensor => tensor.ByteCount), time.GetElapsedTime(started), folder.Path);
-        await File.WriteAllTextAsync(folder.Report, HtmlReport.Of(LogFile.Read(folder.Log), metrics.Rows, summary), cancel);
+        if (closed.Reason == FederationEnd.Diverged || closed.Version == 0)
+            summary = summary with { Advice = DivergenceAdvice.Of(LogFile.Read(folder.Log)) };
+        await File.WriteAllTextAsync(folder.Report, HtmlReport.Of(LogFile.Read(folder.Log), metrics, summary), cancel);
         return summary;
     }
 
     /// <summary>From the first round, or the one in which an earlier run was interrupted, to the last.</summary>
     private async Task<RunMetrics> FederateAsync(RunPlan plan, IFederationPlace place, CancellationToken cancel)
     {
-        var watch = new FederationWatch(plan.Federation.Rounds, time);
+        var watch = new FederationWatch(FederationView.Of(Recorded(cancel), plan.Federation.Rounds, time.GetUtcNow()), time);
         var recorder = await place.StartAsync(plan, folder, watch, cancel);
         return await screen.WatchAsync(watch, recorder.Closed, time, cancel);
+    }
+
+    /// <summary>What an earlier process left, if one did.</summary>
+    private RunMetrics Recorded(CancellationToken cancel)
+    {
+        var metrics = RunRecorder.TakenOver(folder);
+        foreach (var entry in File.Exists(folder.Log) ? LogFile.Read(folder.Log) : [])
+        {
+            cancel.ThrowIfCancellationRequested();
+            metrics.Apply(entry);
+        }
+        return metrics;
     }
 }

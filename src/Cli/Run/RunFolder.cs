@@ -12,6 +12,9 @@ public sealed record RunFolder(string Path)
 
     public string Metrics => In("metrics.csv");
 
+    /// <summary>What was measured of each assignment.</summary>
+    public string ClientMetrics => In("clients.csv");
+
     public string Report => In("report.html");
 
     public string Plan => In("federation.json");

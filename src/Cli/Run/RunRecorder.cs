@@ -10,8 +10,8 @@ using Microsoft.Extensions.Hosting;
 namespace FedKSeed.Cli.Run;
 
 /// <summary>
-/// Copies the log from Redis into the run's folder as it grows, line for line, and keeps metrics.csv. Ends when the log says that the
-/// federation is closed; <see cref="Closed"/> then holds its last state, or what went wrong.
+/// Copies the log from Redis into the run's folder as it grows, line for line, and keeps metrics.csv and clients.csv. Ends when the log
+/// says that the federation is closed; <see cref="Closed"/> then holds its last state, or what went wrong.
 /// </summary>
 public sealed class RunRecorder : BackgroundService
 {
@@ -21,16 +21,23 @@ public sealed class RunRecorder : BackgroundService
     private readonly RunFolder _folder;
     private readonly RedisFederationLog _log;
     private readonly TimeProvider _time;
-    private readonly RunMetrics _metrics = new();
+    private readonly RunMetrics _metrics;
     private readonly Channel<object> _messages = Channel.CreateUnbounded<object>();
     private readonly TaskCompletionSource<RunMetrics> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _written;
 
-    public RunRecorder(RunFolder folder, RedisFederationLog log, TimeProvider time)
+    public RunRecorder(RunFolder folder, RedisFederationLog log, TimeProvider time) =>
+        (_folder, _log, _time, _metrics) = (folder, log, time, TakenOver(folder));
+
+    /// <summary>Metrics that know what an earlier process measured, if one did; the log is yet to be read.</summary>
+    internal static RunMetrics TakenOver(RunFolder folder)
     {
-        (_folder, _log, _time) = (folder, log, time);
-        if (File.Exists(folder.Metrics))
-            _metrics.TakeOver(File.ReadLines(folder.Metrics));
+        ArgumentNullException.ThrowIfNull(folder);
+        var metrics = new RunMetrics();
+        if (File.Exists(folder.ClientMetrics))
+            LogFile.TruncateTornLine(folder.ClientMetrics);
+        metrics.TakeOver(Lines(folder.Metrics), Lines(folder.ClientMetrics));
+        return metrics;
     }
 
     public Task<RunMetrics> Closed => _closed.Task;
@@ -50,6 +57,8 @@ public sealed class RunRecorder : BackgroundService
         }
         catch (OperationCanceledException)
         {
+            // What was measured since is not lost to whoever resumes the run.
+            WriteMetrics();
             _closed.TrySetCanceled(CancellationToken.None);
         }
         catch (Exception fault)
@@ -127,5 +136,10 @@ public sealed class RunRecorder : BackgroundService
         var part = _folder.Metrics + ".part";
         File.WriteAllLines(part, _metrics.ToCsv());
         File.Move(part, _folder.Metrics, overwrite: true);
+        var isNew = !File.Exists(_folder.ClientMetrics);
+        if (_metrics.TakeClientRows() is { Count: > 0 } rows)
+            File.AppendAllLines(_folder.ClientMetrics, isNew ? rows.Prepend(RunMetrics.ClientHeader) : rows);
     }
+
+    private static IEnumerable<string> Lines(string file) => File.Exists(file) ? File.ReadLines(file) : [];
 }

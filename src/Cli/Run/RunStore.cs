@@ -47,7 +47,9 @@ internal static class RunStore
 
     private static IEnumerable<string> Written(RunFolder folder) => File.Exists(folder.Log) ? LogFile.Lines(folder.Log) : [];
 
-    /// <summary>Reads both side by side, holding a line of each, and folds the longer one: nothing is written before all of it is sound.</summary>
+    /// <summary>
+    /// Reads both side by side, holding a line of each, and folds the longer one: nothing is written before all of it is sound.
+    /// </summary>
     /// <returns>Entries in the store.</returns>
     private static async Task<long> RequireOneLogAsync(
         RunPlan plan, RunFolder folder, RedisFederationLog log, CancellationToken cancel)

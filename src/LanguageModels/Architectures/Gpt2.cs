@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Generation;
 using FedKSeed.LanguageModels.Weights;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels.Architectures;
@@ -103,8 +104,9 @@ internal sealed partial class Gpt2 : Decoder
     // [N]: the place in its text that each token's cell has.
     private static Tensor Positions(DecoderInput input, long start)
     {
-        var cells = input.TokenCells ?? arange(input.Rows * input.Length, ScalarType.Int64, input.Ids.device); // [N]
-        return cells.remainder(input.Length).add_(start);
+        var cells = input.TokenCells ?? Consecutive.From(0, input.Rows * input.Length, device: input.Ids.device); // [N]
+        using Scalar length = input.Length, first = start; // held until the calls are over
+        return cells.remainder(length).add_(first);
     }
 
     private Tensor Block(IWeights weights, int index, Tensor x, DecoderInput input, KeyValueCache? cache)

@@ -35,7 +35,8 @@ public sealed record RotaryConfig
         if (IsDynamic && length > TrainedLength)
             theta *= Math.Pow(Factor * length / TrainedLength - (Factor - 1), HeadSize / (HeadSize - 2.0));
         using var scope = NewDisposeScope();
-        var exponents = arange(0, HeadSize, 2, ScalarType.Float32) / HeadSize; // [d/2]
+        using Scalar size = HeadSize; // held until the call is over
+        var exponents = Consecutive.From(0, HeadSize / 2, step: 2).to(ScalarType.Float32) / size; // [d/2]
         var frequencies = pow((float)theta, exponents).reciprocal().data<float>().ToArray();
         return Stretch is not null ? Array.ConvertAll(frequencies, Stretch.Apply)
             : IsDynamic ? frequencies
@@ -66,6 +67,9 @@ public sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, fl
 /// <summary>Cosines and sines of consecutive positions, [T, 1, d] each; of the sines the first half negated.</summary>
 public readonly record struct Rotation(Tensor Cos, Tensor Sin)
 {
+    // Held: a number that torch is handed on the fly may be freed by a collection in the middle of the call.
+    private static readonly Scalar One = 1;
+
     /// <summary>
     /// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b
     /// are the halves of a head; x [B, T, heads, d].
@@ -73,7 +77,7 @@ public readonly record struct Rotation(Tensor Cos, Tensor Sin)
     public Tensor Apply(Tensor x)
     {
         var turned = x.roll(Cos.shape[2] / 2, -1); // (b, a)
-        return (x * Cos).addcmul_(turned, Sin, 1);
+        return (x * Cos).addcmul_(turned, Sin, One);
     }
 
     /// <summary>Those of some of the positions.</summary>
@@ -141,7 +145,7 @@ public sealed class RotaryEmbedding
     // In float32 by libtorch's own functions, whatever the compute type: the reference's very bits.
     private static Rotation Table(float[] frequencies, long start, long length)
     {
-        var positions = arange(start, start + length, ScalarType.Float32); // [T]
+        var positions = Consecutive.From(start, length).to(ScalarType.Float32); // [T]
         var angles = outer(positions, tensor(frequencies)); // [T, d/2]
         Tensor cos = angles.cos(), sin = angles.sin(); // [T, d/2]
         return new Rotation(cat([cos, cos], -1).unsqueeze(1), cat([-sin, sin], -1).unsqueeze(1));

@@ -1,5 +1,6 @@
 using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Weights;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels.Devices;
@@ -10,7 +11,9 @@ internal sealed class TorchOperations : IOperations
     public Tensor Normalise(Tensor x, Tensor weight, double epsilon)
     {
         var wide = x.to(ScalarType.Float32); // whatever the compute type, as in the reference
-        var scale = wide.square().mean([-1], keepdim: true).add_(epsilon).rsqrt_(); // [S, …, 1]
+        // Held until the call is over: a number that torch is handed on the fly may be freed by a collection in the middle of it.
+        using Scalar added = epsilon;
+        var scale = wide.square().mean([-1], keepdim: true).add_(added).rsqrt_(); // [S, …, 1]
         return (wide * scale).to(x.dtype).mul_(weight);
     }
 

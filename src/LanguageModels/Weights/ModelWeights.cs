@@ -11,7 +11,10 @@ public sealed class ModelWeights : IWeights, IDisposable
 {
     private readonly WeightViews[] _views;
 
-    internal ModelWeights(WeightLayout layout, ComputeType type, ModelDevice device)
+    /// <param name="layout">Which parameter lies where.</param>
+    /// <param name="type">Of every weight; what they hold is undefined.</param>
+    /// <param name="device">Where they lie.</param>
+    public ModelWeights(WeightLayout layout, ComputeType type, ModelDevice device)
     {
         Layout = layout;
         Buffer = new WeightBuffer(layout.Length, type, device);
@@ -30,6 +33,13 @@ public sealed class ModelWeights : IWeights, IDisposable
 
     /// <summary>The weights themselves.</summary>
     public WeightBuffer Buffer { get; }
+
+    /// <summary>[1, rows, columns]. It belongs to the weights: do not dispose or change it.</summary>
+    public Tensor Matrix(Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        return _views[parameter.Index].Matrix;
+    }
 
     int IWeights.Sets => 1;
 

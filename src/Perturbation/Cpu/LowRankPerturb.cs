@@ -56,6 +56,20 @@ internal sealed unsafe class LowRankPerturb<TSimd, TBits, TReal> : IPerturbKerne
         BothSigns(next, epsilon, firstElement, weights, plus, minus, isLarge);
     }
 
+    /// <summary>±1 of the elements from a block on.</summary>
+    public static void Signs(Direction direction, ulong block, Span<float> signs)
+    {
+        var stride = 2 * Width;
+        var whole = signs.Length / stride * stride;
+        fixed (float* all = signs)
+            Signs(direction, block, whole, all);
+        if (whole == signs.Length)
+            return;
+        var rest = stackalloc float[stride];
+        Signs(direction, block + (ulong)(whole / 4), stride, rest);
+        new ReadOnlySpan<float>(rest, signs.Length - whole).CopyTo(signs[whole..]);
+    }
+
     /// <summary>
     /// plus ← w + factor·z, and minus ← w − factor·z unless there is none. The range's columns are those of its rows, or fewer where it
     /// lies within one row.

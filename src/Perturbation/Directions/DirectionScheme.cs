@@ -26,6 +26,10 @@ public abstract class DirectionScheme
     /// <param name="element">Row-major flat index in the tensor.</param>
     public abstract int Multiple(Direction direction, long element);
 
+    /// <summary>±1 of the elements from a block on: factors of directions of low rank. A scheme without any has none.</summary>
+    internal virtual void Signs(Direction direction, ulong block, Span<float> signs, KernelPath path) =>
+        throw new NotSupportedException($"Directions of {Name} are no products.");
+
     /// <summary>What CUDA has for it; null where it has nothing.</summary>
     internal virtual DeviceKernels? OnDevice => null;
 

@@ -37,6 +37,19 @@ internal sealed class LowRankScheme : DirectionScheme
         return sum;
     }
 
+    internal override void Signs(Direction direction, ulong block, Span<float> signs, KernelPath path)
+    {
+        if (path == KernelPath.Avx512)
+            LowRankPerturb<Avx512Lanes, Vector512<uint>, Vector512<float>>.Signs(direction, block, signs);
+        else if (path == KernelPath.Avx2)
+            LowRankPerturb<Avx2Lanes, Vector256<uint>, Vector256<float>>.Signs(direction, block, signs);
+        else
+        {
+            for (var i = 0; i < signs.Length; i++)
+                signs[i] = RademacherScheme.Sign(direction, block + (ulong)(i >> 2), i & 3);
+        }
+    }
+
     internal override IPerturbKernel PerturbKernel(KernelPath path) => path switch
     {
         KernelPath.Avx512 => LowRankPerturb<Avx512Lanes, Vector512<uint>, Vector512<float>>.Instance,

@@ -1,0 +1,245 @@
+using FedKSeed.Contracts;
+using FedKSeed.LanguageModels;
+using FedKSeed.LanguageModels.Devices;
+using FedKSeed.LanguageModels.Weights;
+using FedKSeed.Perturbation.Directions;
+using FedKSeed.Tests;
+using FedKSeed.Training.Objectives;
+using TorchSharp;
+
+namespace FedKSeed.Training.Tests;
+
+/// <summary>
+/// Steps along products of signs, and around frozen tensors, read the version where it lies. What they come to is what comes of weights
+/// that are written down: here in float64, element by element, from <see cref="Direction.Value"/>.
+/// </summary>
+public class SharedVersionTests
+{
+    private const float Epsilon = 1e-3f;
+    private const double LearningRate = 1e-3;
+    private static readonly int[] Seeds = [5, 4095, 5, 37];
+
+    public static TheoryData<string, int> Models()
+    {
+        var data = new TheoryData<string, int>();
+        foreach (var name in Directory.GetDirectories(Vectors.Path("models")).Select(folder => Path.GetFileName(folder)!).Order())
+            foreach (var rank in new[] { 1, 2, 4 })
+                data.Add(name, rank);
+        return data;
+    }
+
+    [Theory, MemberData(nameof(Models))]
+    public void Scalars_are_those_of_weights_that_are_written_down(string name, int rank)
+    {
+        ReferenceModel reference = new(name);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        var pool = Pool(reference, model, new TensorGroup { Tensors = ["*"], Rank = rank });
+
+        AssertParity(reference, model, pool, relative: 1e-5);
+    }
+
+    [Theory, MemberData(nameof(Models))]
+    public void In_float32_they_differ_by_its_rounding(string name, int rank)
+    {
+        ReferenceModel reference = new(name);
+        using var model = reference.Load();
+        using var exact = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        var pool = Pool(reference, model, new TensorGroup { Tensors = ["*"], Rank = rank });
+        using ZerothOrderTrainer narrow = new(model, pool), wide = new(exact, pool);
+        foreach (var seed in Seeds)
+        {
+            var expected = wide.Probe(reference.Batch, seed, Epsilon).Scalar;
+            AssertClose(expected, narrow.Probe(reference.Batch, seed, Epsilon).Scalar, 1e-2);
+            narrow.Move(seed, expected, LearningRate);
+            wide.Move(seed, expected, LearningRate);
+        }
+    }
+
+    /// <summary>Frozen parts, parts without structure, scales and ranks within one fused product, and a frozen head.</summary>
+    [Theory]
+    [InlineData("llama-gqa-untied")]
+    [InlineData("qwen2-bias-tied")]
+    public void Groups_of_every_kind_keep_to_it(string name)
+    {
+        ReferenceModel reference = new(name);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        var pool = Pool(
+            reference, model,
+            new TensorGroup { Tensors = ["*layers.0*q_proj.weight"], Rank = 2, Scale = 1 },
+            new TensorGroup { Tensors = ["*layers.0*v_proj.weight"], Rank = 1 },
+            new TensorGroup { Tensors = ["*layers.1*k_proj.weight"], Rank = 0, Scale = -1 },
+            new TensorGroup { Tensors = ["*layers.1*up_proj.weight"], Rank = 4, Scale = 2 },
+            new TensorGroup { Tensors = ["*norm.weight"] });
+
+        AssertParity(reference, model, pool, relative: 1e-5);
+    }
+
+    [Fact]
+    public void Without_structure_frozen_tensors_are_shared_as_well()
+    {
+        ReferenceModel reference = new("llama-gqa-untied");
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        var space = reference.Pool with { Trainable = [new TensorGroup { Tensors = ["*mlp*"] }, new TensorGroup { Tensors = ["*norm*"] }] };
+        var pool = space.Resolve(model.Checkpoint);
+
+        AssertParity(reference, model, pool, relative: 1e-5);
+        using ZerothOrderTrainer trainer = new(model, pool);
+        Assert.True(trainer.SharesVersion);
+    }
+
+    [Theory, MemberData(nameof(Models))]
+    public void Weights_after_an_assignment_are_those_of_its_moves_written_down(string name, int rank)
+    {
+        ReferenceModel reference = new(name);
+        using var model = reference.Load();
+        var pool = Pool(reference, model, new TensorGroup { Tensors = ["*"], Rank = rank });
+        using ZerothOrderTrainer trainer = new(model, pool);
+        var expected = model.Checkpoint.Weights.ToDictionary(tensor => tensor.Name, tensor => tensor.ToArray());
+        foreach (var (seed, scalar) in Seeds.Zip([0.5f, -2f, 1.25f, 3f]))
+        {
+            trainer.Move(seed, scalar, LearningRate);
+            foreach (var tensor in model.Checkpoint.Weights)
+                Perturbation.Perturb.Advance(
+                    pool.Direction(seed, tensor.Ordinal!.Value, tensor.Columns), (float)(-LearningRate * scalar), 0, expected[tensor.Name]);
+        }
+        foreach (var tensor in model.Checkpoint.Weights)
+            Assert.Equal(expected[tensor.Name], trainer.Weights.Read(tensor.Name));
+    }
+
+    [Fact]
+    public void More_moves_than_are_held_at_once_change_nothing_but_rounding()
+    {
+        ReferenceModel reference = new("llama-gqa-untied");
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        var pool = Pool(reference, model, new TensorGroup { Tensors = ["*"], Rank = 1 });
+        using ZerothOrderTrainer trainer = new(model, pool);
+        using var written = new WrittenDown(model, pool);
+        for (var seed = 0; seed < 70; seed++)
+        {
+            trainer.Move(seed, 1 + seed % 3, 1e-5);
+            written.Move(seed, (float)(-1e-5 * (1 + seed % 3)));
+        }
+        AssertClose(written.Scalar(reference.Batch, 100), trainer.Probe(reference.Batch, 100, Epsilon).Scalar, 1e-5);
+    }
+
+    [Fact]
+    public void After_a_reset_the_same_steps_give_the_same_bits_again()
+    {
+        ReferenceModel reference = new("llama3-rope-tied");
+        using var model = reference.Load();
+        var pool = Pool(reference, model, new TensorGroup { Tensors = ["*"], Rank = 1 });
+        using var version = model.BaseWeights();
+        using ZerothOrderTrainer trainer = new(model, pool), other = new(model, pool);
+        trainer.Reset(version);
+        other.Reset(version);
+        StepResult[] first = [.. Seeds.Select(seed => trainer.Step(reference.Batch, seed, Epsilon, LearningRate))];
+        trainer.Reset(version);
+        Assert.Equal(first, Seeds.Select(seed => trainer.Step(reference.Batch, seed, Epsilon, LearningRate)));
+        Assert.Equal(first, Seeds.Select(seed => other.Step(reference.Batch, seed, Epsilon, LearningRate)));
+    }
+
+    [Fact]
+    public void A_loss_that_is_not_finite_skips_the_step()
+    {
+        ReferenceModel reference = new("llama-gqa-untied");
+        using var model = reference.Load();
+        using ZerothOrderTrainer trainer = new(model, Pool(reference, model, new TensorGroup { Tensors = ["*"], Rank = 1 }));
+        using var broken = model.BaseWeights();
+        broken.Buffer.Floats(0, (int)broken.Layout.Parameters[0].Count).Fill(float.NaN);
+        trainer.Reset(broken);
+        Assert.True(trainer.Step(reference.Batch, seed: 0, Epsilon, LearningRate).Skipped);
+    }
+
+    [Fact]
+    public void Neither_memory_nor_the_number_of_tensors_grows_with_resets()
+    {
+        ReferenceModel reference = new("llama-gqa-untied");
+        using var model = reference.Load();
+        using var version = model.BaseWeights();
+        using ZerothOrderTrainer trainer = new(model, Pool(reference, model, new TensorGroup { Tensors = ["*"], Rank = 1 }));
+        TokenBatch batch = new([reference.Sequences[0]]);
+        Assign();
+        var tensors = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        for (var assignment = 0; assignment < 5; assignment++)
+            Assign();
+        Assert.Equal(tensors, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+
+        void Assign()
+        {
+            trainer.Reset(version);
+            foreach (var seed in Seeds)
+                trainer.Step(batch, seed, Epsilon, LearningRate);
+        }
+    }
+
+    private static DirectionSpace Pool(ReferenceModel reference, CausalLanguageModel model, params TensorGroup[] groups) =>
+        (reference.Pool with { Scheme = DirectionSchemes.LowRank, Trainable = groups }).Resolve(model.Checkpoint);
+
+    private static void AssertParity(ReferenceModel reference, CausalLanguageModel model, DirectionSpace pool, double relative)
+    {
+        using ZerothOrderTrainer trainer = new(model, pool);
+        using WrittenDown written = new(model, pool);
+        foreach (var seed in Seeds)
+        {
+            var expected = written.Scalar(reference.Batch, seed);
+            AssertClose(expected, trainer.Probe(reference.Batch, seed, Epsilon).Scalar, relative);
+            trainer.Move(seed, (float)expected, LearningRate);
+            written.Move(seed, (float)(-LearningRate * (float)expected));
+        }
+    }
+
+    private static void AssertClose(double expected, double actual, double relative) =>
+        Assert.True(Math.Abs(actual - expected) <= relative * Math.Abs(expected), $"{actual} instead of {expected}");
+
+    /// <summary>Weights that are perturbed and moved one element after the other, in float64.</summary>
+    private sealed class WrittenDown : IDisposable
+    {
+        private readonly CausalLanguageModel _model;
+        private readonly DirectionSpace _pool;
+        private readonly ModelWeights _weights;
+        private readonly Dictionary<string, double[]> _values;
+
+        public WrittenDown(CausalLanguageModel model, DirectionSpace pool)
+        {
+            (_model, _pool, _weights) = (model, pool, model.BaseWeights());
+            _values = model.Checkpoint.Weights.ToDictionary(
+                tensor => tensor.Name, tensor => Array.ConvertAll(tensor.ToArray(), value => (double)value));
+        }
+
+        public double Scalar(TokenBatch batch, int seed) =>
+            (Loss(batch, seed, Epsilon) - Loss(batch, seed, -Epsilon)) / (2.0 * Epsilon);
+
+        public void Move(int seed, float step) => Advance(seed, step, _values);
+
+        public void Dispose() => _weights.Dispose();
+
+        private double Loss(TokenBatch batch, int seed, double distance)
+        {
+            var perturbed = _values.ToDictionary(pair => pair.Key, pair => (double[])pair.Value.Clone());
+            Advance(seed, distance, perturbed);
+            foreach (var parameter in _weights.Layout.Parameters)
+                foreach (var tensor in _weights.Layout.Tensors(parameter))
+                {
+                    using var values = torch.tensor(perturbed[tensor.Source.Name]);
+                    using var place = _weights.Buffer.Tensor.narrow(0, tensor.Offset, tensor.Count);
+                    place.copy_(values);
+                }
+            return _model.Measure(_weights, batch, ObjectiveCatalogue.Default.Measure)[0];
+        }
+
+        private void Advance(int seed, double distance, Dictionary<string, double[]> all)
+        {
+            foreach (var tensor in _model.Checkpoint.Weights)
+            {
+                var direction = _pool.Direction(seed, tensor.Ordinal!.Value, tensor.Columns);
+                var values = all[tensor.Name];
+                for (var at = 0; at < values.Length; at++)
+                {
+                    var sum = values[at] + direction.Value(at) * Math.ScaleB(distance, direction.Of.Exponent);
+                    // What has no structure is kept in float32 (SPEC 4).
+                    values[at] = direction.Of.Rank == 0 ? (float)sum : sum;
+                }
+            }
+        }
+    }
+}
