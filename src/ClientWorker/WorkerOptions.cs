@@ -21,7 +21,8 @@ public sealed class WorkerOptions
     public string? PromptFile { get; set; }
 
     /// <summary>
-    /// How conversations are written; the model's own template when absent. The same for every client of a federation, and for its evaluator.
+    /// How conversations are written; the model's own template when absent. The same for every client of a federation, and for its
+    /// evaluator.
     /// </summary>
     public ChatForm? ChatForm { get; set; }
 

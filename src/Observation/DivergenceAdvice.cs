@@ -65,14 +65,16 @@ public static class DivergenceAdvice
                 + $"about as far as its scalar, {Short(onBase.First.Rms)} in root mean square, says anything.");
     }
 
-    /// <summary>Before a client's first step nothing has moved, so only ε can make its losses infinite, or their difference vanish.</summary>
+    /// <summary>
+    /// Before a client's first step nothing has moved, so only ε can make its losses infinite, or their difference vanish.
+    /// </summary>
     private static string? Distance(FederationSettings settings, BaseSteps onBase)
     {
         if (onBase.WithoutScalar > TooMany * onBase.Assignments)
             return string.Create(
                 CultureInfo.InvariantCulture,
-                $"Try --epsilon {OneDigit(settings.Epsilon / 10.0)}: {onBase.WithoutScalar} of {onBase.Assignments} assignments on the base "
-                    + $"model gave no scalar at all, since the loss is not within bounds {Short(settings.Epsilon)} away from it.");
+                $"Try --epsilon {OneDigit(settings.Epsilon / 10.0)}: {onBase.WithoutScalar} of {onBase.Assignments} assignments on the "
+                    + $"base model gave no scalar at all, since the loss is not within bounds {Short(settings.Epsilon)} away from it.");
         return onBase.First.Zeros > TooMany * onBase.Assignments
             ? string.Create(
                 CultureInfo.InvariantCulture,

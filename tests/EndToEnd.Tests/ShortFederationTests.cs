@@ -11,12 +11,12 @@ public sealed class ShortFederationTests(ShortFederation federation) : IClassFix
                 * Loss("before"), $"It was {Loss("before")} before and {Loss("after")} after {ShortFederation.Rounds} rounds.");
 
     [Fact]
-    public void A_client_moves_less_than_eighteen_kilobytes_in_a_round()
+    public void A_client_moves_a_few_kilobytes_in_a_round()
     {
         var bytes = federation.Summary.GetProperty("bytesUp").GetDouble() + federation.Summary.GetProperty("bytesDown").GetDouble();
 
-        // The model alone takes 10 240 bytes, and base64 a third more.
-        Assert.InRange(bytes, 13_000, 18_000);
+        // The whole model takes 10 240 bytes, and base64 a third more; after the first rounds it comes as what changed.
+        Assert.InRange(bytes, 2_000, 13_000);
     }
 
     [Fact]
