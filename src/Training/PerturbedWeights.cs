@@ -91,8 +91,9 @@ internal sealed class PerturbedWeights : IPerturbedWeights
         var wide = rows.to(Accumulated(Type)).expand(2, -1, -1).contiguous(); // [2, N, columns]
         foreach (var terms in Terms())
         {
-            var u = Factors(parameter, terms, tensor.Count / tensor.Source.Columns, areRows: true).index_select(1, ids); // [k, N]
-            var v = Factors(parameter, terms, tensor.Source.Columns, areRows: false); // [k, columns]
+            var all = Factors(parameter, terms, tensor.Count / tensor.Source.Columns, areRows: true, part: 0, Accumulated(Type));
+            var u = all.index_select(1, ids); // [k, N]
+            var v = Factors(parameter, terms, tensor.Source.Columns, areRows: false, part: 0, Accumulated(Type)); // [k, columns]
             var weighted = (u.unsqueeze(0) * Coefficients(parameter, terms).view(2, -1, 1)).transpose(1, 2); // [2, N, k]
             wide.add_(weighted.matmul(v));
         }
@@ -229,8 +230,8 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                     output.zero_();
                 continue;
             }
-            var u = Factors(parameter, terms, rows, areRows: true, part); // [k, rows]
-            var v = Factors(parameter, terms, columns, areRows: false, part); // [k, columns]
+            var u = Factors(parameter, terms, rows, areRows: true, part, Type.Scalar()); // [k, rows]
+            var v = Factors(parameter, terms, columns, areRows: false, part, Type.Scalar()); // [k, columns]
             var seen = input.mm((isTurned ? u : v).t()); // [2N, k]
             // In float32, whatever x is in: ε itself loses nothing.
             var weighted = (seen.view(2, -1, seen.shape[1]).to(Accumulated(Type)) * Coefficients(parameter, terms, part).unsqueeze(1))
@@ -254,8 +255,9 @@ internal sealed class PerturbedWeights : IPerturbedWeights
         return _pool.Direction(seed, tensor.Ordinal, tensor.Source.Columns);
     }
 
-    /// <summary>[k, elements] in the compute type: u or v of each term and each product of its direction.</summary>
-    private unsafe Tensor Factors(Parameter parameter, ReadOnlyMemory<Term> terms, long elements, bool areRows, int part = 0)
+    /// <summary>[k, elements]: u or v of each term and each product of its direction.</summary>
+    private unsafe Tensor Factors(
+        Parameter parameter, ReadOnlyMemory<Term> terms, long elements, bool areRows, int part, ScalarType type)
     {
         var rank = Direction(parameter, part, _seed).Of.Rank;
         var factors = empty(terms.Length * rank, elements, ScalarType.Float32);
@@ -272,7 +274,7 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                     LowRankFactors.Columns(direction, product, signs);
             }
         }
-        return factors.to(Type.Scalar());
+        return factors.to(type);
     }
 
     /// <summary>[2, k]: what each product is multiplied with, for either sign.</summary>

@@ -55,6 +55,29 @@ public class SharedVersionTests
         }
     }
 
+    /// <summary>A product is rounded to 16 bits once, and so are the two terms that are added to it.</summary>
+    [Theory]
+    [InlineData("llama3-rope-tied", ComputeType.BF16, 0.02)]
+    [InlineData("gpt2", ComputeType.BF16, 0.02)]
+    [InlineData("llama-gqa-untied", ComputeType.F16, 0.005)]
+    public void In_sixteen_bits_losses_are_those_of_the_exact_ones_but_for_rounding(string name, ComputeType type, double relative)
+    {
+        ReferenceModel reference = new(name);
+        using CausalLanguageModel narrow = CausalLanguageModel.Load(reference.Folder, type),
+            exact = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        var pool = Pool(reference, exact, new TensorGroup { Tensors = ["*"], Rank = 1 });
+        using ZerothOrderTrainer trainer = new(narrow, pool), wide = new(exact, pool);
+        foreach (var seed in Seeds)
+        {
+            var expected = wide.Probe(reference.Batch, seed, 0.01f);
+            var actual = trainer.Probe(reference.Batch, seed, 0.01f);
+            AssertClose(expected.LossPlus, actual.LossPlus, relative);
+            AssertClose(expected.LossMinus, actual.LossMinus, relative);
+            trainer.Move(seed, 1, 0.01);
+            wide.Move(seed, 1, 0.01);
+        }
+    }
+
     /// <summary>Frozen parts, parts without structure, scales and ranks within one fused product, and a frozen head.</summary>
     [Theory]
     [InlineData("llama-gqa-untied")]
