@@ -67,6 +67,35 @@ public class MemoryOfTrainersTests(ITestOutputHelper output)
             $"{type.Name()}: weights {Megabytes(weights)}, beyond the idle process's {Megabytes(idle)} it took {Megabytes(peak - idle)}.");
     }
 
+    /// <summary>Of a part that moves without structure it holds a float32 copy, and both signs of the largest matrix.</summary>
+    [Fact]
+    public void A_trainer_s_memory_is_in_proportion_to_the_part_that_it_tunes()
+    {
+        Tune(Small, ComputeType.F32);
+        using SyntheticModel synthetic = new(Shape);
+        using var version = synthetic.Model.BaseWeights();
+        var weights = synthetic.Model.Checkpoint.Weights;
+        long Held(string part)
+        {
+            var space = new DirectionSpace { Trainable = [new TensorGroup { Tensors = [part] }] }.Resolve(synthetic.Model.Checkpoint);
+            var before = Resident();
+            using ZerothOrderTrainer trainer = new(synthetic.Model, space);
+            trainer.Reset(version);
+            Run(trainer, steps: 1);
+            return Resident() - before;
+        }
+
+        var all = Held("all");
+        foreach (var part in new[] { "attention", "mlp", "layers:-6" })
+        {
+            var space = new DirectionSpace { Trainable = [new TensorGroup { Tensors = [part] }] }.Resolve(synthetic.Model.Checkpoint);
+            var share = (double)space.Tensors!.Sum(tensor => weights[tensor.Ordinal].ElementCount) / synthetic.Model.Checkpoint.WeightCount;
+            var held = Held(part) / (double)all;
+            output.WriteLine($"{part}: {share:P1} of the weights, {held:P1} of {Megabytes(all)}");
+            Assert.True(Math.Abs(held / share - 1) < 0.2, $"{part} is {share:P1} of the weights; its trainer held {held:P1}.");
+        }
+    }
+
     private static void Tune(ModelShape shape, ComputeType type)
     {
         using SyntheticModel synthetic = new(shape, type);
