@@ -9,7 +9,7 @@ using static FedKSeed.Federation.Tests.Federations;
 
 namespace FedKSeed.Federation.Tests;
 
-/// <summary>Learning rates of clients (SPEC 10): what follows from a log, and what in a log could not be.</summary>
+/// <summary>Learning rates of clients (SPEC 4): what follows from a log, and what in a log could not be.</summary>
 public class ClientRateTests
 {
     private static readonly FederationSettings ByLoss = Settings with { ClientRates = ClientRateRule.Loss };

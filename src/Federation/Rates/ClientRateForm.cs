@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace FedKSeed.Federation.Rates;
 
-/// <summary>How the numbers that a <see cref="ClientRateRule"/> has of clients become factors on their learning rates (SPEC 10).</summary>
+/// <summary>How the numbers that a <see cref="ClientRateRule"/> has of clients become factors on their learning rates (SPEC 4).</summary>
 [JsonConverter(typeof(RuleJson<ClientRateForm>))]
 [TypeConverter(typeof(RuleText<ClientRateForm>))]
 public abstract class ClientRateForm : IRule<ClientRateForm>

@@ -11,7 +11,7 @@ namespace FedKSeed.Federation.Rates;
 public sealed record RatedReport(AggregatedReport Aggregated, float? MeanLoss);
 
 /// <summary>
-/// What a client's learning rate goes by (FedMeZO; SPEC 10): each commit says a number of each of its reports, x, and a
+/// What a client's learning rate goes by (FedMeZO; SPEC 4): each commit says a number of each of its reports, x, and a
 /// <see cref="ClientRateForm"/> makes factors of them. Pure, and in correctly rounded operations in a fixed order: the fold finds every
 /// factor again, on any machine.
 /// </summary>
