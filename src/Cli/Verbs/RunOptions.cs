@@ -5,6 +5,7 @@ using System.Text.Json;
 using FedKSeed.Cli.Run;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.Federation.Sampling;
 using FedKSeed.InstructionData;
@@ -158,6 +159,25 @@ internal sealed class RunOptions
         Setting<int>(
             "--staleness", $"Commits that a report may be late. [default: {settings.StalenessBound}]",
             (set, value) => set with { StalenessBound = value });
+        Setting<double>(
+            "--dropout",
+            $"Share of the reports that is lost, by a draw, to see how the others do. [default: {Number(settings.Dropout)}]",
+            (set, value) => set with { Dropout = value });
+        _group = "Learning rates of clients";
+        Rule<ClientRateRule>(
+            "--client-rates",
+            $"What each client's goes by: one for all, its loss, how far it drifts, a draw. [default: {Word(settings.ClientRates.Name)}]",
+            (set, value) => set with { ClientRates = value });
+        Rule<ClientRateForm>(
+            "--client-rate-form",
+            $"How that becomes a factor: FedMeZO's, or one that is 1 where clients are alike. [default: {Word(settings.ClientRateForm.Name)}]",
+            (set, value) => set with { ClientRateForm = value });
+        Setting<double>(
+            "--client-rate-spread", $"How far the factors spread about 1. [default: {Number(settings.ClientRateSpread)}]",
+            (set, value) => set with { ClientRateSpread = value });
+        Setting<int>(
+            "--client-rate-window", $"Last reports of a client that its rate goes by. [default: {settings.ClientRateWindow}]",
+            (set, value) => set with { ClientRateWindow = value });
         _group = "Evaluation";
         Setting<int>(
             "--evaluate-every", $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]",
@@ -286,8 +306,10 @@ internal sealed class RunOptions
         return option;
     }
 
-    /// <summary>A name in the code as a word of the command line: ShrunkImportance is shrunk-importance.</summary>
-    private static string Word(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
+    /// <summary>A name in the code as a word of the command line: ShrunkImportance is shrunk-importance, FedMeZO is fedmezo.</summary>
+    private static string Word(string name) => name.StartsWith("Fed", StringComparison.Ordinal)
+        ? name.ToLowerInvariant()
+        : JsonNamingPolicy.KebabCaseLower.ConvertName(name);
 
     private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 }
