@@ -26,8 +26,8 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
 {
     // A step of so many weights takes a core a few seconds.
     private const long WeightsPerCore = 300_000_000;
-    // Of an assignment of the default federation: its last step carries the moves of those before it.
-    private const int MovesBehind = 24;
+    // The last steps of assignments of the default federation, of 100 and of the paper's 200: they carry the moves of those before.
+    private static readonly int[] MovesBehind = [24, 99, 199];
 
     private const int NaiveElementsOnCpu = 1 << 20, NaiveElementsOnCard = 1 << 27;
 
@@ -97,9 +97,8 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         var stepBytes = shape.Weights * (2 * kernels.BytesPerWeight + 2 * size) + 2 * size * shape.MultipliedWeights;
         // Along products of signs weights are neither written nor moved.
         var rankOneBytes = size * shape.MultipliedWeights;
-        BenchRow[] ofProducts = rankOne is { } seconds
-            ? [Row($"step, rank one, {MovesBehind} moves behind", seconds * scale, rankOneBytes, passes: 2, naiveSeconds: null)]
-            : [];
+        BenchRow[] ofProducts = [.. MovesBehind.Zip(rankOne, (moves, seconds) =>
+            Row($"step, rank one, {moves} moves behind", seconds * scale, rankOneBytes, passes: 2, naiveSeconds: null))];
         return
         [
             Row("forward", forward * scale, size * shape.MultipliedWeights, passes: 1, naiveSeconds: null),
@@ -114,14 +113,14 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
             naiveSeconds, null, measured);
     }
 
-    /// <returns>RankOne is null on a card, which has no such kernels.</returns>
-    private (double Forward, double BothForward, double Step, double? RankOne) Steps(ModelShape part)
+    /// <returns>RankOne, for each of <see cref="MovesBehind"/>, is empty on a card, where it was never tried.</returns>
+    private (double Forward, double BothForward, double Step, double[] RankOne) Steps(ModelShape part)
     {
         using var synthetic = new SyntheticModel(part, request.DataType, device);
         var model = synthetic.Model;
         var batch = Batch(part.Vocabulary);
         double forward, bothForward;
-        double? rankOne = null;
+        double[] rankOne = [];
         using (var weights = model.BaseWeights())
         {
             SyntheticModel.Fill(weights);
@@ -132,7 +131,7 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
                 $"Forward pass of twice the tokens, {part.Layers} layers",
                 progress => _steps.Best(() => model.Loss(weights, twice), progress));
             if (_isOnCpu)
-                rankOne = RankOneStep(model, weights, batch, part);
+                rankOne = RankOneSteps(model, weights, batch, part);
         }
         using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
         SyntheticModel.Fill(trainer.Weights);
@@ -143,17 +142,20 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         return (forward, bothForward, step, rankOne);
     }
 
-    private double RankOneStep(CausalLanguageModel model, ModelWeights weights, TokenBatch batch, ModelShape part)
+    private double[] RankOneSteps(CausalLanguageModel model, ModelWeights weights, TokenBatch batch, ModelShape part)
     {
         var pool = new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds, Scheme = DirectionSchemes.LowRank };
         using var trainer = new ZerothOrderTrainer(model, pool.Resolve(model.Checkpoint));
         trainer.Reset(weights);
-        for (var move = 0; move < MovesBehind; move++)
-            trainer.Move(move % request.Seeds, 1, 1e-9);
-        var seed = 0;
-        return stage.During(
-            $"Step of rank one, {part.Layers} layers",
-            progress => _steps.Best(() => trainer.Probe(batch, seed++ % request.Seeds, 1e-3f), progress));
+        var (seed, moved) = (0, 0);
+        return [.. MovesBehind.Select(moves =>
+        {
+            for (; moved < moves; moved++)
+                trainer.Move(moved % request.Seeds, 1, 1e-9);
+            return stage.During(
+                $"Step of rank one, {moves} moves behind, {part.Layers} layers",
+                progress => _steps.Best(() => trainer.Probe(batch, seed++ % request.Seeds, 1e-3f), progress));
+        })];
     }
 
     /// <summary>As many layers as half of the memory holds and, on the processor, the cores run in seconds.</summary>

@@ -6,8 +6,11 @@ using FedKSeed.LanguageModels.Benchmarks;
 
 // dotnet run -c Release --project benchmarks/LanguageModels.Benchmarks -- --filter '*'
 // dotnet run -c Release --project benchmarks/LanguageModels.Benchmarks -- size MILLIONS [float32|bfloat16|float16] [THREADS]
+// dotnet run -c Release --project benchmarks/LanguageModels.Benchmarks -- parts [THREADS]
 switch (args)
 {
+    case ["parts", .. var threads]:
+        return PartsOfModel.Measure(threads);
     case ["size", var millions]:
         return ModelOfSize.WriteAndMeasure(millions);
     case ["size", var millions, var type]:

@@ -124,6 +124,7 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
         Examples = examples,
         Scalars = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_scalars)).ToArray(),
         SkippedSteps = _skipped,
+        MeanLoss = assignment.WithLoss ? (float?)MeanLoss : null,
     };
 }
 

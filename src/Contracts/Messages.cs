@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace FedKSeed.Contracts;
 
 // Messages are facts, past tense, or commands, imperative. Each names its federation; what identifies an effect is a natural key
@@ -147,6 +149,10 @@ public sealed record SeedsAssigned
 
     /// <summary>A scalar beyond this would be refused: a step that gives one is skipped, like one whose loss is not finite.</summary>
     public required double MaximumScalar { get; init; }
+
+    /// <summary>The report is to say its mean loss: the learning rates of clients go by it. Left out where it is not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WithLoss { get; init; }
 }
 
 /// <summary>A worker cannot make its assignment's version out of what it holds, and asks for the assignment with the whole.</summary>
@@ -174,6 +180,13 @@ public sealed record ScalarsReported
 
     /// <summary>Positions, ascending, of the steps that gave none: their loss was not finite, or the scalar beyond the limit.</summary>
     public required IReadOnlyList<int> SkippedSteps { get; init; }
+
+    /// <summary>
+    /// Mean over the steps that gave a scalar of their losses, (L⁺ + L⁻)/2, nats a token; left out unless it was asked for, and where no
+    /// step gave one.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public float? MeanLoss { get; init; }
 }
 
 /// <summary>The report is in the book, now or since an earlier delivery of it.</summary>

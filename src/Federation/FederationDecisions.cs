@@ -1,14 +1,18 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rates;
+using FedKSeed.Federation.Rounds;
 
 namespace FedKSeed.Federation;
 
 /// <summary>A client's report as it came in.</summary>
 /// <param name="Scalars">Projected gradient of each step that gave one, in the order of the steps.</param>
 /// <param name="SkippedSteps">Positions, ascending, of the steps that gave none because their loss was not finite.</param>
+/// <param name="MeanLoss">Of the steps that gave a scalar, nats a token; null where it was not asked for.</param>
 public sealed record ClientReport(
-    AssignmentKey Key, int BaseVersion, int Examples, ReadOnlyMemory<float> Scalars, IReadOnlyList<int> SkippedSteps);
+    AssignmentKey Key, int BaseVersion, int Examples, ReadOnlyMemory<float> Scalars, IReadOnlyList<int> SkippedSteps,
+    float? MeanLoss = null);
 
 /// <summary>What becomes of a report.</summary>
 public abstract record ReportVerdict
@@ -18,6 +22,9 @@ public abstract record ReportVerdict
 
     /// <summary>The log holds it already: its sender is told so again.</summary>
     public sealed record Repeat : ReportVerdict;
+
+    /// <summary>The federation's dropout takes it, and nobody hears of it.</summary>
+    public sealed record Lost : ReportVerdict;
 
     public sealed record Refuse(string Reason) : ReportVerdict;
 }
@@ -90,7 +97,8 @@ public static class FederationDecisions
     {
         var settings = state.Settings!;
         var seeds = state.Distribution!.Draw(settings.Directions.PoolKey, key, settings.StepsPerRound);
-        return new Assignment(key, state.Version, settings.LearningRateOf(key.Round), seeds, default, IsReported: false);
+        var learningRate = settings.LearningRateOf(key.Round) * settings.ClientRates.FactorOf(settings, state.Histories, key);
+        return new Assignment(key, state.Version, learningRate, seeds, default, IsReported: false);
     }
 
     /// <summary>Checks a report against the book: its assignment, base version, counts and range.</summary>
@@ -107,6 +115,8 @@ public static class FederationDecisions
         }
         if (assignment.IsReported)
             return new ReportVerdict.Repeat();
+        if (Dropout.Takes(settings, report.Key))
+            return new ReportVerdict.Lost();
         if (state.Closed is not null)
             return new ReportVerdict.Refuse("the federation is closed");
         if (state.Round is null && state.Version >= settings.Rounds)
@@ -118,10 +128,10 @@ public static class FederationDecisions
         return new ReportVerdict.Accept(state.Protocol <= LogProtocol.LastWithSeeds
             ? new ScalarsReportedEntry(
                 round, client, report.BaseVersion, report.Examples, report.Scalars, null, turn,
-                Without(assignment.Seeds, report.SkippedSteps))
+                Without(assignment.Seeds, report.SkippedSteps), report.MeanLoss)
             : new ScalarsReportedEntry(
                 round, client, report.BaseVersion, report.Examples, report.Scalars,
-                report.SkippedSteps.Count == 0 ? null : report.SkippedSteps, turn));
+                report.SkippedSteps.Count == 0 ? null : report.SkippedSteps, turn, MeanLoss: report.MeanLoss));
     }
 
     /// <summary>The seeds of an assignment's steps but the skipped ones.</summary>
@@ -146,7 +156,18 @@ public static class FederationDecisions
         foreach (var scalar in report.Scalars.Span)
             if (!float.IsFinite(scalar) || Math.Abs(scalar) > settings.MaximumScalar)
                 return $"a scalar is not finite or beyond ±{settings.MaximumScalar}";
-        return null;
+        return LossFault(settings, report.MeanLoss, report.Scalars.Length);
+    }
+
+    /// <summary>What is wrong with the mean loss of a report, or with its having none.</summary>
+    /// <param name="scalars">Steps that it is the mean of.</param>
+    internal static string? LossFault(FederationSettings settings, float? loss, int scalars)
+    {
+        var isDue = settings.ClientRates.TakesLoss && scalars > 0;
+        return loss is not { } value ? (isDue ? "it has no mean loss, which the rates of clients go by" : null)
+            : !isDue ? "it has a mean loss, which nothing goes by"
+            : value is >= 0 and <= Limits.MeanLoss ? null
+            : $"its mean loss is not between 0 and {Limits.MeanLoss}";
     }
 
     /// <summary>What keeps scalars and skipped steps from being the steps of an assignment.</summary>
@@ -172,21 +193,24 @@ public static class FederationDecisions
         return [.. reports, CommitOf(after, closed).Entry];
     }
 
-    /// <summary>The commit of what the log holds uncommitted, and the accumulators after it.</summary>
-    internal static (RoundCommittedEntry Entry, ReadOnlyMemory<long> Accumulators) CommitOf(FederationState state, RoundEnd closed)
+    /// <summary>The commit of what the log holds uncommitted, and what is after it.</summary>
+    internal static (RoundCommittedEntry Entry, ReadOnlyMemory<long> Accumulators, ClientHistories Histories) CommitOf(
+        FederationState state, RoundEnd closed)
     {
+        var settings = state.Settings!;
         var reports = state.Uncommitted.ConvertAll(item => new AggregatedReport(
             item.Report.Client,
             item.Report.Examples,
             state.Version - item.Report.BaseVersion,
             item.Seeds,
             Contributions(item.Assignment.LearningRate, item.Report.Scalars.Span)));
-        var (weights, accumulators) = state.Settings!.Aggregation.Commit(state.Accumulators, reports);
+        var (weights, accumulators) = settings.Aggregation.Commit(state.Accumulators, reports);
         var committed = state.Uncommitted
             .Select((item, k) => new CommittedReport(item.Report.Round, item.Report.Client, weights[k], item.Report.Turn)).ToArray();
         var entry = new RoundCommittedEntry(
             state.Round!.Number, closed, state.Version + 1, committed, Accumulators.Digest(accumulators.Span));
-        return (entry, accumulators);
+        RatedReport[] rated = [.. reports.Zip(state.Uncommitted, (report, item) => new RatedReport(report, item.Report.MeanLoss))];
+        return (entry, accumulators, state.Histories.After(settings, rated));
     }
 
     private static long[] Contributions(double learningRate, ReadOnlySpan<float> scalars)

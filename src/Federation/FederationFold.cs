@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rounds;
 using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation;
@@ -106,7 +107,7 @@ public static class FederationFold
         Require(HasSeeds(assigned.Seeds, state, promised.Seeds), "its seeds were not drawn as promised");
         // Not for equality: the cosine of a schedule may differ between platforms in its last bit.
         Require(Math.Abs(promised.LearningRate - assigned.LearningRate) <= 1e-12 * promised.LearningRate,
-            $"the learning rate of round {assigned.Round} is {promised.LearningRate}, not {assigned.LearningRate}");
+            $"the learning rate of {assigned.Client} in round {assigned.Round} is {promised.LearningRate}, not {assigned.LearningRate}");
         var assignment = promised with { LearningRate = assigned.LearningRate, AssignedAt = time };
         return state with
         {
@@ -121,11 +122,14 @@ public static class FederationFold
         var key = report.Key;
         Require(state.Assignments.TryGetValue(key, out var assignment), $"there is no assignment {key}");
         Require(!assignment!.IsReported, $"assignment {key} was reported before");
+        Require(!Dropout.Takes(state.Settings!, key), $"the federation's dropout takes the report on {key}");
         Require(report.BaseVersion == assignment.BaseVersion, $"assignment {key} is based on version {assignment.BaseVersion}");
         Require(report.Examples is >= 1 and <= Limits.Examples, "its number of examples is out of range");
         var seeds = SeedsOf(report, assignment, state);
         foreach (var scalar in report.Scalars.Span)
             Require(float.IsFinite(scalar) && Math.Abs(scalar) <= state.Settings!.MaximumScalar, "a scalar is out of range");
+        if (FederationDecisions.LossFault(state.Settings!, report.MeanLoss, report.Scalars.Length) is { } fault)
+            throw new InvalidTransitionException(fault);
         return state with
         {
             Assignments = state.Assignments.SetItem(key, assignment with { IsReported = true, Seeds = default }),
@@ -137,7 +141,7 @@ public static class FederationFold
     {
         Require(state.Round?.Number == committed.Round, $"round {committed.Round} is not open");
         Require(Enum.IsDefined(committed.Closed), "its reason is none that there is");
-        var (expected, accumulators) = FederationDecisions.CommitOf(state, committed.Closed);
+        var (expected, accumulators, histories) = FederationDecisions.CommitOf(state, committed.Closed);
         Require(committed.Version == expected.Version, $"it makes version {expected.Version}, not {committed.Version}");
         Require(committed.Reports.SequenceEqual(expected.Reports), "its reports and weights are not those before it in the log");
         Require(committed.Digest == expected.Digest, "its digest is not that of the accumulators its reports lead to");
@@ -153,6 +157,7 @@ public static class FederationFold
             Accumulators = accumulators,
             Importance = importance,
             Distribution = settings.Sampling.Distribution(importance),
+            Histories = histories,
             Assignments = state.Assignments.RemoveRange(state.Assignments
                 .TakeWhile(item => committed.Version - item.Value.BaseVersion > settings.StalenessBound).Select(item => item.Key)),
             Uncommitted = [],

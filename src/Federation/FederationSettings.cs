@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using FedKSeed.Contracts;
 using FedKSeed.Federation.Aggregation;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.Federation.Sampling;
 
@@ -67,6 +68,22 @@ public sealed record FederationSettings
     [Required]
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Cosine;
 
+    /// <summary>What each client's learning rate goes by.</summary>
+    [Required, LeftOutByDefault]
+    public ClientRateRule ClientRates { get; init; } = ClientRateRule.None;
+
+    /// <summary>How that becomes a factor on the round's learning rate.</summary>
+    [Required, LeftOutByDefault]
+    public ClientRateForm ClientRateForm { get; init; } = ClientRateForm.FedMeZO;
+
+    /// <summary>κ, how far the factors spread about 1.</summary>
+    [Range(0.0, 1.0), LeftOutByDefault]
+    public double ClientRateSpread { get; init; } = 0.5;
+
+    /// <summary>Reports of a client, the last ones that were committed, that its rate goes by.</summary>
+    [Range(1, 100), LeftOutByDefault]
+    public int ClientRateWindow { get; init; } = 1;
+
     /// <summary>A scalar beyond this is refused: it says that something is broken, not where the loss falls.</summary>
     [Range(1e-3, 1e9)]
     public double MaximumScalar { get; init; } = 1e4;
@@ -114,6 +131,13 @@ public sealed record FederationSettings
     [Range(typeof(TimeSpan), "00:00:01", "00:20:00")]
     public TimeSpan RoundDeadline { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// Share, below 1, of the reports that are lost, to see how a federation does when clients fail. Which ones follows from pool key, round
+    /// and client; a synchronous round does not wait for them.
+    /// </summary>
+    [Range(0.0, 1.0, MaximumIsExclusive = true), LeftOutByDefault]
+    public double Dropout { get; init; }
+
     /// <summary>A report based on a version more commits old than this is refused.</summary>
     [Range(0, 1000)]
     public int StalenessBound { get; init; } = 10;
@@ -160,8 +184,12 @@ public sealed record FederationSettings
             group => group is not null && Math.ScaleB(Epsilon, group.Scale) is < LeastStep or > LargestStep) == true;
         if (isStepOutOfRange)
             messages.Add($"{nameof(Epsilon)} · 2^scale must be between 2^-60 and 2 for every group of {nameof(DirectionSpace.Trainable)}.");
-        if (LearningRate * MaximumScalar > Limits.Contribution)
-            messages.Add($"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed {Limits.Contribution}.");
+        var largest = ClientRateForm is null ? 1 : ClientRates?.LargestFactor(ClientRateForm, ClientRateSpread) ?? 1;
+        if (LearningRate * largest * MaximumScalar > Limits.Contribution)
+            messages.Add(largest == 1
+                ? $"The product of {nameof(LearningRate)} and {nameof(MaximumScalar)} must not exceed {Limits.Contribution}."
+                : $"The product of {nameof(LearningRate)}, {nameof(MaximumScalar)} and {largest}, the largest factor of "
+                    + $"{nameof(ClientRates)} {ClientRates}, must not exceed {Limits.Contribution}.");
         if (Synchronous && (Quorum < 1 || OverSelection > 1 || CommitEvery > 0))
             messages.Add(
                 $"{nameof(Quorum)} and {nameof(OverSelection)} must be 1 and {nameof(CommitEvery)} 0 when {nameof(Synchronous)} is set.");

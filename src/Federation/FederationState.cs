@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation;
@@ -49,6 +50,9 @@ public sealed record FederationState
 
     /// <summary>From which the seeds of this version's assignments are drawn.</summary>
     public SeedDistribution? Distribution { get; init; }
+
+    /// <summary>What the learning rates of this version's assignments go by.</summary>
+    public ClientHistories Histories { get; init; } = ClientHistories.None;
 
     /// <summary>Assignments that could still be reported, or were a short while ago: those within the staleness bound.</summary>
     public ImmutableSortedDictionary<AssignmentKey, Assignment> Assignments { get; init; } =

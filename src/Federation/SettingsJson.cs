@@ -1,7 +1,15 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using FedKSeed.Federation.Log;
 
 namespace FedKSeed.Federation;
+
+/// <summary>
+/// A setting that is younger than logs are: its default is what logs without it mean. In logs it is left out where it has its default, so
+/// that they read as before.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class LeftOutByDefaultAttribute : Attribute;
 
 /// <summary>Settings as text: how they are compared, and handed to a process as configuration.</summary>
 public static class SettingsJson
@@ -24,6 +32,21 @@ public static class SettingsJson
     /// <summary>The members as configuration of a host: path by colons, below a section.</summary>
     public static IEnumerable<KeyValuePair<string, string?>> Configuration(FederationSettings settings, string section) =>
         Members(settings).Select(member => KeyValuePair.Create<string, string?>($"{section}:{member.Key}", member.Value));
+
+    /// <summary>What <see cref="LeftOutByDefaultAttribute"/> says, for the serializer.</summary>
+    internal static void LeaveOutDefaults(JsonTypeInfo type)
+    {
+        if (type.Type != typeof(FederationSettings))
+            return;
+        var defaults = new FederationSettings();
+        foreach (var member in type.Properties)
+        {
+            if (member.AttributeProvider?.IsDefined(typeof(LeftOutByDefaultAttribute), inherit: false) != true)
+                continue;
+            var standard = member.Get!(defaults);
+            member.ShouldSerialize = (_, value) => !Equals(value, standard);
+        }
+    }
 
     private static Dictionary<string, string?> Members(FederationSettings settings)
     {

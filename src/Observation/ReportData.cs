@@ -1,5 +1,6 @@
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rates;
 
 namespace FedKSeed.Observation;
 
@@ -27,11 +28,14 @@ public sealed record ReportVersion(
 /// <summary>Everything that the report shows: a fold of the log beside what was measured.</summary>
 /// <param name="Participation">By client, in the order of <paramref name="Clients"/>, then by round from 1.</param>
 /// <param name="ClientLoss">Mean loss of a client's steps in a round, likewise; null where none was measured.</param>
+/// <param name="ClientRate">
+/// Factor on the round's learning rate in a client's last assignment of it, likewise; null where it had none, empty where all have one rate.
+/// </param>
 /// <param name="Importance">Mean |projected gradient| of every seed.</param>
 /// <param name="Draws">Accepted scalars of every seed.</param>
 public sealed record ReportData(
     FederationSettings Settings, RunSummary Summary, IReadOnlyList<ReportVersion> Versions, IReadOnlyList<string> Clients,
-    IReadOnlyList<int[]> Participation, IReadOnlyList<double?[]> ClientLoss,
+    IReadOnlyList<int[]> Participation, IReadOnlyList<double?[]> ClientLoss, IReadOnlyList<double?[]> ClientRate,
     IReadOnlyList<double> Importance, IReadOnlyList<int> Draws)
 {
     public static ReportData Of(IEnumerable<LogEntry> log, RunMetrics metrics, RunSummary summary)
@@ -40,12 +44,16 @@ public sealed record ReportData(
         ArgumentNullException.ThrowIfNull(metrics);
         var state = new FederationState();
         var asked = new SortedDictionary<string, Dictionary<int, Participation>>(StringComparer.Ordinal);
+        var rates = new Dictionary<(string Client, int Round), double>();
         foreach (var entry in log)
         {
             state = FederationFold.Apply(state, entry);
             if (entry.Event is RoundStartedEntry started)
                 foreach (var client in started.Participants)
                     RoundsOf(client)[started.Round] = Observation.Participation.Missing;
+            if (entry.Event is SeedsAssignedEntry assigned)
+                rates[(assigned.Client, assigned.Round)] =
+                    Math.Round(assigned.LearningRate / state.Settings!.LearningRateOf(assigned.Round), 4);
             if (entry.Event is RoundCommittedEntry committed)
                 foreach (var report in committed.Reports)
                     RoundsOf(report.Client)[report.Round] =
@@ -58,6 +66,8 @@ public sealed record ReportData(
                 rounds => Enumerable.Range(1, state.LastRound).Select(round => (int)rounds.GetValueOrDefault(round)).ToArray())],
             [.. asked.Keys.Select(
                 client => Enumerable.Range(1, state.LastRound).Select(round => Rounded(metrics.LossOf(round, client))).ToArray())],
+            state.Settings!.ClientRates == ClientRateRule.None ? [] : [.. asked.Keys.Select(client => Enumerable.Range(1, state.LastRound)
+                .Select(round => rates.TryGetValue((client, round), out var rate) ? rate : default(double?)).ToArray())],
             [.. seeds.Select(seed => Math.Round(state.Importance.Mean(seed), 5))], state.Importance.Counts.ToArray());
 
         Dictionary<int, Participation> RoundsOf(string client) =>

@@ -19,7 +19,8 @@ public static class IncomingMessages
             message.BaseVersion,
             message.Examples,
             MemoryMarshal.Cast<byte, float>(message.Scalars).ToArray(),
-            message.SkippedSteps);
+            message.SkippedSteps,
+            message.MeanLoss);
     }
 
     /// <summary>Why a round or a federation ends.</summary>

@@ -27,6 +27,7 @@ public static class OutgoingMessages
             LearningRate = assignment.LearningRate,
             Epsilon = settings.Epsilon,
             MaximumScalar = settings.MaximumScalar,
+            WithLoss = settings.ClientRates.TakesLoss,
         };
     }
 }

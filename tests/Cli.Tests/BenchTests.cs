@@ -20,7 +20,7 @@ public sealed class BenchTests
         Assert.Equal(
             [
                 "rebuild", "perturb, both signs", "local update", "update and perturb", "forward", "step", "forward, twice the tokens",
-                "step, rank one, 24 moves behind",
+                "step, rank one, 24 moves behind", "step, rank one, 99 moves behind", "step, rank one, 199 moves behind",
             ],
             rows.Keys);
         Assert.All(rows.Values, row =>

@@ -55,7 +55,10 @@ internal static class Federations
             state = state.Then(state => FederationDecisions.StartRound(state, round, clients), log);
             var inHand = clients
                 .Select(
-                    (client, k) => Accepted(state, ReportOf(state, round, client, 0.25f * (k + 1) * (round % 2 == 0 ? 1 : -1)))).ToArray();
+                    (client, k) => Accepted(state, ReportOf(state, round, client, 0.25f * (k + 1) * (round % 2 == 0 ? 1 : -1)) with
+                    {
+                        MeanLoss = settings.ClientRates.TakesLoss ? 3f / (round + k * k) : null,
+                    })).ToArray();
             state = state.Then(state => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand), log);
         }
         state.Then(state => FederationDecisions.Close(state, FederationEnd.Completed, state.Version, []), log);

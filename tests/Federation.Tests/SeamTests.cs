@@ -1,5 +1,6 @@
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.Federation.Sampling;
 using static FedKSeed.Federation.Tests.Federations;
@@ -33,6 +34,20 @@ public class SeamTests
     {
         var state = Started(Settings with { Schedule = new Halved() });
         Assert.All(state.Assignments.Values, assignment => Assert.Equal(Settings.LearningRate / 2, assignment.LearningRate));
+    }
+
+    [Fact]
+    public void A_rule_and_a_form_of_ones_own_set_the_learning_rates_of_clients()
+    {
+        var settings = Settings with { ClientRates = new ManyExamples(), ClientRateForm = new Doubled(), MaximumScalar = 1000 };
+        var state = Started(settings);
+        var reports = new[] { "a", "b" }.Select(client => Accepted(state, ReportOf(state, 1, client) with { Examples = client[0] }));
+        state = After(state, FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
+        state = After(state, FederationDecisions.StartRound(state, 2, ["a", "b", "c"]));
+        Assert.Equal(
+            [2.0 * 'a', 2.0 * 'b', 1],
+            state.Assignments.Values.Where(assignment => assignment.Key.Round == 2)
+                .Select(assignment => Math.Round(assignment.LearningRate / settings.LearningRateOf(2), 9)));
     }
 
     [Fact]
@@ -72,6 +87,26 @@ public class SeamTests
             return new Aggregate(
                 weights, Accumulators.Commit(accumulators, [new WeightedReport(1, last.Seeds, last.Contributions)]));
         }
+    }
+
+    private sealed class ManyExamples : ClientRateRule
+    {
+        public override string Name => "ManyExamples";
+
+        public override double LargestFactor(ClientRateForm form, double spread) => form.LargestFactor(spread);
+
+        public override IReadOnlyList<double?> Observe(IReadOnlyList<RatedReport> reports, int seedCount) =>
+            [.. reports.Select(report => (double?)report.Aggregated.Examples)];
+    }
+
+    private sealed class Doubled : ClientRateForm
+    {
+        public override string Name => "Doubled";
+
+        public override double LargestFactor(double spread) => 200;
+
+        public override double[] Factors(IReadOnlyList<double> values, IReadOnlyList<int> examples, double spread) =>
+            [.. values.Select(value => 2 * value)];
     }
 
     private sealed class Halved : LearningRateSchedule

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Tests;
 using FedKSeed.Versions;
 
@@ -60,6 +61,33 @@ public sealed partial class ReportTests : IDisposable
 
         ScalarsReportedEntry Report(string client) => state.Assignments[new AssignmentKey(1, client)] is var assignment
             ? new ScalarsReportedEntry(1, client, 0, 10, new float[assignment.Seeds.Length]) : null!;
+
+        void Append(IReadOnlyList<LogEvent> next)
+        {
+            var time = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+            state = FederationFold.Fold(state, EventLog.Write(state.Head, time, next).Entries);
+            events.AddRange(next);
+        }
+    }
+
+    [Fact]
+    public void Factors_of_learning_rates_are_told_where_clients_have_their_own()
+    {
+        Assert.Empty(ReportData.Of(LogFile.Read(_sample.Log), new RunMetrics(), Summary()).ClientRate);
+        var state = new FederationState();
+        var events = new List<LogEvent>();
+        Append(FederationDecisions.Open(state, _sample.Settings with { ClientRates = ClientRateRule.Loss }));
+        Append(FederationDecisions.StartRound(state, 1, ["a", "b"]));
+        var reports = new[] { ("a", 1f), ("b", 3f) }.Select(
+            item => new ScalarsReportedEntry(1, item.Item1, 0, 10, new float[5], MeanLoss: item.Item2));
+        Append(FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
+        Append(FederationDecisions.StartRound(state, 2, ["a", "c"]));
+        _sample.WriteChain(events);
+
+        var data = ReportData.Of(LogFile.Read(_sample.Log), new RunMetrics(), Summary());
+
+        Assert.Equal(["a", "b", "c"], data.Clients);
+        Assert.Equal([[1, 0.5], [1, null], [null, 1]], data.ClientRate);
 
         void Append(IReadOnlyList<LogEvent> next)
         {

@@ -57,7 +57,7 @@ public class CheckpointTests(RedisServer redis)
         // And it is written anew by the next who appends.
         await CommitAsync(book);
         Assert.StartsWith(
-            "{\"format\":2,", (await database.StringGetAsync(Key(federation, "checkpoint"))).ToString(), StringComparison.Ordinal);
+            "{\"format\":3,", (await database.StringGetAsync(Key(federation, "checkpoint"))).ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 using FedKSeed.Contracts;
+using FedKSeed.Federation;
+using FedKSeed.Federation.Rounds;
 
 namespace FedKSeed.Services.Tests;
 
@@ -163,6 +165,64 @@ public class SeedServiceTests(RedisServer redis)
             await services.Publish(new RoundClosed { Federation = "changes", Round = round, Reason = "Quorum" });
             await services.Published.WaitFor<RoundCommitted>(committed => committed.Round == round);
         }
+    }
+
+    [Fact]
+    public async Task Where_rates_go_by_losses_reports_are_asked_for_them_and_the_next_assignment_has_the_rate_that_follows()
+    {
+        await using var services = await ServiceHost.StartAsync(
+            redis, "rates", settings: [("Federation:ClientRates", "Loss"), ("Federation:Schedule", "Constant")]);
+        await services.Publish(new RoundStarted { Federation = "rates", Round = 1, Participants = ["a", "b"] });
+        var first = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == 1);
+        Assert.True(first.WithLoss);
+        var report = ReportOn(first) with { MeanLoss = 3 };
+        var other = report with { Assignment = new(1, "b"), MeanLoss = 1 };
+
+        foreach (var loss in new float?[] { null, -1, 2e6f })
+            await services.Publish(report with { MeanLoss = loss });
+        await services.Client.WaitFor<ReportRejected>(
+            rejected => rejected.Reason.Contains("mean loss", StringComparison.Ordinal), count: 3);
+        await services.Publish(report);
+        await services.Publish(other);
+        await services.Published.WaitFor<ReportAccepted>(_ => true, count: 2);
+        await services.Publish(new RoundClosed { Federation = "rates", Round = 1, Reason = "Quorum" });
+        await services.Published.WaitFor<RoundCommitted>(_ => true);
+        await services.Publish(new RoundStarted { Federation = "rates", Round = 2, Participants = ["a", "b"] });
+
+        var second = await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == 2);
+        Assert.Equal(("a", 1.5 * first.LearningRate), (second.Assignment.Client, second.LearningRate));
+    }
+
+    [Fact]
+    public async Task A_report_that_dropout_takes_is_answered_by_nothing()
+    {
+        var settings = new FederationSettings { Dropout = 0.5 };
+        var clients = Enumerable.Range(0, 20).Select(k => new AssignmentKey(1, $"client-{k}")).ToArray();
+        var (lost, kept) = (clients.First(key => Dropout.Takes(settings, key)), clients.First(key => !Dropout.Takes(settings, key)));
+        await using var services = await ServiceHost.StartAsync(redis, "loses", settings: ("Federation:Dropout", "0.5"));
+        await services.Publish(
+            new RoundStarted { Federation = "loses", Round = 1, Participants = [.. clients.Select(key => key.Client)] });
+        var state = await services.Book.RefreshAsync(TestContext.Current.CancellationToken);
+        while (state.Round is null)
+            state = await services.Book.RefreshAsync(TestContext.Current.CancellationToken);
+        ScalarsReported report = new()
+        {
+            Federation = "loses",
+            Assignment = lost,
+            BaseVersion = 0,
+            Examples = 100,
+            Scalars = new byte[200 * sizeof(float)],
+            SkippedSteps = [],
+        };
+
+        await services.Publish(report);
+        await services.Publish(report with { Assignment = kept });
+        await services.Published.WaitFor<ReportAccepted>(_ => true);
+        await services.Publish(new RoundClosed { Federation = "loses", Round = 1, Reason = "Deadline" });
+        await services.Published.WaitFor<RoundCommitted>(committed => committed.Reports == 1);
+
+        Assert.Equal(kept, Assert.Single(services.Published.All<ReportAccepted>()).Assignment);
+        Assert.Empty(services.Published.All<ReportRejected>());
     }
 
     private static async Task<SeedsAssigned> StartRound(ServiceHost services)

@@ -191,7 +191,8 @@ internal sealed class SimulatedFederation
         var scalars = new float[_settings.StepsPerRound];
         for (var step = 0; step < scalars.Length; step++)
             scalars[step] = ((assignment.Key.Round * 31 + assignment.Key.Client[^1] * 17 + step * 7) % 200 - 100) / 50f;
-        return new ClientReport(assignment.Key, assignment.BaseVersion, 1 + assignment.Key.Client[^1] % 7, scalars, []);
+        var loss = _settings.ClientRates.TakesLoss ? 6f / (assignment.Key.Round + assignment.Key.Client[^1] % 5) : default(float?);
+        return new ClientReport(assignment.Key, assignment.BaseVersion, 1 + assignment.Key.Client[^1] % 7, scalars, [], loss);
     }
 
     // ---------------------------------------------------------------- time and chance

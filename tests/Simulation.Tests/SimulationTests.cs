@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Simulation.Tests;
@@ -102,7 +103,14 @@ public class SimulationTests(ITestOutputHelper output)
             CommitEvery = random.Next(3) == 0 ? random.Next(1, clients + 1) : 0,
             StalenessBound = random.Next(6),
             RoundDeadline = TimeSpan.FromSeconds(random.Next(5, 60)),
+            ClientRates = ClientRateRule.All[random.Next(ClientRateRule.All.Count)],
+            ClientRateForm = ClientRateForm.All[random.Next(ClientRateForm.All.Count)],
+            ClientRateSpread = random.NextDouble(),
+            ClientRateWindow = random.Next(1, 6),
+            Dropout = random.Next(3) == 0 ? 0.6 * random.NextDouble() : 0,
         };
+        if (random.Next(4) == 0)
+            settings = settings with { Synchronous = true, Quorum = 1, OverSelection = 1, CommitEvery = 0 };
         var weather = new Weather
         {
             Clients = clients,

@@ -3,12 +3,15 @@ using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
 using FedKSeed.Cli.Run;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.Federation.Sampling;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Verbs;
 
@@ -106,6 +109,12 @@ internal sealed class RunOptions
             {
                 Federation = plan.Federation with { Directions = plan.Federation.Directions with { Scheme = value } },
             });
+        Text(
+            "--peft",
+            "PART,…",
+            "Tune a part of the model and freeze the rest: full, last:N, or of these words and of patterns of tensor names as many as "
+                + $"you like: {string.Join(", ", TensorAliases.All)}. [default: full]",
+            (plan, value) => plan with { Federation = plan.Federation with { Directions = Part(plan.Federation.Directions, value) } });
         Setting<ulong>(
             "--pool-key",
             $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
@@ -151,6 +160,25 @@ internal sealed class RunOptions
         Setting<int>(
             "--staleness", $"Commits that a report may be late. [default: {settings.StalenessBound}]",
             (set, value) => set with { StalenessBound = value });
+        Setting<double>(
+            "--dropout",
+            $"Share of the reports that is lost, by a draw, to see how the others do. [default: {Number(settings.Dropout)}]",
+            (set, value) => set with { Dropout = value });
+        _group = "Learning rates of clients";
+        Rule<ClientRateRule>(
+            "--client-rates",
+            $"What each client's goes by: one for all, its loss, how far it drifts, a draw. [default: {Word(settings.ClientRates.Name)}]",
+            (set, value) => set with { ClientRates = value });
+        Rule<ClientRateForm>(
+            "--client-rate-form",
+            $"How that becomes a factor: FedMeZO's, or one that is 1 where clients are alike. [default: {Word(settings.ClientRateForm.Name)}]",
+            (set, value) => set with { ClientRateForm = value });
+        Setting<double>(
+            "--client-rate-spread", $"How far the factors spread about 1. [default: {Number(settings.ClientRateSpread)}]",
+            (set, value) => set with { ClientRateSpread = value });
+        Setting<int>(
+            "--client-rate-window", $"Last reports of a client that its rate goes by. [default: {settings.ClientRateWindow}]",
+            (set, value) => set with { ClientRateWindow = value });
         _group = "Evaluation";
         Setting<int>(
             "--evaluate-every", $"Versions between two evaluations; 0 for none. [default: {settings.EvaluateEvery}]",
@@ -195,6 +223,17 @@ internal sealed class RunOptions
     {
         _all.Add(option.In(_group));
         return option;
+    }
+
+    /// <summary>Directions on a part of the model: rank one where the scheme has ranks.</summary>
+    private static DirectionSpace Part(DirectionSpace directions, string words)
+    {
+        if (words == "full")
+            return directions with { Trainable = null };
+        var rank = directions.Scheme == DirectionSchemes.LowRank ? 1 : 0;
+        string[] patterns = [.. words.Split(',', StringSplitOptions.TrimEntries).Select(word =>
+            word.StartsWith("last:", StringComparison.Ordinal) ? $"layers:-{word["last:".Length..]}" : word)];
+        return directions with { Trainable = [new TensorGroup { Tensors = patterns, Rank = rank }] };
     }
 
     private void Text(string name, string help, string description, Func<RunPlan, string, RunPlan> change)
@@ -270,8 +309,10 @@ internal sealed class RunOptions
         return option;
     }
 
-    /// <summary>A name in the code as a word of the command line: ShrunkImportance is shrunk-importance.</summary>
-    private static string Word(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
+    /// <summary>A name in the code as a word of the command line: ShrunkImportance is shrunk-importance, FedMeZO is fedmezo.</summary>
+    private static string Word(string name) => name.StartsWith("Fed", StringComparison.Ordinal)
+        ? name.ToLowerInvariant()
+        : JsonNamingPolicy.KebabCaseLower.ConvertName(name);
 
     private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 }

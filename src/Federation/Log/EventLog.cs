@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace FedKSeed.Federation.Log;
 
@@ -43,6 +44,7 @@ public static class EventLog
         PropertyNameCaseInsensitive = false,
         NumberHandling = JsonNumberHandling.Strict,
         Converters = { new JsonStringEnumConverter(namingPolicy: null, allowIntegerValues: false) },
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { SettingsJson.LeaveOutDefaults } },
     };
 
     internal static JsonDocumentOptions Document { get; } = new() { AllowDuplicateProperties = false };

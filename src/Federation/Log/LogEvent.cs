@@ -21,7 +21,7 @@ public sealed record FederationOpenedEntry(int Protocol, FederationSettings Sett
 /// <param name="Participants">Clients that get an assignment, in ordinal order.</param>
 public sealed record RoundStartedEntry(int Round, IReadOnlyList<string> Participants) : LogEvent;
 
-/// <param name="LearningRate">η of every step of this assignment.</param>
+/// <param name="LearningRate">η of every step of this assignment: the round's, times the client's factor.</param>
 /// <param name="Turn">How many assignments of this round the client got before it: above 0 in a continuous federation only.</param>
 /// <param name="Seeds">
 /// In logs of formats 1 and 2, seed index of each step, in the order of the steps; null since, as the version's distribution says them. In
@@ -46,6 +46,9 @@ public sealed record SeedsAssignedEntry(
 /// </param>
 /// <param name="Skipped">Positions, ascending, of the steps that gave none; null for none, and in logs of formats 1 and 2.</param>
 /// <param name="Seeds">In logs of formats 1 and 2, seed index of each step that gave a scalar; null since.</param>
+/// <param name="MeanLoss">
+/// Mean loss of the steps that gave a scalar, nats a token; null for none, and where the rates of clients do not go by it.
+/// </param>
 public sealed record ScalarsReportedEntry(
     int Round,
     string Client,
@@ -55,7 +58,8 @@ public sealed record ScalarsReportedEntry(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<int>? Skipped = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Turn = 0,
     [property: JsonConverter(typeof(Base64Memory<ushort>)), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    ReadOnlyMemory<ushort>? Seeds = null) : LogEvent
+    ReadOnlyMemory<ushort>? Seeds = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] float? MeanLoss = null) : LogEvent
 {
     [JsonIgnore]
     public AssignmentKey Key => new(Round, Client, Turn);

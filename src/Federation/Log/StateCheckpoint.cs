@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using FedKSeed.Contracts;
+using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Sampling;
 
 namespace FedKSeed.Federation.Log;
@@ -13,14 +14,14 @@ public sealed class InvalidCheckpointException(string reason) : Exception(reason
 
 /// <summary>
 /// The fold's state at an entry of the log, as text, so that a service need not fold the log from its beginning:
-/// <c>{"format":2,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
+/// <c>{"format":3,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
 /// "digest" SHA-256 of the rest. It stands beside the log, and is never a part of it: whoever reads it compares the hash with the log's at
 /// that entry, and folds the log when they differ. Whatever verifies a log does not use it.
 /// </summary>
 public static class StateCheckpoint
 {
     /// <summary>Another number for each change of what the fold keeps, or of how it folds.</summary>
-    private const int Format = 2;
+    private const int Format = 3;
 
     /// <param name="state">Of an open federation.</param>
     public static string Write(FederationState state)
@@ -52,6 +53,7 @@ public static class StateCheckpoint
         state.Protocol, state.Settings!, state.OpenedAt, state.Version, state.LastRound,
         state.Round is { } round ? new OpenRoundContent(round.Number, [.. round.Participants], round.StartedAt) : null,
         state.Accumulators, state.Importance.Counts, state.Importance.Amplitudes,
+        [.. state.Histories.ByClient.Select(client => new HistoryContent(client.Key, client.Value))],
         [.. state.Assignments.Values.Select(ContentOf)],
         state.Uncommitted.ConvertAll(item => new UncommittedContent(item.Report, ContentOf(item.Assignment), item.Seeds)),
         state.LastCommit, state.LastCommitHadScalars, state.VersionSince, [.. state.Evaluations.Values],
@@ -74,6 +76,9 @@ public static class StateCheckpoint
             Accumulators = content.Accumulators,
             Importance = importance,
             Distribution = content.Settings.Sampling.Distribution(importance),
+            Histories = new ClientHistories(
+                content.Settings,
+                content.Histories.ToImmutableSortedDictionary(item => item.Client, item => item.History, StringComparer.Ordinal)),
             Assignments = content.Assignments.Select(AssignmentOf).ToImmutableSortedDictionary(assignment => assignment.Key, item => item),
             Uncommitted = [.. content.Uncommitted.Select(
                 item => new UncommittedReport(item.Report, AssignmentOf(item.Assignment), item.Seeds))],
@@ -121,6 +126,7 @@ public static class StateCheckpoint
         [property: JsonConverter(typeof(Base64Memory<long>))] ReadOnlyMemory<long> Accumulators,
         [property: JsonConverter(typeof(Base64Memory<int>))] ReadOnlyMemory<int> Counts,
         [property: JsonConverter(typeof(Base64Memory<long>))] ReadOnlyMemory<long> Amplitudes,
+        IReadOnlyList<HistoryContent> Histories,
         IReadOnlyList<AssignmentContent> Assignments,
         IReadOnlyList<UncommittedContent> Uncommitted,
         RoundCommittedEntry? LastCommit,
@@ -134,6 +140,8 @@ public static class StateCheckpoint
         FederationClosedEntry? Closed);
 
     private sealed record OpenRoundContent(int Number, IReadOnlyList<string> Participants, DateTimeOffset StartedAt);
+
+    private sealed record HistoryContent(string Client, ClientHistory History);
 
     private sealed record UncommittedContent(
         ScalarsReportedEntry Report,

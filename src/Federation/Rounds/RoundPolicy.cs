@@ -31,6 +31,7 @@ public abstract record RoundDecision
 /// not open, or closed                                             wait
 /// a round is open
 ///   enough reports in hand (quorum; CommitEvery of any round)     close: quorum
+///   synchronous, and dropout takes every report that is missing   close: deadline
 ///   deadline passed, and MinimumReports in hand or a second one   close: deadline
 ///   continuous, and clients are free (again)                      they join
 ///   otherwise                                                     wait
@@ -92,6 +93,11 @@ public static class RoundPolicy
         var enough = state.IsContinuous ? settings.CommitEvery : QuorumOf(settings, round.Participants.Count);
         if (reports >= enough)
             return new RoundDecision.Close(round.Number, RoundEnd.Quorum);
+
+        // Nothing is to depend on timing, and these reports never come: their deadline is now.
+        if (settings.Synchronous && round.Participants.All(client => new AssignmentKey(round.Number, client) is var key
+            && (inHand.Contains(key) || Dropout.Takes(settings, key))))
+            return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
 
         var deadlines = inHand.Count >= settings.MinimumReports ? 1 : 2;
         if (now >= round.StartedAt + deadlines * settings.RoundDeadline)
@@ -156,14 +162,17 @@ public static class RoundPolicy
     private static string Lot(ulong poolKey, int round, string client) =>
         Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"fedkseed/participation/1:{poolKey}:{round}:{client}")));
 
-    /// <summary>A straggler gets no second assignment while it works off its first, unless that counts as lost.</summary>
+    /// <summary>
+    /// A straggler gets no second assignment while it works off its first, unless that counts as lost; of a synchronous federation one
+    /// whose report dropout takes counts so at once.
+    /// </summary>
     private static IEnumerable<string> FreeClients(
         FederationState state, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
     {
         var busy = state.Assignments.Values
             .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + AssignmentLifetime(state.Settings!))
             .Select(assignment => assignment.Key)
-            .Where(key => !inHand.Contains(key))
+            .Where(key => !inHand.Contains(key) && !(state.Settings!.Synchronous && Dropout.Takes(state.Settings, key)))
             .Select(key => key.Client)
             .ToHashSet(StringComparer.Ordinal);
         return alive.Where(client => !busy.Contains(client)).Order(StringComparer.Ordinal);

@@ -19,7 +19,9 @@ public sealed partial class ScalarsReportedConsumer(
         // It goes into logs and answers.
         Names.RequireClient(message.Assignment.Client);
         var verdict = await JudgeAsync(message, context.CancellationToken);
-        if (verdict is ReportVerdict.Refuse refused)
+        if (verdict is ReportVerdict.Lost)
+            Lost(message.Assignment);
+        else if (verdict is ReportVerdict.Refuse refused)
             await RefuseAsync(context, refused.Reason);
         else
             await AcceptAsync(context, isRepeat: verdict is ReportVerdict.Repeat);
@@ -78,6 +80,9 @@ public sealed partial class ScalarsReportedConsumer(
         Level = LogLevel.Information,
         Message = "Report {Assignment} accepted: {Scalars} scalars, {Skipped} skipped steps, {Examples} examples")]
     private partial void Accepted(AssignmentKey assignment, int scalars, int skipped, int examples);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Report {Assignment} is lost: the federation's dropout takes it")]
+    private partial void Lost(AssignmentKey assignment);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Report {Assignment} came again")]
     private partial void Repeated(AssignmentKey assignment);
