@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using System.Reflection;
 using FedKSeed.Bench;
 using FedKSeed.Checkpoints;
@@ -34,7 +35,12 @@ public static class FedKSeedCommand
             root.Subcommands.Add(verb);
 
         foreach (var help in root.Options.OfType<HelpOption>())
+        {
             help.Action = new HelpPage();
+            // Names of another system's habits, which completion would offer.
+            help.Aliases.Remove("/h");
+            help.Aliases.Remove("/?");
+        }
 
         var parsed = root.Parse(arguments);
         var isVerbose = parsed.GetValue(verbose);
@@ -88,8 +94,14 @@ public static class FedKSeedCommand
         return ExitCode.Failed;
     }
 
-    private static string NameOf(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+    /// <summary>Of the verb, that of the one that it belongs to before it.</summary>
+    private static string NameOf(ParseResult parsed)
+    {
+        var name = "";
+        for (var at = parsed.CommandResult; at is { Command: not RootCommand }; at = at.Parent as CommandResult)
+            name = $"{at.Command.Name} {name}";
+        return name;
+    }
 
     private static string Describe(Exception failure) => failure switch
     {

@@ -50,6 +50,12 @@ public sealed class OwnedFolder : IDisposable
         }
     }
 
+    /// <summary>Whether anything but a claim is in a folder.</summary>
+    public static bool HoldsAnything(string path) => Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any(IsNoClaim);
+
+    /// <summary>Whether a path is something else than what a claim leaves.</summary>
+    public static bool IsNoClaim(string path) => System.IO.Path.GetFileName(path) is not (LockFile or OwnerFile);
+
     public void Dispose()
     {
         File.Delete(System.IO.Path.Combine(Path, OwnerFile));

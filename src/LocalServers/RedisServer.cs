@@ -8,7 +8,15 @@ namespace FedKSeed.LocalServers;
 /// <summary>The installed redis-server on a port of its own. Its data outlive it: a write is on disk before it is acknowledged.</summary>
 public sealed class RedisServer : IAsyncDisposable
 {
+    private const string LockFile = ".lock";
+
+    // Nothing that redis-server itself ends with.
+    private const int IsTaken = 75;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    // What the server of a process that was killed gets to end in, and more.
+    private static readonly TimeSpan PatienceWithAnother = TimeSpan.FromSeconds(15);
 
     private readonly string _folder;
     private readonly string _logFolder;
@@ -27,7 +35,10 @@ public sealed class RedisServer : IAsyncDisposable
     public string Connection => $"127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}";
 
     /// <param name="folder">What an earlier server left there is loaded.</param>
-    /// <exception cref="ChildProcessException">It is not installed, or does not start.</exception>
+    /// <exception cref="ChildProcessException">
+    /// It is not installed, or does not start, or another server works in the folder and does not end within seconds: two would spoil its
+    /// files.
+    /// </exception>
     public static async Task<RedisServer> StartAsync(string folder, string logFolder, int? port = null, CancellationToken cancel = default)
     {
         Directory.CreateDirectory(folder);
@@ -36,9 +47,13 @@ public sealed class RedisServer : IAsyncDisposable
         {
             await server.Process.UntilAsync(server.AnswersAsync, Patience, cancel);
         }
-        catch
+        catch (Exception fault)
         {
             await server.DisposeAsync();
+            if (fault is ChildProcessException && server.Process.ExitCode == IsTaken)
+                throw new ChildProcessException(
+                    $"Another Redis works in '{folder}', maybe one of a process that was killed: end it, then try again. "
+                        + $"fuser '{Path.Combine(Path.GetFullPath(folder), LockFile)}' tells its process.");
             throw;
         }
         return server;
@@ -55,9 +70,13 @@ public sealed class RedisServer : IAsyncDisposable
 
     public ValueTask DisposeAsync() => Process.DisposeAsync();
 
+    /// <summary>It holds a lock on its folder, which goes with it however it ends.</summary>
     private ChildProcess Launch() => ChildProcess.Start(
-        "redis", _logFolder, InstalledProgram.Find("redis-server", "redis-server"),
+        "redis", _logFolder, "flock",
         [
+            "--no-fork", "--timeout", PatienceWithAnother.TotalSeconds.ToString(CultureInfo.InvariantCulture),
+            "--conflict-exit-code", IsTaken.ToString(CultureInfo.InvariantCulture), Path.Combine(Path.GetFullPath(_folder), LockFile),
+            InstalledProgram.Find("redis-server", "redis-server"),
             "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", Path.GetFullPath(_folder),
             "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
         ],

@@ -240,6 +240,17 @@ public sealed class ModelVerbTests : IDisposable
         Assert.Contains("leaves no room for an answer", run.Errors, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task An_answer_is_one_line_for_machines_and_what_people_see()
+    {
+        var arguments = Generate("--instruction", "file the item", "--input", "violin");
+        var (text, json) = (await CommandRun.Of(arguments), await CommandRun.Of([.. arguments, "--json"]));
+
+        var answer = JsonDocument.Parse(Assert.Single(json.Output.TrimEnd().Split('\n'))).RootElement;
+        Assert.Equal("file the item violin", answer.GetProperty("question").GetString());
+        Assert.Equal(text.Output.TrimEnd(), answer.GetProperty("answer").GetString());
+    }
+
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static string[] Generate(params string[] arguments) =>

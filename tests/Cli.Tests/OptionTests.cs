@@ -64,6 +64,11 @@ public sealed class OptionTests
     [InlineData("replay has no option '--bsae'. Did you mean --base?", "replay", "--bsae", "x")]
     [InlineData("run has no option '--zebra'.", "run", "--zebra")]
     [InlineData("a verb is needed: run, cluster, replay")]
+    [InlineData("--log is needed: The log: events.log of a run.", "verify")]
+    [InlineData("--dir is needed: Folder of the running cluster.", "cluster", "status")]
+    [InlineData("MODEL is needed: Base model, a Hugging Face folder.", "digest")]
+    [InlineData("--rounds needs a value.", "run", "--rounds")]
+    [InlineData("--data needs a value.", "evaluate", "--model", "x", "--data")]
     public async Task A_name_that_there_is_not_is_met_with_the_nearest_that_there_is(string said, params string[] arguments)
     {
         var run = await CommandRun.Of(arguments);
@@ -74,10 +79,39 @@ public sealed class OptionTests
     }
 
     [Theory]
+    [InlineData("run", "run", "--rounds", "0,1")]
+    [InlineData("cluster status", "cluster", "status")]
+    [InlineData("", "federate")]
+    public async Task Whoever_is_refused_is_shown_the_help_of_the_verb(string verb, params string[] arguments)
+    {
+        var run = await CommandRun.Of(arguments);
+
+        Assert.EndsWith($"See: fedkseed {$"{verb} --help".TrimStart()}{Environment.NewLine}", run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whoever_says_nothing_is_told_how_to_begin() =>
+        Assert.Contains("To begin: fedkseed run", (await CommandRun.Of()).Errors, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Every_verb_with_a_result_has_it_for_machines_too()
+    {
+        var help = (await CommandRun.Of("--help")).Output.Split(Environment.NewLine);
+        var verbs = help.SkipWhile(line => line != "Verbs:").Skip(1).TakeWhile(line => line.Length > 0)
+            .Select(line => Regex.Match(line, "^  ([a-z]+)").Groups[1].Value).Where(verb => verb.Length > 0).ToArray();
+        Assert.Contains("run", verbs);
+
+        // What completion prints is a script, for machines as it is.
+        foreach (var verb in verbs.Except(["completion"]).Append("cluster status"))
+            Assert.Contains("--json", (await CommandRun.Of([.. verb.Split(' '), "--help"])).Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("run")]
     [InlineData("cluster")]
     [InlineData("cluster status")]
+    [InlineData("digest")]
     [InlineData("replay")]
     [InlineData("verify")]
     [InlineData("partition")]
@@ -124,18 +158,6 @@ public sealed class OptionTests
         Assert.Equal(
             "The product of --learning-rate and federation.maximumScalar must not exceed 1024.",
             RunOptionNames.InWordsOfOptions("The product of LearningRate and MaximumScalar must not exceed 1024."));
-
-    [Theory]
-    [InlineData("bash")]
-    [InlineData("zsh")]
-    [InlineData("fish")]
-    public async Task Shells_get_a_script(string shell)
-    {
-        var run = await CommandRun.Of("completion", shell);
-
-        Assert.Equal(0, run.ExitCode);
-        Assert.Contains("[suggest:", run.Output, StringComparison.Ordinal);
-    }
 
     [Fact]
     public async Task A_shell_that_nobody_knows_is_wrong_usage()

@@ -97,6 +97,22 @@ public sealed class PartitionVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task A_folder_that_somebody_works_in_is_left_alone_even_when_forced()
+    {
+        string[] arguments = ["partition", "--data", Dolly(20), "--clients", "2", "--to", Target("a"), "--force"];
+        using (OwnedFolder.Take(Target("a"), "fedkseed run"))
+        {
+            var refused = await CommandRun.Of(arguments);
+            Assert.Equal(1, refused.ExitCode);
+            Assert.Contains("is in use by fedkseed run, process", refused.Errors, StringComparison.Ordinal);
+            Assert.False(OwnedFolder.HoldsAnything(Target("a")));
+        }
+
+        Assert.Equal(0, (await CommandRun.Of(arguments[..^1])).ExitCode);
+        Assert.True(OwnedFolder.HoldsAnything(Target("a")));
+    }
+
+    [Fact]
     public async Task Every_fault_of_a_partition_is_named_at_once()
     {
         var run = await CommandRun.Of(

@@ -20,6 +20,9 @@ internal static class CommonOptions
         Converters = { new JsonStringEnumConverter() },
     };
 
+    /// <summary>What data may be written in, for help.</summary>
+    public const string DataForms = "JSON lines, JSON, CSV, TSV, each also as .gz or .zst, or Parquet";
+
     public static Option<FileInfo> Log() => new("--log")
     {
         Description = "The log: events.log of a run.",
@@ -87,14 +90,18 @@ internal static class CommonOptions
 
     /// <summary>One of a few words; another one is an error that names them.</summary>
     public static Option<T?> Word<T>(
-        string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse) where T : struct =>
-        new(name)
+        string name, IReadOnlyCollection<string> words, string description, Func<string, T?> parse) where T : struct
+    {
+        var option = new Option<T?>(name)
         {
             HelpName = string.Join('|', words),
             Description = description,
             CustomParser = argument => parse(argument.Tokens[0].Value)
                 ?? WithError<T?>(argument, $"{name} must be {string.Join(" or ", words)}, not '{argument.Tokens[0].Value}'."),
         };
+        option.CompletionSources.Add([.. words]);
+        return option;
+    }
 
     /// <summary>A number within bounds, both included; the bounds are part of the error.</summary>
     public static Option<T?> Number<T>(string name, string description, T least, T most) where T : struct, INumber<T> =>

@@ -12,9 +12,9 @@ internal sealed class CompletionVerb : IVerb
             """
             # In ~/.bashrc: source <(fedkseed completion bash)
             _fedkseed() {
-              local IFS=$'\n'
-              local word=${COMP_WORDS[COMP_CWORD]}
-              COMPREPLY=($(compgen -W "$("$1" "[suggest:$COMP_POINT]" "fedkseed ${COMP_LINE#* }" 2>/dev/null)" -- "$word"))
+              local IFS=$'\n' line=${COMP_LINE:0:COMP_POINT}
+              line="fedkseed ${line#* }"
+              mapfile -t COMPREPLY < <(compgen -W "$("$1" "[suggest:${#line}]" "$line" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}")
             }
             complete -o default -F _fedkseed fedkseed
             """,
@@ -22,10 +22,11 @@ internal sealed class CompletionVerb : IVerb
             """
             # In ~/.zshrc, after compinit: source <(fedkseed completion zsh)
             _fedkseed() {
-              local -a found
-              found=("${(@f)$("${words[1]}" "[suggest:$CURSOR]" "$BUFFER" 2>/dev/null)}")
-              compadd -a found
-              _files
+              local -a typed found
+              typed=(fedkseed ${words[2,CURRENT-1]})
+              local line="${(j: :)typed} $PREFIX"
+              found=(${(f)"$(${words[1]} "[suggest:${#line}]" "$line" 2>/dev/null)"})
+              compadd -a found || _files
             }
             compdef _fedkseed fedkseed
             """,
@@ -33,10 +34,12 @@ internal sealed class CompletionVerb : IVerb
             """
             # In ~/.config/fish/completions/fedkseed.fish: fedkseed completion fish | source
             function __fedkseed
-              set -l line (commandline -cp)
-              fedkseed "[suggest:"(string length -- $line)"]" "$line" 2>/dev/null
+              set -l words (commandline -opc)
+              set -l line (string join ' ' -- fedkseed $words[2..-1] (commandline -ct))
+              set -l found ($words[1] "[suggest:"(string length -- $line)"]" "$line" 2>/dev/null)
+              string match -q -- (commandline -ct)'*' $found; and string join \n -- $found; or __fish_complete_path (commandline -ct)
             end
-            complete -c fedkseed -a '(__fedkseed)'
+            complete -c fedkseed -f -a '(__fedkseed)'
             """,
     };
 

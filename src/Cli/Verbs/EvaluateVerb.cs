@@ -26,7 +26,7 @@ internal sealed class EvaluateVerb : IVerb
         var model = CommonOptions.Model();
         var data = new Option<FileInfo>("--data")
         {
-            Description = "Examples: JSON lines, JSON, CSV, TSV or Parquet.",
+            Description = $"Examples: {CommonOptions.DataForms}.",
             HelpName = "FILE",
             Required = true
         };

@@ -35,7 +35,7 @@ internal sealed class GenerateVerb : IVerb
     private readonly Option<string?> _input = new("--input") { Description = "What the instruction is about.", HelpName = "TEXT" };
     private readonly Option<FileInfo?> _data = new("--data")
     {
-        Description = "Examples to answer; prints one line of JSON for each.",
+        Description = $"Examples to answer, a line of JSON each: {CommonOptions.DataForms}.",
         HelpName = "FILE"
     };
     private readonly Option<DataFormat?> _format = CommonOptions.Format();
@@ -62,6 +62,7 @@ internal sealed class GenerateVerb : IVerb
     {
         Description = "Lines of standard input are texts to go on with, not instructions."
     };
+    private readonly Option<bool> _json = new("--json") { Description = "Print each answer as a line of JSON; --data does so anyhow." };
     private readonly Option<ComputeType?> _dataType = CommonOptions.DataType();
     private readonly Option<DeviceSetting?> _device = CommonOptions.Device();
     private readonly Option<int?> _threads = CommonOptions.Number(
@@ -75,7 +76,7 @@ internal sealed class GenerateVerb : IVerb
             "generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
             _model, _promptText, _instruction, _input, _data, _format, _fields, _limit, _template, _chatForm,
-            _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _dataType, _device, _threads,
+            _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _json, _dataType, _device, _threads,
         };
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context.Input, cancel));
         return verb;
@@ -104,13 +105,14 @@ internal sealed class GenerateVerb : IVerb
         using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32, device);
         using var weights = model.BaseWeights();
         var encoder = model.Encoder(prompt!.Template, model.MaxLength, prompt.Chat);
-        var writer = new Writer(model, weights, encoder, Settings(parsed, encoder), parsed.InvocationConfiguration.Output);
+        var writer = new Writer(
+            model, weights, encoder, Settings(parsed, encoder), parsed.GetValue(_json), parsed.InvocationConfiguration.Output);
         if (data.Count > 0)
-            writer.Answer(EvenlySpaced.Of(data, parsed.GetValue(_limit) ?? 0), cancel);
+            writer.AnswerAll(EvenlySpaced.Of(data, parsed.GetValue(_limit) ?? 0), cancel);
         else if (parsed.GetValue(_promptText) is { } text)
-            writer.Stream(new CompletionExample(text, ""), 0, cancel);
+            writer.Answer(new CompletionExample(text, ""), 0, cancel);
         else if (parsed.GetValue(_instruction) is { } instruction)
-            writer.Stream(Asked(parsed, prompt, instruction, parsed.GetValue(_input)), 0, cancel);
+            writer.Answer(Asked(parsed, prompt, instruction, parsed.GetValue(_input)), 0, cancel);
         else
             await ConverseAsync(parsed, prompt, writer, input, cancel);
         return ExitCode.Done;
@@ -178,16 +180,33 @@ internal sealed class GenerateVerb : IVerb
             if (line is null)
                 return;
             if (!string.IsNullOrWhiteSpace(line))
-                writer.Stream(parsed.GetValue(_raw) ? new CompletionExample(line, "") : Asked(parsed, prompt, line, null), number, cancel);
+                writer.Answer(parsed.GetValue(_raw) ? new CompletionExample(line, "") : Asked(parsed, prompt, line, null), number, cancel);
         }
     }
 
     private sealed class Writer(
-        CausalLanguageModel model, ModelWeights weights, ExampleEncoder encoder, GenerationSettings settings, TextWriter output)
+        CausalLanguageModel model, ModelWeights weights, ExampleEncoder encoder, GenerationSettings settings, bool isJson,
+        TextWriter output)
     {
-        /// <summary>Writes an answer as it comes, and ends its line however it ends.</summary>
+        /// <summary>Writes an answer, for people as it comes.</summary>
         /// <param name="number">Of the text, for what is drawn.</param>
-        public void Stream(Example example, int number, CancellationToken cancel)
+        public void Answer(Example example, int number, CancellationToken cancel)
+        {
+            if (isJson)
+                Write([example], number, (question, answer, _) => new { question, answer }, cancel);
+            else
+                Stream(example, number, cancel);
+        }
+
+        /// <summary>A line of JSON for each example, in their order, some at a time.</summary>
+        public void AnswerAll(IReadOnlyList<Example> examples, CancellationToken cancel)
+        {
+            foreach (var (first, batch) in examples.Chunk(BatchRows).Select((batch, i) => (i * BatchRows, batch)))
+                Write(batch, first, (question, answer, wanted) => new { question, answer, wanted }, cancel);
+        }
+
+        /// <summary>Ends the line however it ends.</summary>
+        private void Stream(Example example, int number, CancellationToken cancel)
         {
             var prompt = encoder.Prompt(example);
             var text = new StreamedText(encoder.Tokenizer);
@@ -202,19 +221,14 @@ internal sealed class GenerateVerb : IVerb
             }
         }
 
-        /// <summary>A line of JSON for each example, in their order, some at a time.</summary>
-        public void Answer(IReadOnlyList<Example> examples, CancellationToken cancel)
+        private void Write(Example[] batch, int first, Func<string, string, string, object> line, CancellationToken cancel)
         {
-            foreach (var (first, batch) in examples.Chunk(BatchRows).Select((batch, i) => (i * BatchRows, batch)))
-            {
-                int[][] prompts = [.. batch.Select(example => encoder.Prompt(example))];
-                var answers = model.Generate(weights, prompts, SettingsFor(prompts, first), written: null, cancel);
-                foreach (var (example, answer) in batch.Zip(answers))
-                    output.WriteLine(JsonSerializer.Serialize(
-                        new { question = example.Question, answer = encoder.Tokenizer.Decode(answer), wanted = example.Output },
-                        CommonOptions.JsonFormat));
-                output.Flush();
-            }
+            int[][] prompts = [.. batch.Select(example => encoder.Prompt(example))];
+            var answers = model.Generate(weights, prompts, SettingsFor(prompts, first), written: null, cancel);
+            foreach (var (example, answer) in batch.Zip(answers))
+                output.WriteLine(JsonSerializer.Serialize(
+                    line(example.Question, encoder.Tokenizer.Decode(answer), example.Output), CommonOptions.JsonFormat));
+            output.Flush();
         }
 
         private GenerationSettings SettingsFor(int[][] prompts, int first)

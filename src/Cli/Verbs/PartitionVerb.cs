@@ -37,7 +37,7 @@ internal sealed class PartitionVerb : IVerb
     {
         var data = new Option<string[]>("--data")
         {
-            Description = "Data files, or a folder of them: JSON lines, JSON, CSV, TSV or Parquet.",
+            Description = $"Data files, or a folder of them: {CommonOptions.DataForms}.",
             HelpName = "FILE",
             Required = true,
             AllowMultipleArgumentsPerToken = true,
@@ -126,6 +126,10 @@ internal sealed class PartitionVerb : IVerb
             var partition = new Partition(
                 request.By, request.Clients ?? names.Length, request.Alpha ?? DefaultAlpha, request.HeldOut, request.Seed);
             var owners = partition.Owners(kinds);
+            using var owned = OwnedFolder.Take(request.Target, "fedkseed partition");
+            // Another partition may have come and gone while the kinds were counted.
+            if (NotEmpty(request) is { } fault)
+                throw new UsageException([fault]);
             Write(request.Target, files, reading, owners, partition, cancel);
             var parts = Parts(kinds, owners, partition);
             if (parts.Where(part => part.File is null).Select(part => part.Name).ToArray() is { Length: > 0 } empty)
@@ -171,11 +175,15 @@ internal sealed class PartitionVerb : IVerb
         var target = Path.TrimEndingDirectorySeparator(request.Target);
         if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == target).ToArray() is { Length: > 0 } own)
             yield return $"--to: '{request.Target}' holds the data itself: {string.Join(", ", own.Select(Path.GetFileName))}.";
-        else if (!request.Force && Directory.Exists(request.Target) && Directory.EnumerateFileSystemEntries(request.Target).Any())
-            yield return $"--to: '{request.Target}' is not empty; --force replaces the client and held-out files in it.";
+        else if (NotEmpty(request) is { } fault)
+            yield return fault;
         else if (File.Exists(request.Target))
             yield return $"--to: '{request.Target}' is a file.";
     }
+
+    private static string? NotEmpty(Request request) => !request.Force && OwnedFolder.HoldsAnything(request.Target)
+        ? $"--to: '{request.Target}' is not empty; --force replaces the client and held-out files in it."
+        : null;
 
     /// <summary>Full paths; the data files of a folder in the order of their names.</summary>
     private static string[] Files(string[] paths) =>
@@ -186,7 +194,7 @@ internal sealed class PartitionVerb : IVerb
     /// <summary>What lies in a folder of data and is not read.</summary>
     private static string[] NotTaken(string[] paths) =>
         [.. paths.Where(Directory.Exists).SelectMany(Directory.EnumerateFileSystemEntries)
-            .Where(entry => Directory.Exists(entry) || !DataFile.IsNamedSo(entry))
+            .Where(entry => Directory.Exists(entry) || !DataFile.IsNamedSo(entry)).Where(OwnedFolder.IsNoClaim)
             .Select(entry => entry + (Directory.Exists(entry) ? "/" : "")).Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> KindsOf(string path, Request request, DataReading reading)

@@ -42,7 +42,8 @@ internal sealed class RunOptions
         Text(
             "--data",
             "DIR",
-            "Folder with a file for each client, client-*.jsonl (.json, .parquet), and held-out.jsonl. [default: the sample's]",
+            $"Folder with a file for each client, client-*, and one that is held out, held-out: {CommonOptions.DataForms}. "
+                + "[default: the sample's]",
             (plan, value) => plan with { Data = value });
         Text(
             "--prompt", "FILE", "Prompt template. [default: the model's own, else Alpaca's]",
@@ -299,6 +300,8 @@ internal sealed class RunOptions
                 return value;
             },
         });
+        if (help.Contains('|', StringComparison.Ordinal))
+            option.CompletionSources.Add(help.Split('|'));
         _changes.Add((parsed, plan) =>
             parsed.GetResult(option) is { Tokens.Count: 1 } result && parse(result.Tokens[0].Value) is { } value
                 ? change(plan, value)
