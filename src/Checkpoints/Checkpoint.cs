@@ -18,6 +18,7 @@ public sealed class Checkpoint : IDisposable
 
     private readonly List<SafetensorsFile> _files;
     private readonly Dictionary<string, CheckpointTensor> _byName;
+    private readonly Lazy<TiedHead?> _tiedHead;
 
     private Checkpoint(string folder, List<SafetensorsFile> files)
     {
@@ -26,6 +27,7 @@ public sealed class Checkpoint : IDisposable
         Tensors = Ordered(files);
         Weights = [.. Tensors.Where(tensor => tensor.Ordinal is not null)];
         _byName = Tensors.ToDictionary(tensor => tensor.Name);
+        _tiedHead = new(() => Checkpoints.TiedHead.Of(this));
     }
 
     public string Folder { get; }
@@ -38,6 +40,10 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Trained elements: the sum over <see cref="Weights"/>.</summary>
     public long WeightCount => Weights.Sum(tensor => tensor.ElementCount);
+
+    /// <summary>The output layer that it stores beside the embedding that it is tied to; null if there is none.</summary>
+    /// <exception cref="CheckpointException">The two differ.</exception>
+    public TiedHead? TiedHead => _tiedHead.Value;
 
     internal IReadOnlyList<SafetensorsFile> Files => _files;
 

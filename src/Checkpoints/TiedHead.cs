@@ -22,7 +22,7 @@ public sealed record TiedHead(CheckpointTensor Head, CheckpointTensor Embedding)
 
     /// <summary>The tied head that a checkpoint stores; null where it stores none, or has one that is trained apart.</summary>
     /// <exception cref="CheckpointException">It differs from the embedding: nobody can tell which of them is meant.</exception>
-    public static TiedHead? Of(Checkpoint checkpoint)
+    internal static TiedHead? Of(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (!checkpoint.Contains(HeadName) || !IsTied(Path.Combine(checkpoint.Folder, ConfigFile))

@@ -16,7 +16,8 @@ public sealed class UsageException(IReadOnlyList<string> faults) : Exception(str
             read(path);
             return [];
         }
-        catch (Exception fault) when (fault is InvalidDataException or CheckpointException or IOException or UnauthorizedAccessException)
+        catch (Exception fault) when (fault is InvalidDataException or CheckpointException or FormatException or IOException
+            or UnauthorizedAccessException)
         {
             return fault.Message.Split(Environment.NewLine).Select(line => $"{option}: {line}");
         }

@@ -39,6 +39,7 @@ public static class ClientWorkerRegistration
             builder.Services.AddSingleton<ClientsHealthCheck>().AddHealthChecks()
                 .AddCheck<ClientsHealthCheck>("clients", tags: [Health.ReadyTag]);
         builder.Services.AddSingleton<LocalClients>();
+        builder.Services.AddSingleton<RebuiltVersions>();
         builder.Services.AddSingleton<LocalTraining>();
         builder.Services.AddSingleton<FinishedReports>();
         builder.Services.AddSingleton<HeldVersions>();

@@ -11,16 +11,14 @@ using Microsoft.Extensions.Options;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// Works off assignments: sets a trainer to the base version and runs the steps. Holds nothing worth losing: trainers, and the version
-/// that was rebuilt last, of which a trainer copies only what it must. Safe to call from any thread; as many assignments run at once as
-/// there are trainers, the others wait.
+/// Works off assignments: sets a trainer to the base version, of which it copies only what it must, and runs the steps. Holds nothing worth
+/// losing: trainers. Safe to call from any thread; as many assignments run at once as there are trainers, the others wait.
 /// </summary>
-public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimeProvider time, IOptions<WorkerOptions> options) : IDisposable
+public sealed class LocalTraining(
+    BaseModel model, RebuiltVersions versions, WorkerMetrics metrics, TimeProvider time, IOptions<WorkerOptions> options) : IDisposable
 {
     private readonly SemaphoreSlim _free = new(options.Value.Parallelism);
     private readonly ConcurrentBag<ZerothOrderTrainer> _idle = [];
-    private readonly Lock _versionLock = new();
-    private SharedVersion? _latest;
 
     /// <summary>Runs an assignment; yields after every step.</summary>
     /// <param name="version">What the assignment is based on.</param>
@@ -64,7 +62,6 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
     {
         foreach (var trainer in _idle)
             trainer.Dispose();
-        _latest?.LetGo();
         _free.Dispose();
     }
 
@@ -80,22 +77,18 @@ public sealed class LocalTraining(BaseModel model, WorkerMetrics metrics, TimePr
         return new ZerothOrderTrainer(model.Model, pool);
     }
 
-    /// <summary>Clients of one round share a version: the first one rebuilds it.</summary>
     /// <returns>What the trainer reads from then on, to be let go; null where it copied it.</returns>
     private SharedVersion? ResetTo(ZerothOrderTrainer trainer, ModelVersion version)
     {
-        lock (_versionLock)
+        var held = versions.Hold(version);
+        try
         {
-            if (_latest?.Version != version)
-            {
-                _latest?.LetGo();
-                _latest = null;
-                var began = time.GetTimestamp();
-                _latest = new SharedVersion(version, model.Rebuild(version));
-                metrics.Rebuilt(time.GetElapsedTime(began));
-            }
-            trainer.Reset(_latest.Weights);
-            return trainer.SharesVersion ? _latest.Hold() : null;
+            trainer.Reset(held.Weights);
+            return trainer.SharesVersion ? held.Hold() : null;
+        }
+        finally
+        {
+            held.LetGo();
         }
     }
 

@@ -9,17 +9,19 @@ namespace FedKSeed.ClientWorker;
 /// <summary>Scores versions on held-out data. Remembers the last one, so that a repeated request costs nothing.</summary>
 public sealed class VersionScoring
 {
-    private readonly BaseModel _model;
+    private readonly RebuiltVersions _versions;
     private readonly Evaluator _evaluator;
     private (ModelVersion Version, EvaluationResult Evaluation)? _last;
 
-    public VersionScoring(BaseModel model, IOptions<EvaluatorOptions> options, IOptions<WorkerOptions> worker)
+    public VersionScoring(
+        BaseModel model, RebuiltVersions versions, IOptions<EvaluatorOptions> options, IOptions<WorkerOptions> worker)
     {
         ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(versions);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(worker);
         var examples = DataFile.Load(options.Value.Data!, worker.Value.Reading());
-        _model = model;
+        _versions = versions;
         _evaluator = new Evaluator(
             model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
     }
@@ -32,8 +34,15 @@ public sealed class VersionScoring
         var evaluation = await Task.Run(
             () =>
             {
-                using var weights = _model.Rebuild(version);
-                return _evaluator.Evaluate(weights, cancellation: cancel);
+                var held = _versions.Hold(version, isForOnce: true);
+                try
+                {
+                    return _evaluator.Evaluate(held.Weights, cancellation: cancel);
+                }
+                finally
+                {
+                    held.LetGo();
+                }
             },
             cancel);
         _last = (version, evaluation);

@@ -93,7 +93,10 @@ public sealed record TensorGroup
     /// <summary>The largest <see cref="Scale"/> in magnitude.</summary>
     public const int LargestScale = 16;
 
-    /// <summary>Names of tensors, with * for any characters and ? for one.</summary>
+    /// <summary>
+    /// Names of tensors, with * for any characters and ? for one; or words for parts of a model: bias, norm, attention, query-value, mlp,
+    /// embedding, head, layers:A-B, layers:-N, all.
+    /// </summary>
     public required IReadOnlyList<string> Tensors { get; init; }
 
     /// <summary>e: directions are 2ᵉ as long, so the tensors' learning rate is 4ᵉ as large.</summary>

@@ -115,7 +115,7 @@ public static class RebuiltCheckpoint
         Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism,
         CancellationToken cancellation)
     {
-        private readonly TiedHead? _tied = TiedHead.Of(source);
+        private readonly TiedHead? _tied = source.TiedHead;
         private readonly long _total = source.Tensors.Sum(tensor => tensor.ByteCount);
         private readonly byte[] _buffer = new byte[ChunkBytes];
         private long _done;

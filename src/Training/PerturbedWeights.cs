@@ -75,7 +75,7 @@ internal sealed class PerturbedWeights : IPerturbedWeights
     public Tensor Vector(Parameter parameter)
     {
         RequireVersion();
-        return IsOwn(parameter) ? _own!.Write(parameter).Transposed : SharedMatrix(parameter).Turned.unsqueeze(0).expand(2, -1, -1);
+        return IsOwn(parameter) ? _own!.Write(parameter).Transposed : SharedMatrix(parameter).Turned.unsqueeze(0);
     }
 
     public Tensor Rows(Parameter parameter, Tensor ids)
@@ -87,7 +87,7 @@ internal sealed class PerturbedWeights : IPerturbedWeights
         var rows = SharedMatrix(parameter).Matrix.index_select(0, ids).unsqueeze(0); // [1, N, columns]
         var (tensor, direction) = (_model.Decoder.Layout.Tensors(parameter)[0], Direction(parameter, 0, _seed)); // it is one tensor
         if (direction.IsFrozen)
-            return rows.expand(2, -1, -1).contiguous().MoveToOuterDisposeScope();
+            return rows.MoveToOuterDisposeScope();
         var wide = rows.to(Accumulated(Type)).expand(2, -1, -1).contiguous(); // [2, N, columns]
         foreach (var terms in Terms())
         {
@@ -103,13 +103,13 @@ internal sealed class PerturbedWeights : IPerturbedWeights
     public Tensor Multiply(Tensor x, Parameter matrix)
     {
         RequireVersion();
-        return IsOwn(matrix) ? bmm(x, _own!.Write(matrix).Transposed) : Product(x, matrix, isTurned: false);
+        return IsOwn(matrix) ? bmm(x.expand(2, -1, -1), _own!.Write(matrix).Transposed) : Product(x, matrix, isTurned: false);
     }
 
     public Tensor MultiplyTransposed(Tensor x, Parameter matrix)
     {
         RequireVersion();
-        return IsOwn(matrix) ? bmm(x, _own!.Write(matrix).Matrix) : Product(x, matrix, isTurned: true);
+        return IsOwn(matrix) ? bmm(x.expand(2, -1, -1), _own!.Write(matrix).Matrix) : Product(x, matrix, isTurned: true);
     }
 
     public IEnumerable<(long FirstRow, Tensor Product)> MultiplyByRows(Tensor x, Parameter matrix) => [(0, Multiply(x, matrix))];
@@ -194,27 +194,37 @@ internal sealed class PerturbedWeights : IPerturbedWeights
         return shared;
     }
 
-    /// <summary>x [2, N, in] by a matrix that is shared: [2, N, out].</summary>
+    /// <summary>x [2, N, in] by a matrix that is shared: [2, N, out]; of x [1, N, in] by a frozen one [1, N, out].</summary>
     private Tensor Product(Tensor x, Parameter parameter, bool isTurned)
     {
         using var scope = NewDisposeScope();
         var shared = SharedMatrix(parameter);
         var matrix = isTurned ? shared.Matrix : shared.Turned; // [in, out]
-        var flat = x.reshape(-1, x.shape[2]); // [2N, in]
+        if (IsFrozen(parameter))
+            return x.reshape(-1, x.shape[2]).mm(matrix).view(x.shape[0], -1, matrix.shape[1]).MoveToOuterDisposeScope();
+        var flat = x.expand(2, -1, -1).reshape(-1, x.shape[2]); // [2N, in]
         var sum = empty(flat.shape[0], matrix.shape[1], Type.Scalar()); // [2N, out]
-        var hasTerms = false;
+        var isFirst = true;
         foreach (var terms in Terms())
-            hasTerms |= AddTerms(flat, sum, parameter, terms, isTurned, isFirst: !hasTerms);
-        var product = hasTerms ? sum.addmm_(flat, matrix, 1, 1) : flat.mm(matrix);
-        return product.view(2, -1, matrix.shape[1]).MoveToOuterDisposeScope();
+        {
+            AddTerms(flat, sum, parameter, terms, isTurned, isFirst);
+            isFirst = false;
+        }
+        return sum.addmm_(flat, matrix, 1, 1).view(2, -1, matrix.shape[1]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Adds Σ c (x·v)·uᵀ of some terms to a sum, tensor by tensor; false where no tensor of the parameter moves.</summary>
-    private bool AddTerms(Tensor x, Tensor sum, Parameter parameter, ReadOnlyMemory<Term> terms, bool isTurned, bool isFirst)
+    private bool IsFrozen(Parameter parameter)
+    {
+        foreach (var tensor in _model.Decoder.Layout.Tensors(parameter))
+            if (_pool.Directed(tensor.Ordinal, tensor.Source.Columns) is not null)
+                return false;
+        return true;
+    }
+
+    /// <summary>Adds Σ c (x·v)·uᵀ of some terms to a sum, tensor by tensor.</summary>
+    private void AddTerms(Tensor x, Tensor sum, Parameter parameter, ReadOnlyMemory<Term> terms, bool isTurned, bool isFirst)
     {
         var tensors = _model.Decoder.Layout.Tensors(parameter).ToArray();
-        if (tensors.All(tensor => _pool.Directed(tensor.Ordinal, tensor.Source.Columns) is null))
-            return false;
         long firstRow = 0;
         for (var part = 0; part < tensors.Length; part++)
         {
@@ -238,7 +248,6 @@ internal sealed class PerturbedWeights : IPerturbedWeights
                 .to(Type.Scalar()).view(-1, seen.shape[1]); // [2N, k]
             output.addmm_(weighted, isTurned ? v : u, isFresh ? 0 : 1, 1);
         }
-        return true;
     }
 
     /// <summary>The perturbation, then the moves, some at a time.</summary>

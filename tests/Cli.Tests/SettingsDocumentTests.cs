@@ -104,6 +104,8 @@ public sealed partial class SettingsDocumentTests
                 ", ", ((System.Collections.IEnumerable)type.GetProperty("All")!.GetValue(null)!).Cast<object>().Select(RuleName))
             : type.IsEnum ? string.Join(", ", Enum.GetNames(type))
             : type == typeof(bool) ? "true, false"
+            : property.Name == nameof(DirectionSpace.Trainable) ? "a list of {tensors: names, scale: -16 to 16, rank: 0, 1, 2, 4}"
+            : property.Name == nameof(DirectionSpace.Tensors) ? "a list of {ordinal, scale, rank}"
             : type == typeof(string) ? "text" : type == typeof(ulong) ? "0 to 2^64 - 1, as text" : "a number";
     }
 

@@ -15,12 +15,13 @@ public sealed class LocalTrainingTests : IDisposable
 {
     private const int Steps = 12;
 
+    internal static readonly string Samples = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../samples"));
     private static readonly DirectionSpace Directions = new() { PoolKey = 42, SeedCount = 64 };
-    private static readonly string Samples = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../samples"));
 
     private readonly ServiceProvider _metrics = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly BaseModel _model;
     private readonly LocalClient _client;
+    private readonly RebuiltVersions _versions;
     private readonly LocalTraining _training;
 
     public LocalTrainingTests()
@@ -30,12 +31,14 @@ public sealed class LocalTrainingTests : IDisposable
         var examples = DataFile.Load(Path.Combine(Samples, "data", "client-1.jsonl")).Take(1).ToArray();
         _client = new LocalClient("client-1", _model.Encoder.Encode(examples).Sequences); // one example, so that every batch is the same
         var metrics = new WorkerMetrics(_metrics.GetRequiredService<IMeterFactory>());
-        _training = new LocalTraining(_model, metrics, TimeProvider.System, options);
+        _versions = new RebuiltVersions(_model, metrics, TimeProvider.System);
+        _training = new LocalTraining(_model, _versions, metrics, TimeProvider.System, options);
     }
 
     public void Dispose()
     {
         _training.Dispose();
+        _versions.Dispose();
         _model.Dispose();
         _metrics.Dispose();
     }

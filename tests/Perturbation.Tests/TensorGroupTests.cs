@@ -79,6 +79,68 @@ public class TensorGroupTests
         Assert.Contains("'*.bias'", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("gpt2", "bias", "transformer.h.?.attn.c_attn.bias transformer.h.?.attn.c_proj.bias transformer.h.?.ln_1.bias "
+        + "transformer.h.?.ln_2.bias transformer.h.?.mlp.c_fc.bias transformer.h.?.mlp.c_proj.bias transformer.ln_f.bias")]
+    [InlineData("gpt2", "norm", "transformer.h.?.ln_1.weight transformer.h.?.ln_1.bias transformer.h.?.ln_2.weight "
+        + "transformer.h.?.ln_2.bias transformer.ln_f.weight transformer.ln_f.bias")]
+    [InlineData("gpt2", "attention", "transformer.h.?.attn.c_attn.weight transformer.h.?.attn.c_attn.bias "
+        + "transformer.h.?.attn.c_proj.weight transformer.h.?.attn.c_proj.bias")]
+    [InlineData("gpt2", "embedding", "transformer.wte.weight transformer.wpe.weight")]
+    [InlineData("gpt2", "head", "transformer.wte.weight")]
+    [InlineData("gpt2", "layers:1", "transformer.h.1.*")]
+    [InlineData("gpt2", "layers:0-1", "transformer.h.*")]
+    [InlineData("llama-gqa-untied", "head", "lm_head.weight")]
+    [InlineData("llama-gqa-untied", "layers:-1", "model.layers.1.*")]
+    [InlineData("llama-gqa-untied", "attention", "model.layers.?.self_attn.*")]
+    [InlineData("llama-gqa-untied", "query-value", "model.layers.?.self_attn.q_proj.weight model.layers.?.self_attn.v_proj.weight")]
+    [InlineData("llama-gqa-untied", "mlp", "model.layers.?.mlp.*")]
+    [InlineData("llama-gqa-untied", "embedding", "model.embed_tokens.weight")]
+    [InlineData("llama3-rope-tied", "head", "model.embed_tokens.weight")]
+    [InlineData("qwen3-qknorm", "norm", "*layernorm.weight model.norm.weight *.q_norm.weight *.k_norm.weight")]
+    [InlineData("qwen3-qknorm", "all", "*")]
+    public void Words_stand_for_parts_of_a_model(string model, string word, string meant)
+    {
+        using var source = Checkpoint.Open(Vectors.Path("models", model));
+        var expected = new DirectionSpace { Trainable = [new TensorGroup { Tensors = meant.Split(' ') }] }.Resolve(source).Tensors;
+        Assert.Equal(expected, new DirectionSpace { Trainable = [Group(word)] }.Resolve(source).Tensors);
+    }
+
+    [Theory]
+    [InlineData("gpt2", "query-value")] // its query, key and value are one tensor
+    [InlineData("llama-gqa-untied", "bias")]
+    [InlineData("gpt2", "layers:2")]
+    [InlineData("gpt2", "layers:1-0")]
+    [InlineData("gpt2", "layers:-3")]
+    [InlineData("gpt2", "layers:")]
+    [InlineData("gpt2", "attenton")]
+    [InlineData("gpt2", "*.nowhere")]
+    public void A_word_or_pattern_that_means_no_tensor_is_named(string model, string word)
+    {
+        using var source = Checkpoint.Open(Vectors.Path("models", model));
+        var beside = new DirectionSpace { Trainable = [new TensorGroup { Tensors = ["*", word] }] };
+        var refusal = Assert.Throws<FormatException>(() => beside.Resolve(source));
+        Assert.Contains($"'{word}'", refusal.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>As Qwen3-0.6B has one: it takes an ordinal, no direction, and no group.</summary>
+    [Fact]
+    public void A_head_that_is_stored_beside_the_embedding_that_it_is_tied_to_is_in_no_group()
+    {
+        using CheckpointFolder folder = new();
+        folder.WithSafetensors(
+            """
+            {"lm_head.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},
+            "model.embed_tokens.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[24,48]}}
+            """,
+            48);
+        File.WriteAllText(folder.File("config.json"), """{"model_type":"qwen3","tie_word_embeddings":true}""");
+        using var source = Checkpoint.Open(folder.Path);
+        foreach (var word in new[] { "*", "head", "embedding" })
+            Assert.Equal([new TrainedTensor(1, 0, 0)], new DirectionSpace { Trainable = [Group(word)] }.Resolve(source).Tensors);
+        Assert.Equal([new TrainedTensor(1, 0, 1)], new DirectionSpace { Scheme = DirectionSchemes.LowRank }.Resolve(source).Tensors);
+    }
+
     [Fact]
     public void A_frozen_tensor_is_neither_perturbed_nor_moved_nor_rebuilt()
     {

@@ -97,6 +97,38 @@ public class SharedVersionTests
         AssertParity(reference, model, pool, relative: 1e-5);
     }
 
+    /// <summary>Below the first tensor that is tuned there is one set of activations, for both signs; from there on two.</summary>
+    [Theory]
+    [InlineData("llama-gqa-untied", "layers:1", 1)]
+    [InlineData("llama-gqa-untied", "head", 0)]
+    [InlineData("llama-gqa-untied", "*1.post_attention_layernorm.weight", 1)]
+    [InlineData("qwen2-bias-tied", "*1.self_attn.q_proj.bias,*1*up_proj.weight", 1)]
+    [InlineData("qwen3-qknorm", "*1*k_norm.weight", 1)]
+    [InlineData("qwen3-qknorm", "query-value", 0)]
+    [InlineData("gpt2", "*wpe.weight", 0)]
+    [InlineData("gpt2", "*h.1.attn.c_proj.bias", 1)]
+    [InlineData("gpt2", "*h.0.ln_2.weight,*ln_f.bias", 0)]
+    [InlineData("gpt2", "layers:-1", 1)]
+    [InlineData("mistral-sliding", "norm", 0)]
+    public void A_frozen_trunk_is_run_once_and_changes_no_scalar(string name, string parts, int frozenLayers)
+    {
+        ReferenceModel reference = new(name);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.F64);
+        foreach (var rank in new[] { 0, 1 })
+        {
+            var pool = Pool(reference, model, new TensorGroup { Tensors = parts.Split(','), Rank = rank });
+            AssertParity(reference, model, pool, relative: 1e-5);
+
+            using PerturbedWeights weights = new(model, pool);
+            SetsOfProducts counted = new(weights);
+            weights.Perturb(seed: 1, Epsilon);
+            _ = model.Measure(counted, reference.Batch, ObjectiveCatalogue.Default.Measure);
+            var products = counted.Products.TakeWhile(sets => sets == 1).Count();
+            Assert.All(counted.Products.Skip(products), sets => Assert.Equal(2, sets));
+            Assert.True(products >= frozenLayers * 4, $"{products} products were of one set."); // of a layer
+        }
+    }
+
     [Fact]
     public void Without_structure_frozen_tensors_are_shared_as_well()
     {
@@ -213,6 +245,35 @@ public class SharedVersionTests
 
     private static void AssertClose(double expected, double actual, double relative) =>
         Assert.True(Math.Abs(actual - expected) <= relative * Math.Abs(expected), $"{actual} instead of {expected}");
+
+    /// <summary>How many sets each product of a pass came in.</summary>
+    private sealed class SetsOfProducts(IWeights weights) : IWeights
+    {
+        public List<long> Products { get; } = [];
+
+        int IWeights.Sets => weights.Sets;
+
+        ComputeType IWeights.Type => weights.Type;
+
+        ModelDevice IWeights.Device => weights.Device;
+
+        torch.Tensor IWeights.Vector(Parameter parameter) => weights.Vector(parameter);
+
+        torch.Tensor IWeights.Rows(Parameter parameter, torch.Tensor ids) => weights.Rows(parameter, ids);
+
+        torch.Tensor IWeights.Multiply(torch.Tensor x, Parameter matrix) => Counted(weights.Multiply(x, matrix));
+
+        torch.Tensor IWeights.MultiplyTransposed(torch.Tensor x, Parameter matrix) => Counted(weights.MultiplyTransposed(x, matrix));
+
+        IEnumerable<(long FirstRow, torch.Tensor Product)> IWeights.MultiplyByRows(torch.Tensor x, Parameter matrix) =>
+            weights.MultiplyByRows(x, matrix);
+
+        private torch.Tensor Counted(torch.Tensor product)
+        {
+            Products.Add(product.shape[0]);
+            return product;
+        }
+    }
 
     /// <summary>Weights that are perturbed and moved one element after the other, in float64.</summary>
     private sealed class WrittenDown : IDisposable

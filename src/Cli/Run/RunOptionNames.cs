@@ -13,6 +13,7 @@ internal static partial class RunOptionNames
         ["Scheme"] = "--scheme",
         ["PoolKey"] = "--pool-key",
         ["SeedCount"] = "--seeds",
+        ["Trainable"] = "--peft",
         ["Rounds"] = "--rounds",
         ["StepsPerRound"] = "--steps",
         ["BatchSize"] = "--batch",

@@ -172,6 +172,12 @@ public sealed record RunPlan
         Require(MaximumTokens is >= 8 and <= 1_000_000, "--max-tokens must be between 8 and 1000000.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
         faults.AddRange(ModelFaults(Model));
+        if (faults.Count == 0)
+            faults.AddRange(UsageException.FaultsOf("--peft", Model, folder =>
+            {
+                using var checkpoint = Checkpoint.Open(folder);
+                _ = Federation.Directions.Resolve(checkpoint);
+            }));
         if (Prompt is not null)
             faults.AddRange(UsageException.FaultsOf("--prompt", Prompt, path => PromptTemplate.Load(path)));
         else

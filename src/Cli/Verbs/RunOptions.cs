@@ -3,12 +3,14 @@ using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
 using FedKSeed.Cli.Run;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Rounds;
 using FedKSeed.Federation.Sampling;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Verbs;
 
@@ -105,6 +107,12 @@ internal sealed class RunOptions
             {
                 Federation = plan.Federation with { Directions = plan.Federation.Directions with { Scheme = value } },
             });
+        Text(
+            "--peft",
+            "PART,…",
+            "Tune a part of the model and freeze the rest: full, last:N, or of these words and of patterns of tensor names as many as "
+                + $"you like: {string.Join(", ", TensorAliases.All)}. [default: full]",
+            (plan, value) => plan with { Federation = plan.Federation with { Directions = Part(plan.Federation.Directions, value) } });
         Setting<ulong>(
             "--pool-key",
             $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
@@ -194,6 +202,17 @@ internal sealed class RunOptions
     {
         _all.Add(option.In(_group));
         return option;
+    }
+
+    /// <summary>Directions on a part of the model: rank one where the scheme has ranks.</summary>
+    private static DirectionSpace Part(DirectionSpace directions, string words)
+    {
+        if (words == "full")
+            return directions with { Trainable = null };
+        var rank = directions.Scheme == DirectionSchemes.LowRank ? 1 : 0;
+        string[] patterns = [.. words.Split(',', StringSplitOptions.TrimEntries).Select(word =>
+            word.StartsWith("last:", StringComparison.Ordinal) ? $"layers:-{word["last:".Length..]}" : word)];
+        return directions with { Trainable = [new TensorGroup { Tensors = patterns, Rank = rank }] };
     }
 
     private void Text(string name, string help, string description, Func<RunPlan, string, RunPlan> change)

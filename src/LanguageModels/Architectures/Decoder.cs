@@ -51,6 +51,6 @@ public abstract class Decoder
     {
         ArgumentNullException.ThrowIfNull(weights);
         var product = weights.Multiply(x, weight);
-        return bias is null ? product : product.add_(weights.Vector(bias));
+        return bias is null ? product : product.PlusSets(weights.Vector(bias));
     }
 }

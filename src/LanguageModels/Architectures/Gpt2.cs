@@ -93,8 +93,8 @@ internal sealed partial class Gpt2 : Decoder
 
     public override Tensor Hidden(IWeights weights, DecoderInput input, KeyValueCache? cache = null)
     {
-        var x = weights.Rows(_embedding, input.Ids); // [S, N, H]
-        x.add_(weights.Rows(_positions, Positions(input, cache?.Length ?? 0))); // [S, N, H]
+        var x = weights.Rows(_embedding, input.Ids) // [S, N, H]
+            .PlusSets(weights.Rows(_positions, Positions(input, cache?.Length ?? 0))); // [S, N, H]
         for (var i = 0; i < _layers.Length; i++)
             x = Block(weights, i, x, input, cache); // [S, N, H], at last [S, M, H]
         cache?.Advance((int)input.Length);
@@ -133,22 +133,22 @@ internal sealed partial class Gpt2 : Decoder
         var projected = Project(weights, x, layer.QueryKeyValue); // [S, N, 3H]
         if (input.Cells is not null)
             projected = projected.index_select(1, input.Cells); // [S, B·T, 3H]
-        var split = projected.view(weights.Sets * input.Rows, input.Length, 3 * heads, size).transpose(1, 2); // [S·B, 3A, T, D]
+        var split = projected.view(projected.shape[0] * input.Rows, input.Length, 3 * heads, size).transpose(1, 2); // [S·B, 3A, T, D]
         // Each [S·B, A, T, D].
         Tensor queries = split.narrow(1, 0, heads), keys = split.narrow(1, heads, heads), values = split.narrow(1, 2 * heads, heads);
         if (cache is not null)
             (keys, values) = cache.Append(index, keys, values); // [B, A, all tokens so far, D]
         var attended = nn.functional.scaled_dot_product_attention(queries, keys, values, is_casual: input.Length > 1) // [S·B, A, T, D]
-            .transpose(1, 2).reshape(weights.Sets, input.Rows * input.Length, heads * size); // [S, B·T, H]
+            .transpose(1, 2).reshape(projected.shape[0], input.Rows * input.Length, heads * size); // [S, B·T, H]
         return input.TokenCells is null ? attended : attended.index_select(1, input.TokenCells); // [S, N, H]
     }
 
     private static Tensor Project(IWeights weights, Tensor x, Projection projection) =>
-        weights.MultiplyTransposed(x, projection.Weight).add_(weights.Vector(projection.Bias)); // [S, N, out]
+        weights.MultiplyTransposed(x, projection.Weight).PlusSets(weights.Vector(projection.Bias)); // [S, N, out]
 
     private Tensor LayerNorm(IWeights weights, Tensor x, Norm norm) =>
         nn.functional.layer_norm(x, [_config.Hidden], eps: _config.NormEpsilon)
-            .mul_(weights.Vector(norm.Weight)).add_(weights.Vector(norm.Bias));
+            .TimesSets(weights.Vector(norm.Weight)).PlusSets(weights.Vector(norm.Bias));
 
     private Layer AddLayer(int index)
     {

@@ -104,10 +104,10 @@ internal sealed class Llama : Decoder
         (long queryHeads, long keyHeads, long size) = (_config.Heads, _config.KeyHeads, _config.HeadSize);
         var projected = Linear(weights, x, layer.QueryKeyValue, layer.QueryKeyValueBias); // [S, N, (Q+2K)·D]
         if (layer.QueryNorm is not null)
-            NormaliseHeads(weights, layer, projected);
+            projected = NormaliseHeads(weights, layer, projected);
         if (input.Cells is not null)
             projected = projected.index_select(1, input.Cells); // [S, B·T, (Q+2K)·D]
-        var heads = projected.view(weights.Sets * input.Rows, input.Length, queryHeads + 2 * keyHeads, size); // [S·B, T, Q+2K, D]
+        var heads = projected.view(projected.shape[0] * input.Rows, input.Length, queryHeads + 2 * keyHeads, size); // [S·B, T, Q+2K, D]
         var turned = weights.Operations.Rotate(heads, (int)(queryHeads + keyHeads), pass.Rotation); // [S·B, T, Q+K, D]
         var queries = turned.narrow(2, 0, queryHeads).transpose(1, 2); // [S·B, Q, T, D]
         var keys = turned.narrow(2, queryHeads, keyHeads).transpose(1, 2); // [S·B, K, T, D]
@@ -119,7 +119,7 @@ internal sealed class Llama : Decoder
         var seen = _config.IsWindowed(index) ? pass.Window : null;
         var attended = nn.functional.scaled_dot_product_attention( // [S·B, Q, T, D]
             queries, keys, values, attn_mask: seen, is_casual: seen is null && input.Length > 1);
-        attended = attended.transpose(1, 2).reshape(weights.Sets, input.Rows * input.Length, queryHeads * size); // [S, B·T, Q·D]
+        attended = attended.transpose(1, 2).reshape(projected.shape[0], input.Rows * input.Length, queryHeads * size); // [S, B·T, Q·D]
         return input.TokenCells is null ? attended : attended.index_select(1, input.TokenCells); // [S, N, Q·D]
     }
 
@@ -129,12 +129,17 @@ internal sealed class Llama : Decoder
         return Linear(weights, weights.Operations.Gate(gateUp), layer.Down, layer.DownBias); // [S, N, H]
     }
 
-    // Queries and keys of projected [S, N, (Q+2K)·D], in place.
-    private void NormaliseHeads(IWeights weights, Layer layer, Tensor projected)
+    // Queries and keys of projected [S, N, (Q+2K)·D], in place where it has as many sets as their norms.
+    private Tensor NormaliseHeads(IWeights weights, Layer layer, Tensor projected)
     {
         (var queryHeads, var keyHeads, var size) = (_config.Heads, _config.KeyHeads, _config.HeadSize);
-        weights.Operations.NormaliseHeads(projected, 0, queryHeads, size, weights.Vector(layer.QueryNorm!), _config.NormEpsilon);
-        weights.Operations.NormaliseHeads(projected, queryHeads, keyHeads, size, weights.Vector(layer.KeyNorm!), _config.NormEpsilon);
+        var queryNorm = weights.Vector(layer.QueryNorm!);
+        projected = projected.InSets(queryNorm.shape[0]);
+        weights.Operations.NormaliseHeads(projected, 0, queryHeads, size, queryNorm, _config.NormEpsilon);
+        var keyNorm = weights.Vector(layer.KeyNorm!);
+        projected = projected.InSets(keyNorm.shape[0]);
+        weights.Operations.NormaliseHeads(projected, queryHeads, keyHeads, size, keyNorm, _config.NormEpsilon);
+        return projected;
     }
 
     /// <summary>What a windowed layer sees: of the tokens up to and including a token's own, the last so many.</summary>

@@ -14,7 +14,7 @@ internal sealed class TorchOperations : IOperations
         // Held until the call is over: a number that torch is handed on the fly may be freed by a collection in the middle of it.
         using Scalar added = epsilon;
         var scale = wide.square().mean([-1], keepdim: true).add_(added).rsqrt_(); // [S, …, 1]
-        return (wide * scale).to(x.dtype).mul_(weight);
+        return (wide * scale).to(x.dtype).TimesSets(weight);
     }
 
     public Tensor AddAndNormalise(Tensor x, Tensor added, Tensor weight, double epsilon) => Normalise(added.add_(x), weight, epsilon);
@@ -37,7 +37,7 @@ internal sealed class TorchOperations : IOperations
     public Tensor CrossEntropy(IWeights weights, Tensor hidden, Parameter head, Tensor targets)
     {
         var logits = weights.Multiply(hidden, head).AtLeastFloat32(); // [S, M, V]
-        var all = targets.expand(weights.Sets, targets.shape[0]).reshape(-1); // [S·M]
+        var all = targets.expand(logits.shape[0], targets.shape[0]).reshape(-1); // [S·M]
         return nn.functional.cross_entropy(logits.view(-1, head.Rows), all, reduction: nn.Reduction.None); // [S·M]
     }
 }

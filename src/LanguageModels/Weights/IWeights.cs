@@ -6,10 +6,12 @@ namespace FedKSeed.LanguageModels.Weights;
 /// <summary>
 /// The weights as the forward pass uses them: S sets side by side, one for a plain pass and two for both signs of a zeroth-order step.
 /// It gives products, not matrices: where a matrix lies, in which type, and whether it is ever written down is the weights' own business.
+/// Whatever is the same in all sets may come once, with 1 in the place of S, and so activations may: the frozen layers below the first
+/// one that differs are run once for all of them.
 /// </summary>
 public interface IWeights
 {
-    /// <summary>S, the leading axis of every weight and every activation.</summary>
+    /// <summary>S, the leading axis of weights and activations; 1 where they are the same in all sets.</summary>
     int Sets { get; }
 
     /// <summary>The type of every product, and so of the activations.</summary>

@@ -90,7 +90,7 @@ public sealed class WeightLayout(string prefix, Regex? ignored = null)
         _tensors = [.. _parameters.Select(parameter => BindParameter(parameter, checkpoint, NameOf, used, faults))];
         try
         {
-            if (TiedHead.Of(checkpoint) is { } tied)
+            if (checkpoint.TiedHead is { } tied)
                 used.Add(tied.Head.Name);
         }
         catch (CheckpointException different)

@@ -24,16 +24,24 @@ public static class TensorGroups
         var groups = space.Trainable ?? (space.Scheme == DirectionSchemes.LowRank ? [AllOfRankOne] : null);
         if (groups is null)
             return sought;
+        Pattern[][] patterns = [.. groups.Select(group => group.Tensors.Select(word => new Pattern(word, checkpoint)).ToArray())];
         var found = new int[groups.Count];
         var tensors = new List<TrainedTensor>();
         foreach (var tensor in checkpoint.Weights)
         {
-            if (IndexOf(groups, tensor.Name) is not (>= 0 and var index))
+            if (tensor == checkpoint.TiedHead?.Head || IndexOf(patterns, tensor.Name) is not (>= 0 and var index))
                 continue;
             found[index]++;
             tensors.Add(new(tensor.Ordinal!.Value, groups[index].Scale, tensor.Columns > 0 ? groups[index].Rank : 0));
         }
 
+        foreach (var pattern in patterns.SelectMany(group => group))
+        {
+            if (!checkpoint.Weights.Any(tensor => pattern.Matches(tensor.Name)))
+                throw new FormatException(
+                    $"No tensor of '{checkpoint.Folder}' is meant by '{pattern.Word}'. What is trained is named by the names of tensors, "
+                        + $"with * and ?, or by these words: {string.Join(", ", TensorAliases.All)}.");
+        }
         return Array.IndexOf(found, 0) is >= 0 and var empty
             ? throw new FormatException(
                 $"The group '{string.Join("', '", groups[empty].Tensors)}' has no tensor of '{checkpoint.Folder}' "
@@ -51,14 +59,24 @@ public static class TensorGroups
                 + "whoever opened it found them on another base or with another version.");
     }
 
-    private static int IndexOf(IReadOnlyList<TensorGroup> groups, string name)
+    private static int IndexOf(Pattern[][] groups, string name)
     {
-        for (var i = 0; i < groups.Count; i++)
+        for (var i = 0; i < groups.Length; i++)
         {
-            if (groups[i].Tensors.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false)))
+            if (groups[i].Any(pattern => pattern.Matches(name)))
                 return i;
         }
 
         return -1;
+    }
+
+    /// <summary>What a group says, and the names that it means on a checkpoint.</summary>
+    private sealed class Pattern(string word, Checkpoint checkpoint)
+    {
+        private readonly IReadOnlyList<string> _names = TensorAliases.Find(word, checkpoint) ?? [word];
+
+        public string Word => word;
+
+        public bool Matches(string name) => _names.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false));
     }
 }
