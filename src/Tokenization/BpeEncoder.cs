@@ -108,7 +108,9 @@ internal sealed class MergeJoints
     /// <summary>Both characters are in the vocabulary, and no merge goes across them.</summary>
     public bool IsCut(int left, int right) => !_pairs.Contains(Pair(left, right)) && _known.Contains(left) && _known.Contains(right);
 
-    private static ulong Pair(int left, int right) => ((ulong)(uint)left << 32) | (uint)right;
+    // Multiplied by an odd number, so that each is still another: of (left, right) as it is, the set's own hash is left XOR right, the
+    // same for all doubled characters.
+    private static ulong Pair(int left, int right) => unchecked((((ulong)(uint)left << 32) | (uint)right) * 0x9E3779B97F4A7C15);
 
     private static bool IsByte(string token) => token.Contains("<0x", StringComparison.Ordinal);
 }

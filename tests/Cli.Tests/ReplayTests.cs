@@ -161,6 +161,28 @@ public sealed class ReplayTests : IDisposable
     }
 
     [Fact]
+    public async Task A_model_replayed_from_the_log_of_a_run_is_asked_as_that_run_asked_it()
+    {
+        var template = Path.Combine("additional_chat_templates", "tool_use.jinja");
+        Directory.CreateDirectory(Path.Combine(_sample.Base, "additional_chat_templates"));
+        File.WriteAllText(Path.Combine(_sample.Base, template), "{{ messages }}");
+        File.WriteAllText(Path.Combine(_sample.Base, "prompt_template.json"), """{"withInput": "base", "withoutInput": "base"}""");
+        var ofRun = Path.Combine(_sample.Folder, "model", "prompt_template.json");
+        Directory.CreateDirectory(Path.GetDirectoryName(ofRun)!);
+        File.WriteAllText(ofRun, """{"withInput": "run", "withoutInput": "run"}""");
+
+        var run = await Replay();
+        Assert.True(run.ExitCode == 0, run.Errors);
+        Assert.Contains("prompt_template.json is that of", run.Output, StringComparison.Ordinal);
+        Assert.Equal(File.ReadAllText(ofRun), File.ReadAllText(Path.Combine(Target, "prompt_template.json")));
+        Assert.Equal("{{ messages }}", File.ReadAllText(Path.Combine(Target, template)));
+
+        File.Delete(ofRun);
+        await Replay("--force");
+        Assert.Contains("base", File.ReadAllText(Path.Combine(Target, "prompt_template.json")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Two_replays_do_not_write_into_one_folder_at_once()
     {
         Directory.CreateDirectory(Target);

@@ -1,7 +1,10 @@
 #pragma warning disable RCS0056 // records are lines, as in the files that people have
+using System.Text;
 using System.Text.Json;
 using FedKSeed.InstructionData.Forms;
+using FedKSeed.InstructionData.Sources;
 using FedKSeed.Tests;
+using Parquet;
 using Parquet.Schema;
 using Parquet.Serialization;
 
@@ -214,6 +217,43 @@ public sealed class DataFileTests : IDisposable
         var examples = DataFile.Load(tasks);
         Assert.Equal(["no", "down"], examples.Select(example => example.Output));
         Assert.Equal(["nope"], examples[0].Alternatives);
+    }
+
+    [Fact]
+    public async Task Bytes_in_a_Parquet_file_that_are_not_text_are_a_fault_and_a_replacement_character_is_none()
+    {
+        var path = Path.Combine(_folder.Path, "data.parquet");
+        TaskRow[] rows = [.. Enumerable.Range(1, 6).Select(i => new TaskRow
+        {
+            definition = i == 2 ? null : "Negate.",
+            inputs = i == 3 ? "WXYZ" : i == 1 ? "\uFFFD itself" : "up",
+            targets = i == 5 ? ["down", "VXYZ"] : ["down"],
+        })];
+        // Two groups of rows, so that they are counted through.
+        await ParquetSerializer.SerializeAsync(rows, path, new ParquetOptions
+        {
+            CompressionMethod = CompressionMethod.None,
+            RowGroupSize = 4,
+        }, cancellationToken: TestContext.Current.CancellationToken);
+        var bytes = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        Overwrite("WXYZ", [(byte)'c', 0xE9, (byte)'d', (byte)'e']); // Windows-1252
+        Overwrite("VXYZ", [0xED, 0xA0, 0xBD, (byte)'!']); // half of an emoji
+        await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+
+        var read = DataSource.Read(path).ToArray();
+        Assert.Equal([3, 5], Enumerable.Range(1, 6).Where(i => read[i - 1].Fault is not null));
+        Assert.StartsWith("\"inputs\" is not UTF-8 text", read[2].Fault, StringComparison.Ordinal);
+        Assert.StartsWith("\"targets\" holds half a character", read[4].Fault, StringComparison.Ordinal);
+        Assert.Equal("\uFFFD itself", read[0].Json.GetProperty("inputs").GetString());
+        var message = Assert.Throws<InvalidDataException>(() => DataFile.Read(path)).Message;
+        Assert.Contains($"{path}: row 3: \"inputs\" is not UTF-8", message, StringComparison.Ordinal);
+
+        void Overwrite(string marker, byte[] with)
+        {
+            // Statistics repeat values.
+            for (int at; (at = bytes.AsSpan().IndexOf(Encoding.ASCII.GetBytes(marker))) >= 0;)
+                with.CopyTo(bytes, at);
+        }
     }
 
     [Fact]

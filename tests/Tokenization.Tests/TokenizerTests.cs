@@ -128,6 +128,24 @@ public class TokenizerTests
         Assert.Equal(word, tokenizer.Decode(ids));
     }
 
+    [Fact]
+    public async Task A_word_is_no_slower_for_twenty_thousand_merges_of_doubled_characters()
+    {
+        using TemporaryFolder folder = new();
+        var characters = Enumerable.Range(0x4E00, 20_000).Select(code => $"{(char)code}").Prepend("a").ToArray();
+        var vocabulary = characters.Concat(characters.Select(one => one + one)).Select((token, id) => (token, id))
+            .ToDictionary(pair => pair.token, pair => pair.id);
+        folder.Write("tokenizer.json", JsonSerializer.Serialize(new
+        {
+            model = new { type = "BPE", vocab = vocabulary, merges = characters.Select(one => (string[])[one, one]) },
+        }));
+        var tokenizer = Tokenizer.Load(folder.Path);
+        // Minutes, were all doubled characters looked for in one place.
+        var ids = await Task.Run(() => tokenizer.Encode(new string('a', 2_000_000)))
+            .WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Equal(1_000_000, ids.Length);
+    }
+
     [Theory]
     [InlineData(
         """{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}""",

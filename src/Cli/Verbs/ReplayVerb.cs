@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
+using FedKSeed.Cli.Run;
+using FedKSeed.InstructionData;
 using FedKSeed.Perturbation;
 using FedKSeed.Versions;
 using Spectre.Console;
@@ -46,11 +48,18 @@ internal sealed class ReplayVerb : IVerb
         var version = ReplayedVersion.Read(request.Log.FullName, request.Version);
         using var source = Checkpoint.Open(request.Base.FullName);
         version.RequireBase(source, cancel);
+        // The log does not hold how the model was asked; the folder of the run does. Read first: the target may be that very folder.
+        var prompt = Path.Combine(new RunFolder(request.Log.DirectoryName!).Model, ModelPrompt.FileName);
+        var ofRun = File.Exists(prompt) ? File.ReadAllBytes(prompt) : null;
         Progress(errors, report => version.Write(source, request.Target.FullName, request.Threads, report, cancel));
+        if (ofRun is not null)
+            Replace(Path.Combine(request.Target.FullName, ModelPrompt.FileName), ofRun);
         output.WriteLine(request.Json
             ? JsonSerializer.Serialize(
                 new { version = version.Version, digest = version.Digest, model = request.Target.FullName }, CommonOptions.JsonFormat)
             : $"Version {version.Version} is in {request.Target.FullName}; accumulators {version.Digest}.");
+        if (ofRun is not null && !request.Json)
+            output.WriteLine($"It is asked as the run's own model is: {ModelPrompt.FileName} is that of {Path.GetDirectoryName(prompt)}.");
         return ExitCode.Done;
     }
 
@@ -70,6 +79,13 @@ internal sealed class ReplayVerb : IVerb
         else if (!request.Force && request.Target.Exists && request.Target.EnumerateFileSystemInfos().Any())
             faults.Add($"--to: '{request.Target.FullName}' is not empty; --force writes into it all the same.");
         return faults;
+    }
+
+    // Not written to, should it be a link.
+    private static void Replace(string path, byte[] bytes)
+    {
+        File.Delete(path);
+        File.WriteAllBytes(path, bytes);
     }
 
     private static string? Link(string path) => new FileInfo(Path.TrimEndingDirectorySeparator(path)).LinkTarget;

@@ -21,6 +21,13 @@ internal static class TextFaults
             : NotUtf8(field);
     }
 
+    /// <param name="field">Where the bytes lie that ought to be text.</param>
+    /// <returns>Why they are none; null where they are.</returns>
+    public static string? Of(string field, ReadOnlySpan<byte> text) =>
+        Utf8.IsValid(text) ? null
+        : HasHalf(text) ? HalfCharacter(field)
+        : $"{field} is not UTF-8 text; whoever wrote the column took text in another encoding for it.";
+
     public static string NotUtf8(string field) =>
         $"{field} is not UTF-8 text; a file in Windows-1252 becomes UTF-8 with: iconv -f WINDOWS-1252 -t UTF-8.";
 
