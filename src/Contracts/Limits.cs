@@ -24,6 +24,9 @@ public static class Limits
     /// <summary>Mean loss of a report's steps, nats a token: a uniform guess over any vocabulary is below 20.</summary>
     public const float MeanLoss = 1e6f;
 
-    /// <summary>η·|g| of one step, η with the largest factor that a client can get: <see cref="Steps"/> of them, in units of 2⁻⁴⁰, stay inside an int64.</summary>
+    /// <summary>
+    /// η·|g| of one step, η with the largest factor that a client can get: <see cref="Steps"/> of them, in units of 2⁻⁴⁰, stay inside an
+    /// int64.
+    /// </summary>
     public const double Contribution = 1024;
 }

@@ -132,8 +132,8 @@ public sealed record FederationSettings
     public TimeSpan RoundDeadline { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// Share, below 1, of the reports that are lost, to see how a federation does when clients fail. Which ones follows from pool key, round
-    /// and client; a synchronous round does not wait for them.
+    /// Share, below 1, of the reports that are lost, to see how a federation does when clients fail. Which ones follows from pool key,
+    /// round and client; a synchronous round does not wait for them.
     /// </summary>
     [Range(0.0, 1.0, MaximumIsExclusive = true), LeftOutByDefault]
     public double Dropout { get; init; }

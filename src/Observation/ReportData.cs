@@ -29,7 +29,8 @@ public sealed record ReportVersion(
 /// <param name="Participation">By client, in the order of <paramref name="Clients"/>, then by round from 1.</param>
 /// <param name="ClientLoss">Mean loss of a client's steps in a round, likewise; null where none was measured.</param>
 /// <param name="ClientRate">
-/// Factor on the round's learning rate in a client's last assignment of it, likewise; null where it had none, empty where all have one rate.
+/// Factor on the round's learning rate in a client's last assignment of it, likewise; null where it had none, empty where all have one
+/// rate.
 /// </param>
 /// <param name="Importance">Mean |projected gradient| of every seed.</param>
 /// <param name="Draws">Accepted scalars of every seed.</param>

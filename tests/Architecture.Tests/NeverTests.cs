@@ -18,7 +18,8 @@ public sealed partial class NeverTests
     /// <summary>What a message may hold: names, numbers, packed vectors, q, and records of those.</summary>
     private static readonly HashSet<Type> OnTheWire =
     [
-        typeof(string), typeof(int), typeof(long), typeof(ulong), typeof(float), typeof(double), typeof(double?), typeof(byte[]),
+        typeof(string), typeof(int), typeof(long), typeof(ulong), typeof(float), typeof(float?), typeof(double), typeof(double?),
+        typeof(bool), typeof(byte[]),
         typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(ModelDelta), typeof(DirectionSpace),
         typeof(AssignmentKey),
         typeof(ReadOnlyMemory<int>), typeof(IReadOnlyList<TensorGroup>), typeof(IReadOnlyList<TrainedTensor>),
@@ -102,7 +103,7 @@ public sealed partial class NeverTests
             .Select(property => (Name: $"{type.Name}.{property.Name}", property.PropertyType)));
         Assert.All(held, property => Assert.True(OnTheWire.Contains(property.PropertyType), $"{property.Name} is {property.PropertyType}"));
         Assert.Equal(
-            ["Assignment", "BaseVersion", "Examples", "Federation", "Scalars", "SkippedSteps"],
+            ["Assignment", "BaseVersion", "Examples", "Federation", "MeanLoss", "Scalars", "SkippedSteps"],
             typeof(ScalarsReported).GetProperties().Select(property => property.Name).Order());
     }
 

@@ -171,7 +171,8 @@ internal sealed class RunOptions
             (set, value) => set with { ClientRates = value });
         Rule<ClientRateForm>(
             "--client-rate-form",
-            $"How that becomes a factor: FedMeZO's, or one that is 1 where clients are alike. [default: {Word(settings.ClientRateForm.Name)}]",
+            "How that becomes a factor: FedMeZO's, or one that is 1 where clients are alike. "
+                + $"[default: {Word(settings.ClientRateForm.Name)}]",
             (set, value) => set with { ClientRateForm = value });
         Setting<double>(
             "--client-rate-spread", $"How far the factors spread about 1. [default: {Number(settings.ClientRateSpread)}]",
