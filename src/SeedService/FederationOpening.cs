@@ -10,12 +10,18 @@ using Microsoft.Extensions.Options;
 
 namespace FedKSeed.SeedService;
 
+/// <summary>Settings that nobody said: an open federation's own stand.</summary>
+/// <param name="Keep">
+/// A federation that is opened keeps its best version then; logs of earlier releases say nothing, and mean the last.
+/// </param>
+public sealed record Unsaid(bool Keep);
+
 /// <summary>
 /// Opens the federation if its log is empty, and asks for evaluations that are due and not there: at the start, and again at
 /// intervals in case nobody heard. An evaluator takes a version once.
 /// </summary>
 public sealed partial class FederationOpening(
-    FederationBook book, VersionHistory versions, IOptions<FederationSettings> settings, IBus bus, TimeProvider time,
+    FederationBook book, VersionHistory versions, IOptions<FederationSettings> settings, Unsaid unsaid, IBus bus, TimeProvider time,
     ILogger<FederationOpening> log)
     : BackgroundService
 {
@@ -23,7 +29,11 @@ public sealed partial class FederationOpening(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        var state = await book.AppendAsync(state => FederationDecisions.Open(state, settings.Value), cancellationToken);
+        var given = settings.Value;
+        var state = await book.AppendAsync(
+            state => FederationDecisions.Open(
+                state, unsaid.Keep && state.Settings is { } opened ? given with { Keep = opened.Keep } : given),
+            cancellationToken);
         if (state.Closed is { } closed)
             IsClosed(settings.Value.Name, closed.Reason, closed.Version);
         else

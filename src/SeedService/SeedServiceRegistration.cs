@@ -34,6 +34,7 @@ public static class SeedServiceRegistration
         builder.Services.AddOptions<FederationSettings>().ValidateOnStart();
         builder.Services
             .AddSingleton<IOptionsFactory<FederationSettings>>(_ => new FederationSettingsFactory(builder.Configuration, settings));
+        builder.Services.AddSingleton(_ => new Unsaid(Keep: settings is null && !SaysKeep(builder.Configuration)));
         builder.Services.AddHostedService<FederationOpening>();
         builder.Services.AddMetrics();
         builder.Services.AddSingleton<SeedServiceMetrics>();
@@ -53,6 +54,9 @@ public static class SeedServiceRegistration
         bus.AddConsumer<CloseFederationConsumer>();
     }
 
+    private static bool SaysKeep(IConfiguration configuration) =>
+        configuration[$"Federation:{nameof(FederationSettings.Keep)}"] is not null;
+
     /// <summary>The settings are immutable, so they are bound whole; every fault is reported at once.</summary>
     private sealed class FederationSettingsFactory(
         IConfiguration configuration,
@@ -61,6 +65,8 @@ public static class SeedServiceRegistration
         public FederationSettings Create(string name)
         {
             var settings = given ?? configuration.GetSection("Federation").Get<FederationSettings>() ?? new FederationSettings();
+            if (given is null && !SaysKeep(configuration))
+                settings = settings with { Keep = KeptVersion.Best };
             var faults = settings.Faults().ToList();
             if (settings.BaseModelDigest.Length == 0)
                 faults.Add("Federation:BaseModelDigest is not set: fedkseed digest MODEL prints it.");

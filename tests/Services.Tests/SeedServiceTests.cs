@@ -84,6 +84,22 @@ public class SeedServiceTests(RedisServer redis)
     }
 
     [Fact]
+    public async Task A_federation_keeps_its_best_version_unless_told_otherwise_and_what_it_was_opened_with_stands()
+    {
+        (string, string) last = ("Federation:Keep", "Last");
+        await using (var unsaid = await ServiceHost.StartAsync(redis, "keeps-best"))
+            Assert.Equal(KeptVersion.Best, await KeptAsync(unsaid));
+        await using (var told = await ServiceHost.StartAsync(redis, "keeps-last", settings: last))
+            Assert.Equal(KeptVersion.Last, await KeptAsync(told));
+        await using (var again = await ServiceHost.StartAsync(redis, "keeps-last"))
+            Assert.Equal(KeptVersion.Last, await KeptAsync(again));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => ServiceHost.StartAsync(redis, "keeps-best", settings: last));
+
+        static async Task<KeptVersion> KeptAsync(ServiceHost host) =>
+            (await host.Book.RefreshAsync(TestContext.Current.CancellationToken)).Settings!.Keep;
+    }
+
+    [Fact]
     public async Task Other_settings_for_a_federation_that_is_open_are_refused_at_the_start()
     {
         await using (await ServiceHost.StartAsync(redis, "settled"))
