@@ -86,7 +86,7 @@ public class SeedServiceTests(RedisServer redis)
     [Fact]
     public async Task A_federation_keeps_its_best_version_unless_told_otherwise_and_what_it_was_opened_with_stands()
     {
-        (string, string) last = ("Federation:Keep", "Last");
+        var last = ("Federation:Keep", "Last");
         await using (var unsaid = await ServiceHost.StartAsync(redis, "keeps-best"))
             Assert.Equal(KeptVersion.Best, await KeptAsync(unsaid));
         await using (var told = await ServiceHost.StartAsync(redis, "keeps-last", settings: last))
