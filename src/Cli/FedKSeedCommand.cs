@@ -58,7 +58,7 @@ public static class FedKSeedCommand
             };
             return await parsed.InvokeAsync(invocation, interruption.Token);
         }
-        catch (Exception failure) when (interruption.IsRequested || (failure is OperationCanceledException && interruption.IsOnItsWay()))
+        catch (Exception failure) when (interruption.IsRequested)
         {
             // Whatever it was: it is what ending looks like from where the signal found the verb.
             errors.WriteLine(interruption.Message);

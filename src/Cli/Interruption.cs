@@ -28,12 +28,6 @@ public sealed class Interruption : IDisposable
 
     public bool IsRequested => _signal != 0;
 
-    /// <summary>
-    /// Whether a signal comes within a moment: parts that listen to signals themselves, as hosts do, may hear of it before this does, and
-    /// what they cancel ends a verb.
-    /// </summary>
-    public bool IsOnItsWay() => SpinWait.SpinUntil(() => IsRequested, TimeSpan.FromSeconds(2));
-
     public int ExitCode => SignalBase + _signal;
 
     public string Message => $"fedkseed: stopped. {GoOn}";

@@ -6,7 +6,6 @@ using FedKSeed.Observation;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.Cli.Cluster;
 
@@ -101,10 +100,8 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
 
     private IHost Observer(Dictionary<string, string?> shared, RunFolder folder, FederationWatch watch)
     {
-        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        var builder = VerbHost.CreateBuilder(isVerbose);
         builder.Configuration.AddInMemoryCollection(shared);
-        if (isVerbose)
-            builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.AddRecording(folder, watch);
         builder.AddFederationBus(bus => bus.AddRecordingConsumers());
         return builder.Build();

@@ -7,7 +7,6 @@ using FedKSeed.SeedService;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.Cli.Run;
 
@@ -65,13 +64,10 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
 
     private IHost Compose(RunPlan plan, RunFolder folder, string redis, FederationWatch watch)
     {
-        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        var builder = VerbHost.CreateBuilder(isVerbose);
         builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Shared(plan, broker: null, redis));
         builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Worker(plan, plan.ClientFiles(), plan.Threads));
         builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Evaluator(plan));
-        if (isVerbose)
-            builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-
         builder.AddRecording(folder, watch);
         builder.AddFederationBus(bus =>
         {
