@@ -52,6 +52,9 @@ public sealed class ZerothOrderTrainer : IDisposable
                 keepsFloat32 ? model.WideBaseWeights() : model.BaseWeights(), pool, model.ComputeType, model.Decoder);
     }
 
+    /// <summary>Whose versions it moves.</summary>
+    public CausalLanguageModel Model => _model;
+
     /// <summary>Where its directions come from.</summary>
     public DirectionSpace Pool { get; }
 

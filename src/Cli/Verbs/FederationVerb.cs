@@ -74,7 +74,8 @@ internal abstract class FederationVerb(string name, string description) : IVerb
         }
         if (parsed.GetResult(_config) is { Tokens.Count: 1 } && !parsed.GetValue(_config)!.Exists)
             return [.. faults, $"--config: there is no file '{parsed.GetValue(_config)!.FullName}'."];
-        return [.. faults, .. Plan(parsed).Faults()];
+        var plan = Plan(parsed);
+        return [.. faults, .. _options.Faults(parsed, plan), .. plan.Faults()];
     }
 
     private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };

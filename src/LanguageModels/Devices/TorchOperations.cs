@@ -13,11 +13,12 @@ internal sealed class TorchOperations : IOperations
         var wide = x.to(ScalarType.Float32); // whatever the compute type, as in the reference
         // Held until the call is over: a number that torch is handed on the fly may be freed by a collection in the middle of it.
         using Scalar added = epsilon;
-        var scale = wide.square().mean([-1], keepdim: true).add_(added).rsqrt_(); // [S, …, 1]
+        var scale = wide.mul(wide).mean([-1], keepdim: true).add_(added, WeightSets.Once).rsqrt_(); // [S, …, 1]
         return (wide * scale).to(x.dtype).TimesSets(weight);
     }
 
-    public Tensor AddAndNormalise(Tensor x, Tensor added, Tensor weight, double epsilon) => Normalise(added.add_(x), weight, epsilon);
+    public Tensor AddAndNormalise(Tensor x, Tensor added, Tensor weight, double epsilon) => 
+        Normalise(added.add_(x, WeightSets.Once), weight, epsilon);
 
     public void NormaliseHeads(Tensor x, int first, int count, int size, Tensor weight, double epsilon)
     {
