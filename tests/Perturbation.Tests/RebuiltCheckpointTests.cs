@@ -67,7 +67,8 @@ public class RebuiltCheckpointTests
         using var stop = new CancellationTokenSource();
         var stopMidway = new Reports(report => { if (report.BytesDone > report.BytesTotal / 2) stop.Cancel(); });
         var other = new Rebuilder(Pool, new int[40], 0);
-        Assert.Throws<OperationCanceledException>(() => RebuiltCheckpoint.Write(source, other, folder.Path, stopMidway, 1, cancellation: stop.Token));
+        Assert.Throws<OperationCanceledException>(
+            () => RebuiltCheckpoint.Write(source, other, folder.Path, stopMidway, 1, cancellation: stop.Token));
         Assert.Equal(before, Digests(folder.Path));
     }
 
