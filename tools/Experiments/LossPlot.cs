@@ -7,7 +7,7 @@ namespace FedKSeed.Experiments;
 /// <summary>Held-out loss of every arm at its best rate, a point a key and a line at their mean, as SVG.</summary>
 public static class LossPlot
 {
-    private const double Width = 800, RowHeight = 28, Margins = 90;
+    private const double Width = 800, RowHeight = 28, Margins = 100, LetterWidth = 7, Gap = 24;
 
     public static string Of(Experiment experiment, IReadOnlyList<Outcome> outcomes)
     {
@@ -17,7 +17,14 @@ public static class LossPlot
         (Arm Arm, double[] Losses)[] rows = [.. experiment.Arms.Reverse()
             .Select(arm => (arm, progress.Of(arm).Select(outcome => outcome.Loss).OfType<double>().ToArray()))
             .Where(row => row.Item2.Length > 0)];
-        var plot = new PlotModel { Title = $"{experiment.Name}: held-out loss", Background = OxyColors.White };
+        var labels = LetterWidth * rows.Max(row => (int?)row.Arm.Name.Length).GetValueOrDefault();
+        var plot = new PlotModel
+        {
+            Title = $"{experiment.Name}: held-out loss",
+            Background = OxyColors.White,
+            // The exporter measures text narrower than browsers write it.
+            PlotMargins = new OxyThickness(labels + Gap, double.NaN, Gap, 2 * Gap),
+        };
         var arms = new CategoryAxis { Position = AxisPosition.Left, Key = "arms", GapWidth = 0.2 };
         arms.Labels.AddRange(rows.Select(row => row.Arm.Name));
         plot.Axes.Add(arms);
@@ -25,6 +32,7 @@ public static class LossPlot
         {
             Position = AxisPosition.Bottom,
             Title = "nats a token; a point a pool key, a line at their mean",
+            AxisTitleDistance = Gap / 2,
             MajorGridlineStyle = LineStyle.Solid,
             MajorGridlineColor = OxyColor.FromRgb(0xE0, 0xE0, 0xE0),
         });
