@@ -6,6 +6,8 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>What is wrong with the form of a command line, for people.</summary>
 internal static partial class ParseFaults
 {
+    private const string NoSubcommand = "Required command was not provided.";
+
     public static IEnumerable<string> Of(ParseResult parsed)
     {
         var unknown = parsed.UnmatchedTokens;
@@ -30,6 +32,8 @@ internal static partial class ParseFaults
     {
         if (ValueMissing().Match(message) is { Success: true } valueless)
             return $"{valueless.Groups["name"].Value} needs a value.";
+        if (message == NoSubcommand)
+            return $"{command.Name} needs one of: {string.Join(", ", command.Subcommands.Select(verb => verb.Name))}.";
         if (Missing().Match(message) is not { Success: true } match)
             return message;
         var name = match.Groups["name"].Value;
