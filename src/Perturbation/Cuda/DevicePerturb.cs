@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
 using FedKSeed.Contracts;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cuda;
 
@@ -21,6 +22,9 @@ public readonly record struct PendingUpdate(int Seed, float Step, uint Draw);
 /// <param name="Minus">Where the first element of w − ε·z goes in the buffer of perturbed weights.</param>
 public readonly record struct Segment(int Tensor, long First, long Count, long Weights, long Plus, long Minus)
 {
+    /// <summary>The tensor as directions see it: <see cref="DirectionSpaces.Directed"/>; null where it is frozen.</summary>
+    public DirectedTensor? Of { get; init; } = new DirectedTensor(Tensor, 0, 0, 0);
+
     /// <summary>Blocks of a launch that does all of it.</summary>
     internal long Tiles
     {
@@ -45,7 +49,7 @@ public sealed class SegmentTable : IDisposable
         _firstTiles = new long[placed.Length + 1];
         for (var i = 0; i < placed.Length; i++)
         {
-            (var tensor, var first, var count, var weights, var plus, var minus) = segments[i];
+            (_, var first, var count, var weights, var plus, var minus) = segments[i];
             placed[i] = new SegmentArguments
             {
                 FirstTile = _firstTiles[i],
@@ -54,7 +58,7 @@ public sealed class SegmentTable : IDisposable
                 Weights = weights,
                 Plus = plus,
                 Minus = minus,
-                Tensor = (uint)tensor,
+                Of = DirectedArguments.Of(segments[i].Of),
             };
             _firstTiles[i + 1] = _firstTiles[i] + segments[i].Tiles;
         }
@@ -84,10 +88,10 @@ public readonly record struct SegmentRange(nint Address, uint Count, long Tiles)
 /// <param name="perturbed">Type of w ± ε·z: the weights' own, or any where the weights are float32.</param>
 public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, TensorType weights, TensorType perturbed)
 {
-    private readonly string _advance = $"advance_{DeviceKernels.Of(pool).Name}_{NameOf(weights)}";
-    private readonly string _signs = $"signs_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
-    private readonly string _advanceAndSigns = $"advance_signs_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
-    private readonly string _rows = $"rows_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
+    private readonly string _advance = $"advance_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights)}";
+    private readonly string _signs = $"signs_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights, perturbed)}";
+    private readonly string _advanceAndSigns = $"advance_signs_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights, perturbed)}";
+    private readonly string _rows = $"rows_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights, perturbed)}";
 
     /// <summary>w ← w + step·z.</summary>
     public void Advance(in SegmentRange segments, PendingUpdate update, nint weights) =>
@@ -116,7 +120,7 @@ public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, Ten
             Key = pool.PoolKey,
             Rows = rows,
             Columns = columns,
-            Tensor = (uint)tensor,
+            Of = DirectedArguments.Of(pool.Directed(tensor, columns)),
             Seed = (uint)seed,
             Epsilon = epsilon,
         });
