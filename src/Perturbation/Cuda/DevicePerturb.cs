@@ -14,17 +14,14 @@ namespace FedKSeed.Perturbation.Cuda;
 public readonly record struct PendingUpdate(int Seed, float Step, uint Draw);
 
 /// <summary>A range of one tensor, and where it lies in the buffers of weights and of perturbed weights, in elements.</summary>
-/// <param name="Tensor">The tensor's ordinal.</param>
+/// <param name="Of">The tensor, as <see cref="DirectionSpaces.Directed"/> says it; null where it is frozen.</param>
 /// <param name="First">Element of the tensor where the range begins.</param>
 /// <param name="Count">Elements of the range.</param>
 /// <param name="Weights">Its first element in the buffer of weights.</param>
 /// <param name="Plus">Where the first element of w + ε·z goes in the buffer of perturbed weights.</param>
 /// <param name="Minus">Where the first element of w − ε·z goes in the buffer of perturbed weights.</param>
-public readonly record struct Segment(int Tensor, long First, long Count, long Weights, long Plus, long Minus)
+public readonly record struct Segment(DirectedTensor? Of, long First, long Count, long Weights, long Plus, long Minus)
 {
-    /// <summary>The tensor as directions see it: <see cref="DirectionSpaces.Directed"/>; null where it is frozen.</summary>
-    public DirectedTensor? Of { get; init; } = new DirectedTensor(Tensor, 0, 0, 0);
-
     /// <summary>Blocks of a launch that does all of it.</summary>
     internal long Tiles
     {
@@ -49,7 +46,7 @@ public sealed class SegmentTable : IDisposable
         _firstTiles = new long[placed.Length + 1];
         for (var i = 0; i < placed.Length; i++)
         {
-            (_, var first, var count, var weights, var plus, var minus) = segments[i];
+            (var of, var first, var count, var weights, var plus, var minus) = segments[i];
             placed[i] = new SegmentArguments
             {
                 FirstTile = _firstTiles[i],
@@ -58,7 +55,7 @@ public sealed class SegmentTable : IDisposable
                 Weights = weights,
                 Plus = plus,
                 Minus = minus,
-                Of = DirectedArguments.Of(segments[i].Of),
+                Of = DirectedArguments.Of(of),
             };
             _firstTiles[i + 1] = _firstTiles[i] + segments[i].Tiles;
         }

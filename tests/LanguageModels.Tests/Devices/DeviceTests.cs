@@ -16,7 +16,7 @@ using TorchSharp;
 namespace FedKSeed.LanguageModels.Tests.Devices;
 
 /// <summary>What a model does on a device, with our kernels, against what it does on the CPU.</summary>
-public abstract class DeviceTests(ModelDevice device) : IDisposable
+public abstract partial class DeviceTests(ModelDevice device) : IDisposable
 {
     private const float Epsilon = 1e-3f;
     private const double LearningRate = 1e-3;
@@ -80,7 +80,8 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
             var move = (float)(-LearningRate * step.Scalar!.Value);
             foreach (var tensor in model.Checkpoint.Weights)
                 Advance(
-                    reference.Pool.Direction(Seeds[draw], tensor.Ordinal!.Value), move, draw, trainer.Weights.Type, expected[tensor.Name]);
+                    reference.Pool.Direction(Seeds[draw], tensor.Ordinal!.Value), move, draw, keepsFloat32 ? ComputeType.F32 : type,
+                    expected[tensor.Name]);
         }
         foreach (var tensor in model.Checkpoint.Weights)
             Assert.Equal(expected[tensor.Name], trainer.Weights.Read(tensor.Name));
@@ -217,8 +218,9 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
         WriteHoles(Path.Combine(folder.Path, Checkpoint.SingleFile), decoder.Layout);
         using var checkpoint = Checkpoint.Open(folder.Path);
         decoder.Layout.Bind(checkpoint);
-        DevicePerturbedWeights.Plan plan = new(decoder.Layout, decoder);
+        DevicePerturbedParameters.Plan plan = new(decoder, decoder.Layout.Parameters, new DirectionSpace());
         Assert.InRange(decoder.Layout.Length, 1_300_000_000, 1_400_000_000);
+        Assert.Equal(decoder.Layout.Length, plan.Length);
         Assert.InRange(plan.ScratchLength / (double)decoder.Layout.Length, 0.01, 0.04);
     }
 

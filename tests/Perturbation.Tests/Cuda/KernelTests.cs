@@ -130,7 +130,7 @@ public abstract partial class KernelTests : IDisposable
         var at = 0;
         foreach ((var tensor, var first, var count) in ranges)
         {
-            segments.Add(new Segment(tensor, first, count, at, at, length + at));
+            segments.Add(new Segment(pool.Directed(tensor), first, count, at, at, length + at));
             StochasticRounding.Advance(pool.Direction(4000, tensor), 0.01f, 3, first, TensorType.BF16, expected.AsSpan(2 * at, 2 * count));
             var wide = Widened(expected.AsSpan(2 * at, 2 * count), TensorType.BF16);
             PerturbScalar.Instance.BothSigns(
@@ -196,8 +196,7 @@ public abstract partial class KernelTests : IDisposable
         long columns = 0)
     {
         var length = weights.Length / type.Size();
-        using SegmentTable table = new(
-            _device, [new Segment(tensor, start, length, 0, 0, length) { Of = pool.Directed(tensor, columns) }]);
+        using SegmentTable table = new(_device, [new Segment(pool.Directed(tensor, columns), start, length, 0, 0, length)]);
         DevicePerturb device = new(_device, pool, type, perturbed);
         var bytes = length * perturbed.Size();
 
