@@ -50,7 +50,8 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     }
 
     public double BothSigns(IProgress<double> progress) =>
-        timing.Best(() => Perturb.BothSigns(_pool.Direction(0, Tensor), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads), progress)
+        timing.Best(
+            () => Perturb.BothSigns(_pool.Direction(0, Tensor), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads), progress)
             / Elements;
 
     public double Update(IProgress<double> progress) =>
@@ -59,7 +60,8 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     public double UpdateAndBothSigns(IProgress<double> progress) =>
         timing.Best(
             () => Perturb.AdvanceThenBothSigns(
-                _pool.Direction(0, Tensor), 1e-9f, _pool.Direction(seeds - 1, Tensor), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads),
+                _pool.Direction(0, Tensor), 1e-9f, _pool.Direction(seeds - 1, Tensor), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span,
+                threads),
             progress) / Elements;
 
     public double Rebuild(IProgress<double> progress) => Rebuild(_pool, progress);
@@ -93,7 +95,8 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     public double ScalarRebuild()
     {
         var rebuilder = new Rebuilder(KernelPath.Scalar, _pool, Quantised(), 10);
-        return baselines.Best(() => rebuilder.Rebuild(Tensor, 0, _weights.Span[..ScalarRebuilt], _plus.Span[..ScalarRebuilt])) / ScalarRebuilt;
+        return baselines.Best(() => rebuilder.Rebuild(Tensor, 0, _weights.Span[..ScalarRebuilt], _plus.Span[..ScalarRebuilt]))
+            / ScalarRebuilt;
     }
 
     private int[] Quantised() => IMeasuredKernels.Quantised(seeds);

@@ -32,7 +32,8 @@ internal sealed class CudaKernels : IMeasuredKernels
         _device = new CudaDevice(device.index, [], libraryFolders);
         _weights = new DeviceMemory(_device, new byte[sizeof(ushort) * Elements]);
         _perturbed = new DeviceMemory(_device, 2L * sizeof(ushort) * Elements);
-        _segments = new SegmentTable(_device, [new Segment(Pool.Directed(Tensor), First: 0, Elements, Weights: 0, Plus: 0, Minus: Elements)]);
+        _segments = new SegmentTable(
+            _device, [new Segment(Pool.Directed(Tensor), First: 0, Elements, Weights: 0, Plus: 0, Minus: Elements)]);
         _perturb = new DevicePerturb(_device, Pool, TensorType.BF16, TensorType.BF16);
     }
 

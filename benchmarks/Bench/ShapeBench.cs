@@ -114,8 +114,8 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
 
         BenchRow Row(string operation, double seconds, double bytes, int passes, double? naiveSeconds, long? taken = null) => new(
             operation, seconds, bytes / seconds, (double)passes * shape.MultipliedWeights * request.Tokens / seconds,
-            bytes / seconds / copy,
-            naiveSeconds, null, taken is null ? measured : $"{measured}; it took {Gigabytes(taken.Value - before!.Value)} of the card's memory");
+            bytes / seconds / copy, naiveSeconds, null,
+            taken is { } after ? $"{measured}; it took {Gigabytes(after - before!.Value)} of the card's memory" : measured);
     }
 
     /// <returns>RankOne has one for each of <see cref="MovesBehind"/>; memory is what of a card was taken when they were done.</returns>

@@ -9,10 +9,10 @@ using static TorchSharp.torch;
 namespace FedKSeed.Training;
 
 /// <summary>
-/// <see cref="IPerturbedParameters"/> on a card: each parameter's two perturbed versions are written by one launch into a scratch buffer, with
-/// the update that the step before left pending applied to w in the same pass, so that a step reads and writes w once. All vectors are written
-/// at once, at the start; of matrices that are looked up only the rows in use; the output layer a piece of the vocabulary at a time.
-/// Weights of 16 bits are rounded stochastically.
+/// <see cref="IPerturbedParameters"/> on a card: each parameter's two perturbed versions are written by one launch into a scratch buffer,
+/// with the update that the step before left pending applied to w in the same pass, so that a step reads and writes w once. All vectors
+/// are written at once, at the start; of matrices that are looked up only the rows in use; the output layer a piece of the vocabulary at
+/// a time. Weights of 16 bits are rounded stochastically.
 /// </summary>
 internal sealed class DevicePerturbedParameters : IPerturbedParameters
 {
@@ -171,8 +171,8 @@ internal sealed class DevicePerturbedParameters : IPerturbedParameters
     }
 
     /// <summary>
-    /// Where parameters lie one after the other, which segments there are, and where their perturbed versions go: vectors side by side at the
-    /// start of the scratch buffer, matrices one after the other over the rest of it.
+    /// Where parameters lie one after the other, which segments there are, and where their perturbed versions go: vectors side by side at
+    /// the start of the scratch buffer, matrices one after the other over the rest of it.
     /// </summary>
     internal sealed class Plan
     {

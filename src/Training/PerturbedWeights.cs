@@ -9,11 +9,11 @@ using static TorchSharp.torch;
 namespace FedKSeed.Training;
 
 /// <summary>
-/// w + ε·z and w − ε·z, S = 2, around weights that move; on the CPU and on a card. What moves along directions without structure is a copy of
-/// the trainer's own, perturbed as the pass asks for it: <see cref="IPerturbedParameters"/>. What is frozen, or moves along products of signs,
-/// is read where the version lies, once for both signs, and never copied, perturbed or moved: y± = x·Wᵀ + Σ c± (x·v)·uᵀ, a product for ±ε and
-/// one for each move so far, added in the accumulators of the product, before its one rounding to the compute type. Not thread-safe: each
-/// trainer has its own.
+/// w + ε·z and w − ε·z, S = 2, around weights that move; on the CPU and on a card. What moves along directions without structure is a copy
+/// of the trainer's own, perturbed as the pass asks for it: <see cref="IPerturbedParameters"/>. What is frozen, or moves along products of
+/// signs, is read where the version lies, once for both signs, and never copied, perturbed or moved: y± = x·Wᵀ + Σ c± (x·v)·uᵀ, a product
+/// for ±ε and one for each move so far, added in the accumulators of the product, before its one rounding to the compute type. Not
+/// thread-safe: each trainer has its own.
 /// </summary>
 internal sealed class PerturbedWeights : IWeights, IDisposable
 {

@@ -55,7 +55,7 @@ public sealed class ZerothOrderTrainer : IDisposable
     /// <summary>What its steps measure.</summary>
     public IObjective Objective { get; }
 
-    /// <summary>The weights after all steps so far, written down in float32. They are the trainer's own; ask again after the next step.</summary>
+    /// <summary>The weights after all steps so far, written down in float32. They are the trainer's own: ask again after a step.</summary>
     public ModelWeights Weights => _perturbed.Current;
 
     /// <summary>

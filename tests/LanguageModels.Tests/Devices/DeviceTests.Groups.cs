@@ -52,7 +52,7 @@ public abstract partial class DeviceTests
     public void Losses_of_groups_of_every_kind_are_those_of_the_CPU(string name, ComputeType type, double relative) =>
         AssertLosses(new ReferenceModel(name), type, relative, Kinds);
 
-    /// <summary>What is frozen below the first tensor that is tuned is run once for both signs, wherever sets of one and of two meet.</summary>
+    /// <summary>What is frozen below the first tensor that is tuned is run once for both signs, wherever one set and two meet.</summary>
     [Theory]
     [InlineData("llama-gqa-untied", "layers:1", 1)]
     [InlineData("llama-gqa-untied", "head", 1)]

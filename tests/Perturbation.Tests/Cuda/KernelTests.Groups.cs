@@ -87,7 +87,8 @@ public abstract partial class KernelTests
             var bytes = tensor.Bytes(0, checked((int)(tensor.ElementCount * tensor.Type.Size()))).ToArray();
             var rebuilt = OnDevice(bytes, bytes.Length, (from, to) => device.Rebuild(
                 tensor.Ordinal!.Value, 0, tensor.ElementCount, tensor.Type, from, tensor.Type, to, tensor.Columns));
-            Assert.Equal(known.GetProperty("sha256").GetProperty(tensor.Name).GetString(), Convert.ToHexStringLower(SHA256.HashData(rebuilt)));
+            Assert.Equal(
+                known.GetProperty("sha256").GetProperty(tensor.Name).GetString(), Convert.ToHexStringLower(SHA256.HashData(rebuilt)));
         }
     }
 
