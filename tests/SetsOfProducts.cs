@@ -1,4 +1,3 @@
-using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
 using TorchSharp;
