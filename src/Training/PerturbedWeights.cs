@@ -100,7 +100,7 @@ internal sealed class PerturbedWeights : IWeights, IDisposable
             var u = terms.Rows(tensor, _terms.Wide).index_select(1, ids); // [k, N]
             var v = terms.Columns(tensor, _terms.Wide); // [k, columns]
             var weighted = (u.unsqueeze(0) * terms.Coefficients(tensor).view(2, -1, 1)).transpose(1, 2); // [2, N, k]
-            wide.add_(weighted.matmul(v));
+            wide.Add(weighted.matmul(v));
         }
         return wide.to(Type.Scalar()).MoveToOuterDisposeScope();
     }

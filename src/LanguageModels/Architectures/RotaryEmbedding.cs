@@ -35,9 +35,9 @@ public sealed record RotaryConfig
         if (IsDynamic && length > TrainedLength)
             theta *= Math.Pow(Factor * length / TrainedLength - (Factor - 1), HeadSize / (HeadSize - 2.0));
         using var scope = NewDisposeScope();
-        using Scalar size = HeadSize; // held until the call is over
+        using Scalar size = HeadSize, root = (float)theta; // held until the calls are over
         var exponents = Consecutive.From(0, HeadSize / 2, step: 2).to(ScalarType.Float32) / size; // [d/2]
-        var frequencies = pow((float)theta, exponents).reciprocal().data<float>().ToArray();
+        var frequencies = pow(root, exponents).reciprocal().data<float>().ToArray();
         return Stretch is not null ? Array.ConvertAll(frequencies, Stretch.Apply)
             : IsDynamic ? frequencies
             : Array.ConvertAll(frequencies, frequency => frequency / (float)Factor);
@@ -67,9 +67,6 @@ public sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, fl
 /// <summary>Cosines and sines of consecutive positions, [T, 1, d] each; of the sines the first half negated.</summary>
 public readonly record struct Rotation(Tensor Cos, Tensor Sin)
 {
-    // Held: a number that torch is handed on the fly may be freed by a collection in the middle of the call.
-    private static readonly Scalar One = 1;
-
     /// <summary>
     /// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b
     /// are the halves of a head; x [B, T, heads, d].
@@ -77,7 +74,7 @@ public readonly record struct Rotation(Tensor Cos, Tensor Sin)
     public Tensor Apply(Tensor x)
     {
         var turned = x.roll(Cos.shape[2] / 2, -1); // (b, a)
-        return (x * Cos).addcmul_(turned, Sin, One);
+        return (x * Cos).addcmul_(turned, Sin, HeldNumbers.One);
     }
 
     /// <summary>Those of some of the positions.</summary>

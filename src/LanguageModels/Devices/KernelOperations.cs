@@ -17,7 +17,7 @@ internal sealed class KernelOperations(IKernelDevice device, ComputeType type) :
         Normalise(x.InSets(weight.shape[0]), added: null, weight, epsilon);
 
     public Tensor AddAndNormalise(Tensor x, Tensor added, Tensor weight, double epsilon) => added.shape[0] < weight.shape[0]
-        ? Normalise(added.add_(x), weight, epsilon) // the sum stays of one set
+        ? Normalise(added.Add(x), weight, epsilon) // the sum stays of one set
         : Normalise(x.InSets(added.shape[0]), added, weight, epsilon);
 
     public void NormaliseHeads(Tensor x, int first, int count, int size, Tensor weight, double epsilon)
@@ -56,7 +56,7 @@ internal sealed class KernelOperations(IKernelDevice device, ComputeType type) :
             _activations.TakeLogits(logits.Address(), targets.Address(), state.Address(), rows, labels, first, (int)logits.shape[2]);
             logits.Dispose();
         }
-        return state!.narrow(1, 1, 1).log().add_(state.narrow(1, 0, 1)).sub_(state.narrow(1, 2, 1)).view(-1); // [S·M]
+        return state!.narrow(1, 1, 1).log().Add(state.narrow(1, 0, 1)).sub_(state.narrow(1, 2, 1)).view(-1); // [S·M]
     }
 
     private Tensor Normalise(Tensor x, Tensor? added, Tensor weight, double epsilon)
