@@ -35,9 +35,9 @@ public sealed record RotaryConfig
         if (IsDynamic && length > TrainedLength)
             theta *= Math.Pow(Factor * length / TrainedLength - (Factor - 1), HeadSize / (HeadSize - 2.0));
         using var scope = NewDisposeScope();
-        using Scalar size = HeadSize, root = (float)theta; // held until the calls are over
+        using Scalar size = HeadSize; // held until the call is over
         var exponents = Consecutive.From(0, HeadSize / 2, step: 2).to(ScalarType.Float32) / size; // [d/2]
-        var frequencies = pow(root, exponents).reciprocal().data<float>().ToArray();
+        var frequencies = pow((float)theta, exponents).reciprocal().data<float>().ToArray();
         return Stretch is not null ? Array.ConvertAll(frequencies, Stretch.Apply)
             : IsDynamic ? frequencies
             : Array.ConvertAll(frequencies, frequency => frequency / (float)Factor);
