@@ -46,7 +46,7 @@ public static class FedKSeedCommand
         var isVerbose = parsed.GetValue(verbose);
         try
         {
-            if (parsed.Errors.Count > 0)
+            if (parsed.Errors.Count > 0 || ParseFaults.Empty(parsed.CommandResult).Any())
                 throw new UsageException(
                     [.. ParseFaults.Of(parsed), .. verbs.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
             var invocation = new InvocationConfiguration

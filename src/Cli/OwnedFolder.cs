@@ -30,7 +30,7 @@ public sealed class OwnedFolder : IDisposable
     /// <returns>Null when another process owns it.</returns>
     public static OwnedFolder? TryTake(string path, string verb)
     {
-        Directory.CreateDirectory(path);
+        Create(path);
         var file = new FileInfo(System.IO.Path.Combine(path, LockFile));
         if (file.LinkTarget is not null)
             throw new FailureException($"'{file.FullName}' is a link: take it away.");
@@ -48,6 +48,24 @@ public sealed class OwnedFolder : IDisposable
         {
             return null;
         }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(path, fault);
+        }
+    }
+
+    /// <summary>Makes a folder, if it is absent.</summary>
+    /// <exception cref="FailureException">It cannot be made.</exception>
+    public static void Create(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(path, fault);
+        }
     }
 
     /// <summary>Whether anything but a claim is in a folder.</summary>
@@ -61,6 +79,9 @@ public sealed class OwnedFolder : IDisposable
         File.Delete(System.IO.Path.Combine(Path, OwnerFile));
         _lock.Dispose();
     }
+
+    private static FailureException Unwritable(string path, Exception fault) =>
+        new($"'{System.IO.Path.GetFullPath(path)}' cannot be written into: {fault.Message} Name another folder.");
 
     private static string OwnerOf(string path)
     {

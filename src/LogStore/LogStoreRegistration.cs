@@ -15,6 +15,19 @@ public sealed class RedisOptions
     /// <summary>StackExchange.Redis configuration: host:port,password=…,ssl=true.</summary>
     [Required, DataType(DataType.Password)]
     public string Connection { get; set; } = "localhost:6379";
+
+    /// <summary>Whether the client library can read it; its own words might repeat a password.</summary>
+    public static bool IsConfiguration(string connection)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(connection).EndPoints.Count > 0;
+        }
+        catch (Exception fault) when (fault is ArgumentException or FormatException)
+        {
+            return false;
+        }
+    }
 }
 
 public static class LogStoreRegistration
@@ -31,7 +44,7 @@ public static class LogStoreRegistration
             return builder;
         builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations()
             .Validate(
-                redis => IsConfiguration(redis.Connection),
+                redis => RedisOptions.IsConfiguration(redis.Connection),
                 "Redis:Connection must be like host:port,password=…,ssl=true: see StackExchange.Redis.")
             .ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
@@ -43,24 +56,12 @@ public static class LogStoreRegistration
         });
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
+        builder.Services.AddHostedService<RedisLogin>();
         builder.Services.AddSingleton<FederationBook>();
         builder.Services.TryAddSingleton(services => new RedisPresence(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
         return builder;
-    }
-
-    /// <summary>Whether the client library can read it; its own words might repeat a password.</summary>
-    private static bool IsConfiguration(string connection)
-    {
-        try
-        {
-            return ConfigurationOptions.Parse(connection).EndPoints.Count > 0;
-        }
-        catch (Exception fault) when (fault is ArgumentException or FormatException)
-        {
-            return false;
-        }
     }
 
     private static string Name(IHostApplicationBuilder builder) =>

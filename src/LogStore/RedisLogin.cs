@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace FedKSeed.LogStore;
+
+/// <summary>
+/// Asks once, before anything works with the book, whether Redis lets this process in. A Redis that is away is waited for by whoever needs
+/// it.
+/// </summary>
+internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> options) : IHostedService
+{
+    /// <exception cref="OptionsValidationException">Redis refuses the user, its password, or what it is to do.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await log.PingAsync(cancellationToken);
+            // Who is let in may still not be let at the log.
+            await log.ReadHashAsync(0, cancellationToken);
+        }
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault))
+        {
+            // Whoever needs one that is away waits for it, and the health check says so.
+            RedisRefusal.RequireNone(fault, options.Value.Connection);
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
