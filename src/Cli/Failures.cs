@@ -19,7 +19,7 @@ public sealed class UsageException(IReadOnlyList<string> faults) : Exception(str
         catch (Exception fault) when (fault is InvalidDataException or CheckpointException or FormatException or IOException
             or UnauthorizedAccessException)
         {
-            return Describe(Path.GetFullPath(path), fault).Split(Environment.NewLine).Select(line => $"{option}: {line}");
+            return Describe(path, fault).Split(Environment.NewLine).Select(line => $"{option}: {line}");
         }
     }
 
@@ -44,8 +44,9 @@ public sealed class UsageException(IReadOnlyList<string> faults) : Exception(str
     private static string Describe(string path, Exception fault) => fault switch
     {
         FileNotFoundException { FileName: { } missing } => $"there is no file '{missing}'.",
-        UnauthorizedAccessException when IsReadableFolder(path) && fault.Message.Contains($"'{path}'", StringComparison.Ordinal) =>
-            $"'{path}' is a folder, and a file is to be there.",
+        UnauthorizedAccessException when IsReadableFolder(path)
+            && fault.Message.Contains($"'{Path.GetFullPath(path)}'", StringComparison.Ordinal) =>
+            $"'{Path.GetFullPath(path)}' is a folder, and a file is to be there.",
         _ => fault.Message,
     };
 

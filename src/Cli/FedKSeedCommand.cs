@@ -46,7 +46,10 @@ public static class FedKSeedCommand
         var isVerbose = parsed.GetValue(verbose);
         try
         {
-            if (parsed.Errors.Count > 0 || ParseFaults.Empty(parsed.CommandResult).Any())
+            // What was left empty has no value that a verb could judge.
+            if (ParseFaults.Empty(parsed.CommandResult).Any())
+                throw new UsageException([.. ParseFaults.Of(parsed)]);
+            if (parsed.Errors.Count > 0)
                 throw new UsageException(
                     [.. ParseFaults.Of(parsed), .. verbs.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);
             var invocation = new InvocationConfiguration

@@ -35,6 +35,13 @@ public static class LogStoreRegistration
     /// <summary>Whether a fault says that Redis does not answer, or cannot do its work just now: the same may well succeed later.</summary>
     public static bool IsStoreAway(Exception fault) => fault is RedisException or TimeoutException;
 
+    /// <summary>A fault of a store that is away, for a log: the library's own words are its queues and threads.</summary>
+    public static string WhyAway(Exception fault)
+    {
+        ArgumentNullException.ThrowIfNull(fault);
+        return fault is RedisException and not RedisServerException or RedisTimeoutException ? "Redis does not answer" : fault.Message;
+    }
+
     /// <summary>The book of the federation that "Federation:Name" names, on the Redis of section "Redis".</summary>
     public static IHostApplicationBuilder AddFederationBook(this IHostApplicationBuilder builder)
     {
@@ -48,12 +55,8 @@ public static class LogStoreRegistration
                 "Redis:Connection must be like host:port,password=…,ssl=true: see StackExchange.Redis.")
             .ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.TryAddSingleton<IConnectionMultiplexer>(services =>
-        {
-            var configuration = ConfigurationOptions.Parse(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection);
-            configuration.Defaults = new RedisDefaults();
-            return ConnectionMultiplexer.Connect(configuration);
-        });
+        builder.Services.TryAddSingleton<IConnectionMultiplexer>(
+            services => Connect(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection));
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
         builder.Services.AddHostedService<RedisLogin>();
@@ -62,6 +65,25 @@ public static class LogStoreRegistration
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
         return builder;
+    }
+
+    /// <exception cref="OptionsValidationException">Redis refuses the user or its password.</exception>
+    private static ConnectionMultiplexer Connect(string connection)
+    {
+        var once = ConfigurationOptions.Parse(connection);
+        (once.AbortOnConnectFail, once.ConnectRetry) = (true, 1);
+        try
+        {
+            // A connection that is tried until it holds says only after seconds, and as one that broke, that it is refused.
+            ConnectionMultiplexer.Connect(once).Dispose();
+        }
+        catch (RedisException fault)
+        {
+            RedisRefusal.RequireNone(fault, connection);
+        }
+        var configuration = ConfigurationOptions.Parse(connection);
+        configuration.Defaults = new RedisDefaults();
+        return ConnectionMultiplexer.Connect(configuration);
     }
 
     private static string Name(IHostApplicationBuilder builder) =>

@@ -45,7 +45,7 @@ public sealed partial class RoundClock(
         }
         catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || fault is ObjectDisposedException)
         {
-            LeftTheClock(fault.Message); // the lease lapses by itself
+            LeftTheClock(LogStoreRegistration.WhyAway(fault)); // the lease lapses by itself
         }
     }
 
@@ -78,7 +78,7 @@ public sealed partial class RoundClock(
         {
             _last = Announcement.None;
             if (!_isAway)
-                Away(fault.Message);
+                Away(LogStoreRegistration.WhyAway(fault));
             _isAway = true;
             return true;
         }

@@ -53,7 +53,7 @@ public sealed partial class FederationOpening(
             {
                 RedisRefusal.RequireNone(fault, redis.Value.Connection);
                 if (!isAway)
-                    AwayAtStart(fault.Message);
+                    AwayAtStart(LogStoreRegistration.WhyAway(fault));
             }
     }
 
@@ -79,7 +79,7 @@ public sealed partial class FederationOpening(
             catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {
                 if (!isAway)
-                    Away(fault.Message);
+                    Away(LogStoreRegistration.WhyAway(fault));
                 isAway = true;
             }
         }

@@ -52,8 +52,14 @@ internal sealed class ReplayVerb : IVerb
         // The log does not hold how the model was asked; the folder of the run does. Read first: the target may be that very folder.
         var prompt = Path.Combine(new RunFolder(request.Log.DirectoryName!).Model, ModelPrompt.FileName);
         var ofRun = File.Exists(prompt) ? File.ReadAllBytes(prompt) : null;
-        OwnedFolder.Create(request.Target.FullName);
-        Progress(errors, report => version.Write(source, request.Target.FullName, request.Threads, report, cancel));
+        try
+        {
+            Progress(errors, report => version.Write(source, request.Target.FullName, request.Threads, report, cancel));
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException && !Directory.Exists(request.Target.FullName))
+        {
+            throw OwnedFolder.Unwritable(request.Target.FullName, fault);
+        }
         if (ofRun is not null)
             Replace(Path.Combine(request.Target.FullName, ModelPrompt.FileName), ofRun);
         output.WriteLine(request.Json
