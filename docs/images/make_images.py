@@ -1,4 +1,4 @@
-"""Makes run.png and report.png anew: python3 docs/images/make_images.py
+"""Makes run.png and report.png anew: python3 docs/images/make_images.py [PROGRAM, instead of ./fedkseed]
 
 Runs the sample as README says, in a terminal of its own, and takes its picture half way; then that of its report. Needs tmux and chromium, and two
 to three minutes.
@@ -8,6 +8,7 @@ import html
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -77,11 +78,12 @@ def shown(*options):
 
 
 def main():
-    subprocess.run([ROOT / "fedkseed", "--version"], check=True)  # builds it
+    program = sys.argv[1] if len(sys.argv) > 1 else ROOT / "fedkseed"
+    subprocess.run([program, "--version"], check=True)  # the script of the repository builds it
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = pathlib.Path(name)
         run = folder / "run"
-        subprocess.run([*TERMINAL, "new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), f"{ROOT / 'fedkseed'} run --output {run}"], check=True)
+        subprocess.run([*TERMINAL, "new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), f"{program} run --output {run}"], check=True)
         try:
             while not re.search(r"Federation +3[3-9]/60(.|\n)*training", shown()):
                 time.sleep(0.2)
