@@ -55,11 +55,14 @@ public static class LogStoreRegistration
                 "Redis:Connection must be like host:port,password=…,ssl=true: see StackExchange.Redis.")
             .ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
+        var isOurs = builder.Services.All(service => service.ServiceType != typeof(IConnectionMultiplexer));
         builder.Services.TryAddSingleton<IConnectionMultiplexer>(
             services => Connect(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection));
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
-        builder.Services.AddHostedService<RedisLogin>();
+        builder.Services.AddHostedService(services => new RedisLogin(
+            services.GetRequiredService<RedisFederationLog>(), services.GetRequiredService<IOptions<RedisOptions>>(),
+            isOurs ? services.GetRequiredService<IConnectionMultiplexer>() : null));
         builder.Services.AddSingleton<FederationBook>();
         builder.Services.TryAddSingleton(services => new RedisPresence(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));

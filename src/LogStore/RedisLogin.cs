@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using StackExchange.Redis;
 
 namespace FedKSeed.LogStore;
 
@@ -7,7 +8,9 @@ namespace FedKSeed.LogStore;
 /// Asks once, before anything works with the book, whether Redis lets this process in. A Redis that is away is waited for by whoever needs
 /// it.
 /// </summary>
-internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> options) : IHostedService
+/// <param name="own">The connection, where this process made it: it is this one's to close.</param>
+internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> options, IConnectionMultiplexer? own)
+    : IHostedService, IDisposable
 {
     /// <exception cref="OptionsValidationException">Redis refuses the user, its password, or what it is to do.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -26,4 +29,9 @@ internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> 
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>
+    /// By then nobody waits for an answer. Left to itself the connection would wait seconds for a Redis that hangs to say goodbye.
+    /// </summary>
+    public void Dispose() => own?.Close(allowCommandsToComplete: false);
 }
