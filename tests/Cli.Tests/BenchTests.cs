@@ -86,7 +86,7 @@ public sealed class BenchTests
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[] {
-            "The device must be cpu, cuda or cuda:N, not 'tpu'", "--shape must be tiny or 1.3b or 3b or 7b",
+            "The device must be cpu or cuda or cuda:N, not 'tpu'", "--shape must be tiny or 1.3b or 3b or 7b",
             "--seconds must be a number between" })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
     }

@@ -23,7 +23,8 @@ internal sealed class VerifyVerb : IVerb
 
     private static int Execute(FileInfo log, bool json, TextWriter output, TextWriter errors, CancellationToken cancel)
     {
-        CommonOptions.RequireFile(log, "--log");
+        if (UsageException.FaultsOfFile("--log", log).ToArray() is { Length: > 0 } faults)
+            throw new UsageException(faults);
         try
         {
             var summary = LogSummary.Of(LogFile.Read(log.FullName).TakeWhile(_ => Goes(cancel)));
@@ -31,13 +32,17 @@ internal sealed class VerifyVerb : IVerb
                 json ? JsonSerializer.Serialize(new { sound = true, log = summary }, CommonOptions.JsonFormat) : Describe(summary));
             return ExitCode.Done;
         }
+        catch (VersionException fault)
+        {
+            throw new FailureException($"{log.Name}: {fault.Message}");
+        }
         catch (InvalidEntryException fault)
         {
             if (json)
                 output.WriteLine(JsonSerializer.Serialize(
                     new { sound = false, entry = fault.Sequence, line = fault.Sequence + 1, reason = fault.Reason },
                         CommonOptions.JsonFormat));
-            errors.WriteLine($"fedkseed: {log.Name}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.");
+            errors.WriteLine($"fedkseed: {CommonOptions.Describe(log, fault)}");
             return ExitCode.Failed;
         }
     }
