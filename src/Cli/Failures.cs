@@ -19,7 +19,46 @@ public sealed class UsageException(IReadOnlyList<string> faults) : Exception(str
         catch (Exception fault) when (fault is InvalidDataException or CheckpointException or FormatException or IOException
             or UnauthorizedAccessException)
         {
-            return fault.Message.Split(Environment.NewLine).Select(line => $"{option}: {line}");
+            return Describe(path, fault).Split(Environment.NewLine).Select(line => $"{option}: {line}");
+        }
+    }
+
+    /// <summary>What is wrong with a file that an option names, before it is read; nothing when it is there.</summary>
+    public static IEnumerable<string> FaultsOfFile(string option, FileInfo file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return file.Exists ? []
+            : Directory.Exists(file.FullName) ? [$"{option}: '{file.FullName}' is a folder, and a file is to be there."]
+            : [$"{option}: there is no file '{file.FullName}'."];
+    }
+
+    /// <summary>What stands in the way of a folder that an option names and that is to be made; nothing when nothing does.</summary>
+    public static IEnumerable<string> FaultsOfTarget(string option, string path)
+    {
+        for (var at = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)); at is not null; at = Path.GetDirectoryName(at))
+            if (File.Exists(at))
+                return [$"{option}: '{at}' is a file, and a folder is to be there."];
+        return [];
+    }
+
+    private static string Describe(string path, Exception fault) => fault switch
+    {
+        FileNotFoundException { FileName: { } missing } => $"there is no file '{missing}'.",
+        UnauthorizedAccessException when IsReadableFolder(path)
+            && fault.Message.Contains($"'{Path.GetFullPath(path)}'", StringComparison.Ordinal) =>
+            $"'{Path.GetFullPath(path)}' is a folder, and a file is to be there.",
+        _ => fault.Message,
+    };
+
+    private static bool IsReadableFolder(string path)
+    {
+        try
+        {
+            return Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Take(1).Count() >= 0;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 }

@@ -46,6 +46,9 @@ public static class FedKSeedCommand
         var isVerbose = parsed.GetValue(verbose);
         try
         {
+            // What was left empty has no value that a verb could judge.
+            if (ParseFaults.Empty(parsed.CommandResult).Any())
+                throw new UsageException([.. ParseFaults.Of(parsed)]);
             if (parsed.Errors.Count > 0)
                 throw new UsageException(
                     [.. ParseFaults.Of(parsed), .. verbs.GetValueOrDefault(parsed.CommandResult.Command)?.Faults(parsed) ?? []]);

@@ -30,12 +30,12 @@ public sealed class OwnedFolder : IDisposable
     /// <returns>Null when another process owns it.</returns>
     public static OwnedFolder? TryTake(string path, string verb)
     {
-        Directory.CreateDirectory(path);
         var file = new FileInfo(System.IO.Path.Combine(path, LockFile));
         if (file.LinkTarget is not null)
             throw new FailureException($"'{file.FullName}' is a link: take it away.");
         try
         {
+            Directory.CreateDirectory(path);
             var held = new FileStream(file.FullName, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             var owner = System.IO.Path.Combine(path, OwnerFile);
             // A link in its place is taken away, not followed.
@@ -48,6 +48,10 @@ public sealed class OwnedFolder : IDisposable
         {
             return null;
         }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(path, fault);
+        }
     }
 
     /// <summary>Whether anything but a claim is in a folder.</summary>
@@ -55,6 +59,10 @@ public sealed class OwnedFolder : IDisposable
 
     /// <summary>Whether a path is something else than what a claim leaves.</summary>
     public static bool IsNoClaim(string path) => System.IO.Path.GetFileName(path) is not (LockFile or OwnerFile);
+
+    /// <summary>What to say of a folder that cannot be made, or not be written into.</summary>
+    public static FailureException Unwritable(string path, Exception fault) =>
+        new($"'{System.IO.Path.GetFullPath(path)}' cannot be written into: {fault.Message} Name another folder.");
 
     public void Dispose()
     {

@@ -39,7 +39,12 @@ public sealed partial record PromptTemplate(string WithInput, string WithoutInpu
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{path}: {e.Message}", e);
+            // A fault that a reader of JSON found has a line; ours are words already.
+            throw new InvalidDataException(
+                e.LineNumber is { } line
+                    ? $"{path}: line {line + 1}: it is no prompt template, {{\"withInput\": \"…\", \"withoutInput\": \"…\"}}."
+                    : $"{path}: {e.Message}",
+                e);
         }
     }
 

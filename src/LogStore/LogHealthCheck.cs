@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
 namespace FedKSeed.LogStore;
 
 /// <summary>Healthy when Redis answers, and the head of the log can be read and follows from the entries before it.</summary>
-public sealed class LogHealthCheck(FederationBook book) : IHealthCheck
+public sealed class LogHealthCheck(FederationBook book, IOptions<RedisOptions> options) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
@@ -14,7 +15,7 @@ public sealed class LogHealthCheck(FederationBook book) : IHealthCheck
         }
         catch (Exception fault) when (fault is RedisException or TimeoutException)
         {
-            return HealthCheckResult.Unhealthy("Redis does not answer", fault);
+            return HealthCheckResult.Unhealthy(RedisRefusal.Of(fault, options.Value.Connection) ?? "Redis does not answer", fault);
         }
         try
         {

@@ -15,12 +15,32 @@ public sealed class RedisOptions
     /// <summary>StackExchange.Redis configuration: host:port,password=…,ssl=true.</summary>
     [Required, DataType(DataType.Password)]
     public string Connection { get; set; } = "localhost:6379";
+
+    /// <summary>Whether the client library can read it; its own words might repeat a password.</summary>
+    public static bool IsConfiguration(string connection)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(connection).EndPoints.Count > 0;
+        }
+        catch (Exception fault) when (fault is ArgumentException or FormatException)
+        {
+            return false;
+        }
+    }
 }
 
 public static class LogStoreRegistration
 {
     /// <summary>Whether a fault says that Redis does not answer, or cannot do its work just now: the same may well succeed later.</summary>
     public static bool IsStoreAway(Exception fault) => fault is RedisException or TimeoutException;
+
+    /// <summary>A fault of a store that is away, for a log: the library's own words are its queues and threads.</summary>
+    public static string WhyAway(Exception fault)
+    {
+        ArgumentNullException.ThrowIfNull(fault);
+        return fault is RedisException and not RedisServerException or RedisTimeoutException ? "Redis does not answer" : fault.Message;
+    }
 
     /// <summary>The book of the federation that "Federation:Name" names, on the Redis of section "Redis".</summary>
     public static IHostApplicationBuilder AddFederationBook(this IHostApplicationBuilder builder)
@@ -31,18 +51,18 @@ public static class LogStoreRegistration
             return builder;
         builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations()
             .Validate(
-                redis => IsConfiguration(redis.Connection),
+                redis => RedisOptions.IsConfiguration(redis.Connection),
                 "Redis:Connection must be like host:port,password=…,ssl=true: see StackExchange.Redis.")
             .ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.TryAddSingleton<IConnectionMultiplexer>(services =>
-        {
-            var configuration = ConfigurationOptions.Parse(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection);
-            configuration.Defaults = new RedisDefaults();
-            return ConnectionMultiplexer.Connect(configuration);
-        });
+        var isOurs = builder.Services.All(service => service.ServiceType != typeof(IConnectionMultiplexer));
+        builder.Services.TryAddSingleton<IConnectionMultiplexer>(
+            services => Connect(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection));
         builder.Services.TryAddSingleton(services => new RedisFederationLog(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
+        builder.Services.AddHostedService(services => new RedisLogin(
+            services.GetRequiredService<RedisFederationLog>(), services.GetRequiredService<IOptions<RedisOptions>>(),
+            isOurs ? services.GetRequiredService<IConnectionMultiplexer>() : null));
         builder.Services.AddSingleton<FederationBook>();
         builder.Services.TryAddSingleton(services => new RedisPresence(
             services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
@@ -50,17 +70,23 @@ public static class LogStoreRegistration
         return builder;
     }
 
-    /// <summary>Whether the client library can read it; its own words might repeat a password.</summary>
-    private static bool IsConfiguration(string connection)
+    /// <exception cref="OptionsValidationException">Redis refuses the user or its password.</exception>
+    private static ConnectionMultiplexer Connect(string connection)
     {
+        var once = ConfigurationOptions.Parse(connection);
+        (once.AbortOnConnectFail, once.ConnectRetry) = (true, 1);
         try
         {
-            return ConfigurationOptions.Parse(connection).EndPoints.Count > 0;
+            // A connection that is tried until it holds says only after seconds, and as one that broke, that it is refused.
+            ConnectionMultiplexer.Connect(once).Dispose();
         }
-        catch (Exception fault) when (fault is ArgumentException or FormatException)
+        catch (RedisException fault)
         {
-            return false;
+            RedisRefusal.RequireNone(fault, connection);
         }
+        var configuration = ConfigurationOptions.Parse(connection);
+        configuration.Defaults = new RedisDefaults();
+        return ConnectionMultiplexer.Connect(configuration);
     }
 
     private static string Name(IHostApplicationBuilder builder) =>

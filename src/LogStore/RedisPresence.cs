@@ -20,34 +20,35 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
     public Task HeardAsync(string client) => RedisOperation.RunAsync(() => redis.GetDatabase().SortedSetAddAsync(_presence, client, Now()));
 
     /// <summary>Clients that were heard of within a time, in ordinal order; forgets the others.</summary>
-    public async Task<IReadOnlyList<string>> AliveAsync(TimeSpan within)
+    public async Task<IReadOnlyList<string>> AliveAsync(TimeSpan within, CancellationToken cancel)
     {
         var database = redis.GetDatabase();
         var horizon = Now() - within.TotalMilliseconds;
         await RedisOperation.RunAsync(
-            () => database.SortedSetRemoveRangeByScoreAsync(_presence, double.NegativeInfinity, horizon, Exclude.Stop));
-        var clients = await RedisOperation.RunAsync(() => database.SortedSetRangeByRankAsync(_presence));
+            () => database.SortedSetRemoveRangeByScoreAsync(_presence, double.NegativeInfinity, horizon, Exclude.Stop), cancel);
+        var clients = await RedisOperation.RunAsync(() => database.SortedSetRangeByRankAsync(_presence), cancel);
         return [.. clients.Select(client => client.ToString()).Order(StringComparer.Ordinal)];
     }
 
     /// <summary>Clients that were heard of since then.</summary>
-    public async Task<IReadOnlyList<string>> HeardSinceAsync(DateTimeOffset then)
+    public async Task<IReadOnlyList<string>> HeardSinceAsync(DateTimeOffset then, CancellationToken cancel)
     {
         var clients = await RedisOperation.RunAsync(
-            () => redis.GetDatabase().SortedSetRangeByScoreAsync(_presence, then.ToUnixTimeMilliseconds()));
+            () => redis.GetDatabase().SortedSetRangeByScoreAsync(_presence, then.ToUnixTimeMilliseconds()), cancel);
         return [.. clients.Select(client => client.ToString())];
     }
 
     /// <summary>Takes the clock, or keeps it. False while another instance has it.</summary>
-    public async Task<bool> HoldClockAsync(TimeSpan lease)
+    public async Task<bool> HoldClockAsync(TimeSpan lease, CancellationToken cancel)
     {
         var database = redis.GetDatabase();
-        return await RedisOperation.RunAsync(() => database.LockExtendAsync(_clock, _instance, lease))
-            || await RedisOperation.RunAsync(() => database.LockTakeAsync(_clock, _instance, lease));
+        return await RedisOperation.RunAsync(() => database.LockExtendAsync(_clock, _instance, lease), cancel)
+            || await RedisOperation.RunAsync(() => database.LockTakeAsync(_clock, _instance, lease), cancel);
     }
 
     /// <summary>Gives the clock back, so that another instance need not wait for the lease to lapse.</summary>
-    public Task ReleaseClockAsync() => RedisOperation.RunAsync(() => redis.GetDatabase().LockReleaseAsync(_clock, _instance));
+    public Task ReleaseClockAsync(CancellationToken cancel) =>
+        RedisOperation.RunAsync(() => redis.GetDatabase().LockReleaseAsync(_clock, _instance), cancel);
 
     private double Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

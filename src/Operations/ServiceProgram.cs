@@ -45,10 +45,12 @@ public static partial class ServiceProgram
             return 0;
         }
         var isVerbose = arguments.Contains(Verbose);
+        var ending = CancellationToken.None;
         try
         {
             using var host = build([.. isVerbose ? Loud : Quiet, .. arguments.Where(argument => argument != Verbose)]);
             RequireSettings(host, sections);
+            ending = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
             // Made here, so that the host does not log what cannot be made with its stack.
             var parts = host.Services.GetServices<IHostedService>();
             await host.RunAsync();
@@ -58,6 +60,11 @@ public static partial class ServiceProgram
         {
             await SayAsync(faults);
             return WrongSettings;
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // Told to end before all of it had started: what it waited for was given up.
+            return 0;
         }
         catch (Exception fault)
         {

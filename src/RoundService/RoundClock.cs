@@ -26,6 +26,9 @@ public sealed partial class RoundClock(
     TimeProvider time,
     ILogger<RoundClock> log) : BackgroundService
 {
+    /// <summary>What the end of a service may take longer for it: the next one has the clock sooner.</summary>
+    private static readonly TimeSpan GiveBackPatience = TimeSpan.FromSeconds(2);
+
     private Announcement _last = Announcement.None;
     private string _told = "";
     private bool _isAway;
@@ -39,13 +42,15 @@ public sealed partial class RoundClock(
         await base.StopAsync(cancellationToken);
         if (!_hasClock)
             return;
+        using var patience = new CancellationTokenSource(GiveBackPatience, time);
         try
         {
-            await presence.ReleaseClockAsync();
+            await presence.ReleaseClockAsync(patience.Token);
         }
-        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || fault is ObjectDisposedException)
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault)
+            || fault is ObjectDisposedException or OperationCanceledException)
         {
-            LeftTheClock(fault.Message); // the lease lapses by itself
+            LeftTheClock(); // the lease lapses by itself
         }
     }
 
@@ -78,7 +83,7 @@ public sealed partial class RoundClock(
         {
             _last = Announcement.None;
             if (!_isAway)
-                Away(fault.Message);
+                Away(LogStoreRegistration.WhyAway(fault));
             _isAway = true;
             return true;
         }
@@ -90,14 +95,14 @@ public sealed partial class RoundClock(
     private async Task<bool> TakeClockAsync(CancellationToken cancel)
     {
         var had = _hasClock;
-        _hasClock = await presence.HoldClockAsync(options.Value.ClockLease);
+        _hasClock = await presence.HoldClockAsync(options.Value.ClockLease, cancel);
         if (_hasClock && !had)
         {
             var round = (await book.RefreshAsync(cancel)).Round;
             _inherited = round is null ? null : new Inheritance(round.Number, [.. round.Participants]);
             _last = Announcement.None;
             // Who was there before is the other instance's to tell.
-            _here = [.. await presence.AliveAsync(options.Value.ClientTimeout)];
+            _here = [.. await presence.AliveAsync(options.Value.ClientTimeout, cancel)];
             Took(federation.Value, _here.Count);
         }
         return _hasClock;
@@ -108,7 +113,7 @@ public sealed partial class RoundClock(
     {
         var state = await book.RefreshAsync(cancel);
         var inHand = await book.Log.ReadInHandKeysAsync(cancel);
-        var alive = await presence.AliveAsync(options.Value.ClientTimeout);
+        var alive = await presence.AliveAsync(options.Value.ClientTimeout, cancel);
         var now = time.GetUtcNow();
         var decision = RoundPolicy.Decide(state, inHand, alive, now);
         TellOfClients(alive);
@@ -162,7 +167,7 @@ public sealed partial class RoundClock(
     {
         if (state.Round?.Number != inherited.Round || inherited.Clients.IsEmpty)
             return null;
-        var back = inherited.Clients.Intersect(await presence.HeardSinceAsync(_started));
+        var back = inherited.Clients.Intersect(await presence.HeardSinceAsync(_started, cancel));
         if (!back.IsEmpty)
             await PublishAsync(new RoundDecision.Start(inherited.Round, [.. back.Order(StringComparer.Ordinal)]), cancel);
         return inherited with { Clients = inherited.Clients.Except(back) };
@@ -227,8 +232,8 @@ public sealed partial class RoundClock(
     [LoggerMessage(Level = LogLevel.Warning, Message = "The clock waits for its store or broker: {Reason}")]
     private partial void Away(string reason);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "The clock was not given back: {Reason}")]
-    private partial void LeftTheClock(string reason);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The clock was not given back: its lease lapses")]
+    private partial void LeftTheClock();
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The clock goes on: its store and its broker are there")]
     private partial void Back();

@@ -45,6 +45,6 @@ public static class RoundServiceRegistration
         app.MapHealth();
         app.MapGet("/federation", async (
             FederationBook book, RedisPresence presence, IOptions<RoundServiceOptions> options, CancellationToken cancel) =>
-            FederationStatus.Of(await book.RefreshAsync(cancel), await presence.AliveAsync(options.Value.ClientTimeout)));
+            FederationStatus.Of(await book.RefreshAsync(cancel), await presence.AliveAsync(options.Value.ClientTimeout, cancel)));
     }
 }

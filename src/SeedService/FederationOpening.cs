@@ -21,24 +21,40 @@ public sealed record Unsaid(bool Keep);
 /// intervals in case nobody heard. An evaluator takes a version once.
 /// </summary>
 public sealed partial class FederationOpening(
-    FederationBook book, VersionHistory versions, IOptions<FederationSettings> settings, Unsaid unsaid, IBus bus, TimeProvider time,
-    ILogger<FederationOpening> log)
+    FederationBook book, VersionHistory versions, IOptions<FederationSettings> settings, IOptions<RedisOptions> redis, Unsaid unsaid,
+    IBus bus, TimeProvider time, ILogger<FederationOpening> log)
     : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        var given = settings.Value;
-        var state = await book.AppendAsync(
-            state => FederationDecisions.Open(
-                state, unsaid.Keep && state.Settings is { } opened ? given with { Keep = opened.Keep } : given),
-            cancellationToken);
+        var state = await OpenAsync(cancellationToken);
         if (state.Closed is { } closed)
             IsClosed(settings.Value.Name, closed.Reason, closed.Version);
         else
             Opened(settings.Value.Name, state.Version, state.Head.Length);
         await base.StartAsync(cancellationToken);
+    }
+
+    /// <summary>Waits for a Redis that is away; one that refuses is not waited for.</summary>
+    private async Task<FederationState> OpenAsync(CancellationToken cancel)
+    {
+        var given = settings.Value;
+        for (var isAway = false; ; isAway = true)
+            try
+            {
+                return await book.AppendAsync(
+                    state => FederationDecisions.Open(
+                        state, unsaid.Keep && state.Settings is { } opened ? given with { Keep = opened.Keep } : given),
+                    cancel);
+            }
+            catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault))
+            {
+                RedisRefusal.RequireNone(fault, redis.Value.Connection);
+                if (!isAway)
+                    AwayAtStart(LogStoreRegistration.WhyAway(fault));
+            }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -63,12 +79,15 @@ public sealed partial class FederationOpening(
             catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || FederationBus.IsBusAway(fault))
             {
                 if (!isAway)
-                    Away(fault.Message);
+                    Away(LogStoreRegistration.WhyAway(fault));
                 isAway = true;
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The federation is opened when Redis answers: {Reason}")]
+    private partial void AwayAtStart(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Asking for an evaluation again later: {Reason}")]
     private partial void Away(string reason);

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Architecture.Tests;
 
@@ -20,8 +21,24 @@ public sealed partial class SpecificationTests
         Assert.DoesNotContain(cited, citation => !sections.Contains(citation.Section));
     }
 
+    [Fact]
+    public void The_words_for_parts_of_a_model_are_those_of_the_specification()
+    {
+        var sentence = Words().Match(File.ReadAllText(SourceFiles.Full("docs/SPEC.md"))).Groups["words"].Value;
+        var words = Quoted().Matches(sentence).Select(match => match.Groups[1].Value);
+
+        // Help says "full" for all, and a single layer is a case of layers:A-B.
+        Assert.Equal([.. TensorAliases.All, "all"], words.Except(["layers:A"]));
+    }
+
     [GeneratedRegex(@"^## (\d+)\.", RegexOptions.Multiline)]
     private static partial Regex Section();
+
+    [GeneratedRegex(@"These words stand for patterns: (?<words>[^.]*)\.")]
+    private static partial Regex Words();
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Quoted();
 
     [GeneratedRegex(@"SPEC (\d+)(?:(?:, | and )(\d+))*")]
     private static partial Regex Citation();

@@ -19,8 +19,9 @@ public sealed class BenchTests
         var rows = report.GetProperty("rows").EnumerateArray().ToDictionary(row => row.GetProperty("operation").GetString()!);
         Assert.Equal(
             [
-                "rebuild", "perturb, both signs", "local update", "update and perturb", "forward", "step", "forward, twice the tokens",
-                "step, rank one, 24 moves behind", "step, rank one, 99 moves behind", "step, rank one, 199 moves behind",
+                "rebuild", "rebuild, rank one", "perturb, both signs", "local update", "update and perturb", "forward", "step",
+                "forward, twice the tokens", "step, rank one, 24 moves behind", "step, rank one, 99 moves behind",
+                "step, rank one, 199 moves behind",
             ],
             rows.Keys);
         Assert.All(rows.Values, row =>
@@ -85,7 +86,7 @@ public sealed class BenchTests
 
         Assert.Equal(2, run.ExitCode);
         foreach (var said in new[] {
-            "The device must be cpu, cuda or cuda:N, not 'tpu'", "--shape must be tiny or 1.3b or 3b or 7b",
+            "The device must be cpu or cuda or cuda:N, not 'tpu'", "--shape must be tiny or 1.3b or 3b or 7b",
             "--seconds must be a number between" })
             Assert.Contains(said, run.Errors, StringComparison.Ordinal);
     }

@@ -79,6 +79,15 @@ public sealed class DisplayTests
         Assert.Equal((false, true), (lines[0][9] > '\u2800', lines[1][9] > '\u2800'));
     }
 
+    [Fact]
+    public void A_curve_that_falls_steeply_has_no_gaps()
+    {
+        var lines = BrailleChart.Lines([new VersionPoint(0, 1), new VersionPoint(1, 0), new VersionPoint(40, 0)], 40, 0, 1, 10, 4);
+
+        // The first column has dots in every line, from the top to the bottom.
+        Assert.All(lines, line => Assert.True(line[0] > '\u2800'));
+    }
+
     private FederationView Fold(params object[] messages) => messages.Aggregate(_start, (view, message) => view.After(message, Noon));
 
     private static RoundStarted Started(int round) => new() { Federation = "f", Round = round, Participants = ["a", "b"] };

@@ -93,6 +93,50 @@ public sealed class OptionTests
     public async Task Whoever_says_nothing_is_told_how_to_begin() =>
         Assert.Contains("To begin: fedkseed run", (await CommandRun.Of()).Errors, StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("run", "--scheme", "--device", "--sampling", "--schedule", "--keep", "--client-rates", "--dtype", "--format", "--long")]
+    [InlineData("cluster", "--scheme", "--device")]
+    [InlineData("evaluate", "--device", "--dtype", "--format", "--long", "--chat-form")]
+    [InlineData("generate", "--device", "--dtype", "--format", "--chat-form")]
+    [InlineData("partition", "--by", "--format")]
+    [InlineData("bench", "--shape", "--dtype")]
+    public async Task What_takes_one_of_a_few_words_lists_them_in_help_in_completion_and_when_another_is_given(
+        string verb, params string[] expected)
+    {
+        var help = Regex.Replace((await CommandRun.Of(verb, "--help")).Output, @"\s+", " ");
+        var options = Regex.Matches(
+                help,
+                @"(?<option>--[a-z-]+)(, -\S+)* ((?<words>[^ |]+(\|[^ |]+)+)|WORD (?:(?! --).)*? One of (?<words>[^ ]+(, [^ ]+)*)\.( |$))")
+            .ToDictionary(
+                match => match.Groups["option"].Value,
+                match => match.Groups["words"].Value.Split(["|", ", "], StringSplitOptions.None));
+
+        Assert.Superset(expected.ToHashSet(), options.Keys.ToHashSet());
+        foreach (var (option, words) in options)
+        {
+            var typed = $"fedkseed {verb} {option} ";
+            var offered = (await CommandRun.Of($"[suggest:{typed.Length}]", typed)).Output.Split(Environment.NewLine);
+            Assert.Superset(words.Where(word => !word.Any(char.IsUpper)).ToHashSet(), offered.ToHashSet());
+
+            var refused = await CommandRun.Of(verb, option, "xyzzy");
+            Assert.Equal(2, refused.ExitCode);
+            Assert.Contains($"{option} must be {string.Join(" or ", words)}", refused.Errors, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("run --peft ", "full", "attention", "query-value")]
+    [InlineData("bench ", "cpu", "cuda")]
+    [InlineData("completion ", "bash", "zsh", "fish")]
+    public async Task Words_are_offered_where_there_are_words(string typed, params string[] words)
+    {
+        var line = $"fedkseed {typed}";
+        var offered = (await CommandRun.Of($"[suggest:{line.Length}]", line)).Output.Split(Environment.NewLine);
+
+        Assert.Superset(words.ToHashSet(), offered.ToHashSet());
+        Assert.DoesNotContain(offered, word => word.EndsWith('N') || word.EndsWith('B'));
+    }
+
     [Fact]
     public async Task Every_verb_with_a_result_has_it_for_machines_too()
     {

@@ -24,7 +24,7 @@ public sealed class VerbSeamTests
         using var output = new StringWriter();
         using var errors = new StringWriter();
 
-        var code = await FedKSeedCommand.InvokeAsync(["greet", "--name", ""], output, errors, more: typeof(GreetVerb).Assembly);
+        var code = await FedKSeedCommand.InvokeAsync(["greet", "--name", " "], output, errors, more: typeof(GreetVerb).Assembly);
 
         Assert.Equal(2, code);
         Assert.Contains("fedkseed: --name is empty.", errors.ToString(), StringComparison.Ordinal);
@@ -58,7 +58,7 @@ public sealed class VerbSeamTests
             var verb = new Command("greet", "Greet somebody.") { name };
             verb.SetAction(parsed =>
             {
-                if (parsed.GetRequiredValue(name).Length == 0)
+                if (string.IsNullOrWhiteSpace(parsed.GetRequiredValue(name)))
                     throw new UsageException(["--name is empty."]);
                 parsed.InvocationConfiguration.Output.WriteLine($"Hello, {parsed.GetRequiredValue(name)}.");
             });

@@ -126,13 +126,13 @@ public sealed class SettingsTests(Servers servers)
         Assert.All(output.Split('\n'), line => Assert.InRange(line.Length, 0, 80));
     }
 
-    private static void AssertLines(string program, string output, string said)
+    internal static void AssertLines(string program, string output, string said)
     {
         Assert.DoesNotContain("   at ", said + output, StringComparison.Ordinal);
         Assert.All(said.TrimEnd().Split('\n'), line => Assert.StartsWith(program + ":", line, StringComparison.Ordinal));
     }
 
-    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string program, params string[] arguments)
+    internal static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string program, params string[] arguments)
     {
         using var process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments)
         {

@@ -21,13 +21,25 @@ public static class BrailleChart
     {
         ArgumentNullException.ThrowIfNull(points);
         var cells = new int[height, width];
+        var before = -1;
         for (var x = 0; x < width * DotsAcross; x++)
         {
             if (ValueAt(points, x / (width * DotsAcross - 1.0) * lastVersion) is not { } value || !(high > low))
+            {
+                before = -1;
                 continue;
+            }
             var fromBottom = Math.Clamp((value - low) / (high - low), 0, 1) * (height * DotsDown - 1);
             var y = height * DotsDown - 1 - (int)Math.Round(fromBottom);
-            cells[y / DotsDown, x / DotsAcross] |= Dots[y % DotsDown, x % DotsAcross];
+            // Where it is steep, it goes all the way from the dot beside it.
+            var step = before < 0 ? 0 : Math.Sign(y - before);
+            for (var at = step == 0 ? y : before + step; ; at += step)
+            {
+                cells[at / DotsDown, x / DotsAcross] |= Dots[at % DotsDown, x % DotsAcross];
+                if (at == y)
+                    break;
+            }
+            before = y;
         }
         return [.. Enumerable.Range(0, height).Select(row => Line(cells, row, width))];
     }

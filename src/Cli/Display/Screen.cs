@@ -30,6 +30,9 @@ public sealed class Screen
         return new Screen(AnsiConsole.Create(settings), isTerminal && !isVerbose);
     }
 
+    /// <summary>Nobody looks.</summary>
+    public static Screen Silent() => Of(new InvocationConfiguration { Output = TextWriter.Null, Error = TextWriter.Null }, false, false);
+
     /// <summary>Shows what is being done while it is done.</summary>
     public T During<T>(string what, Func<IProgress<double>, T> work)
     {

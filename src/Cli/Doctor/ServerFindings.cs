@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using FedKSeed.LocalServers;
+using FedKSeed.LogStore;
 using StackExchange.Redis;
 
 namespace FedKSeed.Cli.Doctor;
@@ -74,12 +75,19 @@ internal static class ServerFindings
         options.AbortOnConnectFail = true;
         options.ConnectRetry = 1;
         options.ConnectTimeout = options.SyncTimeout = options.AsyncTimeout = (int)patience.TotalMilliseconds;
-        var shown = string.Join(
-            ",", options.EndPoints.Select(endpoint => endpoint.ToString()!.Replace("Unspecified/", "", StringComparison.Ordinal)));
+        var shown = RedisRefusal.Addresses(configuration);
         try
         {
             await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
             return [Finding.Ok("Redis", $"{shown} answers"), .. await DurabilityAsync(connection.GetDatabase())];
+        }
+        catch (RedisException fault) when (RedisRefusal.Of(fault, configuration) is { } refusal)
+        {
+            return
+            [
+                new Finding(
+                    "Redis", FindingState.Missing, refusal, "Redis:Connection, and --redis, take host:port,user=…,password=…."),
+            ];
         }
         catch (RedisException)
         {

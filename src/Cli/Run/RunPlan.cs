@@ -198,8 +198,12 @@ public sealed record RunPlan
     {
         // The digest is not the caller's to give; any other will do here.
         var faults = (Federation with { BaseModelDigest = new string('0', 64) }).Faults().Select(RunOptionNames.InWordsOfOptions).ToList();
+        Require(Federation.Name.Length > 0, "--name is empty.");
         Require(EvaluationLimit is >= 0, "--evaluation-limit must be 0, for all examples, or more.");
-        Require(DeviceSetting.TryParse(Device, out _), $"--device must be auto, cpu or cuda:N, not '{Device}'.");
+        Require(DeviceSetting.TryParse(Device, out _), $"--device must be {string.Join(" or ", DeviceSetting.Forms)}, not '{Device}'.");
+        Require(
+            Redis is null || RedisOptions.IsConfiguration(Redis),
+            "--redis must be like host:port,password=…,ssl=true: see StackExchange.Redis.");
         Require(MaximumTokens is >= 8 and <= 1_000_000, "--max-tokens must be between 8 and 1000000.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
         faults.AddRange(ModelFaults(Model, Adapter));

@@ -38,10 +38,12 @@ internal static class RunStore
         {
             return await ConnectionMultiplexer.ConnectAsync(options);
         }
-        catch (RedisConnectionException)
+        catch (RedisConnectionException fault)
         {
             // The configuration may hold a password: only where it looks is said.
-            throw new FailureException($"no Redis answers at {string.Join(", ", options.EndPoints)}, or it refuses: see --redis.");
+            throw RedisRefusal.Of(fault, connection) is { } refusal
+                ? new UsageException([$"--redis: {refusal} {RedisPassword.Variable} gives a password, too."])
+                : new FailureException($"--redis: no Redis answers at {RedisRefusal.Addresses(connection)}: see that it runs there.");
         }
     }
 

@@ -21,9 +21,11 @@ internal sealed class BenchVerb : IVerb
     public Command Create(VerbContext context)
     {
         var shapes = ModelShape.Known.Select((shape, at) => (shape.Name, at)).ToDictionary(pair => pair.Name, pair => pair.at);
+        // The first card that there is would be another one on another day.
+        string[] devices = [.. DeviceSetting.Forms.Where(form => form != DeviceSetting.Auto.ToString())];
         var device = new Argument<string>("device")
         {
-            Description = "What to measure: cpu or cuda.",
+            Description = $"What to measure: {string.Join(" or ", devices)}. [default: cpu]",
             Arity = ArgumentArity.ZeroOrOne,
             DefaultValueFactory = _ => "cpu"
         };
@@ -31,8 +33,9 @@ internal sealed class BenchVerb : IVerb
         {
             var text = result.Tokens.Count == 0 ? "cpu" : result.Tokens[0].Value;
             if (!DeviceSetting.TryParse(text, out var setting) || setting == DeviceSetting.Auto)
-                result.AddError($"The device must be cpu, cuda or cuda:N, not '{text}'.");
+                result.AddError($"The device must be {string.Join(" or ", devices)}, not '{text}'.");
         });
+        device.CompletionSources.Add([.. CommonOptions.Words(devices)]);
         var shape = CommonOptions.Word<int>(
             "--shape", shapes.Keys, "Shape of the model, a LLaMA. [default: 1.3b]", name => shapes.TryGetValue(name, out var at)
                 ? at

@@ -5,6 +5,7 @@ using System.Numerics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using FedKSeed.Federation.Log;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
@@ -87,14 +88,12 @@ internal static class CommonOptions
             name => types.TryGetValue(name, out var type) ? type : null);
     }
 
-    public static Option<DeviceSetting?> Device() => new("--device")
-    {
-        HelpName = "auto|cpu|cuda:N",
-        Description = "Where to compute. [default: auto: the first card that can be used, else the CPU]",
-        CustomParser = argument => DeviceSetting.TryParse(argument.Tokens[0].Value, out var setting)
-            ? setting
-            : WithError<DeviceSetting?>(argument, $"--device must be auto, cpu or cuda:N, not '{argument.Tokens[0].Value}'."),
-    };
+    public static Option<DeviceSetting?> Device() => Word<DeviceSetting>(
+        "--device", DeviceSetting.Forms, "Where to compute. [default: auto: the first card that can be used, else the CPU]",
+        text => DeviceSetting.TryParse(text, out var setting) ? setting : null);
+
+    /// <summary>Of forms that help and errors name, those that are typed as they stand: capitals stand for something else.</summary>
+    public static IEnumerable<string> Words(IEnumerable<string> forms) => forms.Where(form => !form.Any(char.IsUpper));
 
     /// <summary>One of a few words; another one is an error that names them.</summary>
     public static Option<T?> Word<T>(
@@ -107,7 +106,7 @@ internal static class CommonOptions
             CustomParser = argument => parse(argument.Tokens[0].Value)
                 ?? WithError<T?>(argument, $"{name} must be {string.Join(" or ", words)}, not '{argument.Tokens[0].Value}'."),
         };
-        option.CompletionSources.Add([.. words]);
+        option.CompletionSources.Add([.. Words(words)]);
         return option;
     }
 
@@ -133,9 +132,7 @@ internal static class CommonOptions
         return default!;
     }
 
-    public static void RequireFile(FileInfo file, string option)
-    {
-        if (!file.Exists)
-            throw new UsageException([$"{option}: there is no file '{file.FullName}'."]);
-    }
+    /// <summary>Of an entry of a log, where it stands and what is wrong with it.</summary>
+    public static string Describe(FileInfo log, InvalidEntryException fault) =>
+        $"{log.Name}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.";
 }

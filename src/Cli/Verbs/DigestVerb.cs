@@ -31,6 +31,9 @@ internal sealed class DigestVerb : IVerb
     {
         if (!model.Exists)
             throw new UsageException([$"MODEL: there is no folder '{model.FullName}'."]);
+        string[] faults = [.. UsageException.FaultsOf("MODEL", model.FullName, folder => Checkpoint.Open(folder).Dispose())];
+        if (faults.Length > 0)
+            throw new UsageException(faults);
         using var checkpoint = Checkpoint.Open(model.FullName);
         return checkpoint.Digest(cancel);
     }

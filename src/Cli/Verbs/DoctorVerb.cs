@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using FedKSeed.Cli.Doctor;
+using FedKSeed.LogStore;
 
 namespace FedKSeed.Cli.Verbs;
 
@@ -9,25 +10,29 @@ internal sealed class DoctorVerb : IVerb
 {
     private const string DefaultBroker = "amqp://localhost:5672/", DefaultRedis = "localhost:6379", DefaultRuns = "runs";
 
+    private const string BrokerVariable = "Bus__Broker", RedisVariable = "Redis__Connection";
+
+    private const string BrokerForm = $"an address such as {DefaultBroker}";
+
     public int Place => 90;
 
     public Command Create(VerbContext context)
     {
         var broker = new Option<Uri?>("--broker")
         {
-            Description = $"Address of the broker. [default: Bus__Broker of the environment, or {DefaultBroker}]",
+            Description = $"Address of the broker. [default: {BrokerVariable} of the environment, or {DefaultBroker}]",
             HelpName = "ADDRESS",
             CustomParser = argument =>
             {
-                if (Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out var address) && address.Host.Length > 0)
+                if (BrokerOf(argument.Tokens[0].Value) is { } address)
                     return address;
-                argument.AddError($"--broker must be an address such as {DefaultBroker}, not '{argument.Tokens[0].Value}'.");
+                argument.AddError($"--broker must be {BrokerForm}.");
                 return null;
             },
         };
         var redis = new Option<string?>("--redis")
         {
-            Description = $"StackExchange.Redis configuration. [default: Redis__Connection of the environment, or {DefaultRedis}]",
+            Description = $"StackExchange.Redis configuration. [default: {RedisVariable} of the environment, or {DefaultRedis}]",
             HelpName = "CONNECTION",
         };
         var output = new Option<string?>("--output")
@@ -47,9 +52,18 @@ internal sealed class DoctorVerb : IVerb
         };
         verb.SetAction(async (parsed, cancel) =>
         {
-            var servers = ServerFindings.AllAsync(
-                parsed.GetValue(broker) ?? new Uri(Environment.GetEnvironmentVariable("Bus__Broker") ?? DefaultBroker),
-                parsed.GetValue(redis) ?? Environment.GetEnvironmentVariable("Redis__Connection") ?? DefaultRedis, cancel);
+            var address = parsed.GetValue(broker) ?? BrokerOf(Environment.GetEnvironmentVariable(BrokerVariable) ?? DefaultBroker);
+            var connection = parsed.GetValue(redis) ?? Environment.GetEnvironmentVariable(RedisVariable) ?? DefaultRedis;
+            // Neither is repeated: it may hold a password.
+            var faults = new List<string>();
+            if (address is null)
+                faults.Add($"{BrokerVariable} must be {BrokerForm}.");
+            if (!RedisOptions.IsConfiguration(connection))
+                faults.Add($"{(parsed.GetValue(redis) is null ? RedisVariable : "--redis")} must be like host:port,password=…,ssl=true.");
+            faults.AddRange(UsageException.FaultsOfTarget(output.Name, parsed.GetValue(output) ?? DefaultRuns));
+            if (faults.Count > 0)
+                throw new UsageException(faults);
+            var servers = ServerFindings.AllAsync(address!, connection, cancel);
             Finding[] findings = [.. ComputingFindings.All(
                 parsed.GetValue(output) ?? DefaultRuns, parsed.GetValue(torch)), .. await servers];
             parsed.InvocationConfiguration.Output.WriteLine(
@@ -58,6 +72,11 @@ internal sealed class DoctorVerb : IVerb
         });
         return verb;
     }
+
+    private static Uri? BrokerOf(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "amqp" or "amqps" && address.Host.Length > 0
+            ? address
+            : null;
 
     /// <summary>A line for each finding, and below it how to mend it.</summary>
     private static string Describe(IReadOnlyList<Finding> findings)

@@ -4,6 +4,8 @@ using System.Text.Json;
 using FedKSeed.Cli.Display;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation.Log;
+using FedKSeed.LogStore;
+using FedKSeed.Observation;
 
 namespace FedKSeed.Cli.Verbs;
 
@@ -68,12 +70,15 @@ internal abstract class FederationVerb(string name, string description) : IVerb
             if (FaultOfResuming(new RunFolder(resumed)) is { } fault)
                 faults.Add($"--resume: {fault}");
         }
-        else if (Folder(parsed, _output) is { } output && new RunFolder(output).HoldsRun)
+        else if (Folder(parsed, _output) is { } output)
         {
-            faults.Add($"--output: '{output}' holds a run already; --resume continues it.");
+            faults.AddRange(UsageException.FaultsOfTarget(_output.Name, output));
+            if (new RunFolder(output).HoldsRun)
+                faults.Add($"--output: '{output}' holds a run already; --resume continues it.");
         }
-        if (parsed.GetResult(_config) is { Tokens.Count: 1 } && !parsed.GetValue(_config)!.Exists)
-            return [.. faults, $"--config: there is no file '{parsed.GetValue(_config)!.FullName}'."];
+        if (parsed.GetResult(_config) is { Tokens.Count: 1 }
+            && UsageException.FaultsOfFile(_config.Name, parsed.GetValue(_config)!).ToArray() is { Length: > 0 } missing)
+            return [.. faults, .. missing];
         var plan = Plan(parsed);
         return [.. faults, .. _options.Faults(parsed, plan), .. plan.Faults()];
     }
@@ -102,9 +107,21 @@ internal abstract class FederationVerb(string name, string description) : IVerb
         var isJson = parsed.GetValue(_json);
         var screen = Screen.Of(parsed.InvocationConfiguration, isJson, isVerbose);
         context.Interruption.Patience = StopTimeout;
-        var summary = await new FederationJob(folder, screen, TimeProvider.System).RunAsync(
-            Plan(parsed), PlaceOf(parsed, isVerbose), resumed is not null,
-            () => context.Interruption.GoOn = $"Continue with: fedkseed {name} --resume {folder.Path}", cancel);
+        var plan = Plan(parsed);
+        var goOn = "";
+        RunSummary summary;
+        try
+        {
+            summary = await new FederationJob(folder, screen, TimeProvider.System).RunAsync(
+                plan, PlaceOf(parsed, isVerbose), resumed is not null,
+                () => context.Interruption.GoOn = goOn = $"Continue with: fedkseed {name} --resume {folder.Path}", cancel);
+        }
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) && !cancel.IsCancellationRequested)
+        {
+            // The library's own words are about its queues and threads.
+            var store = plan.Redis is { } redis ? $"the Redis at {RedisRefusal.Addresses(redis)}" : "the run's own store";
+            throw new FailureException($"{store} does not answer any more. {goOn}".TrimEnd());
+        }
         if (isJson)
             parsed.InvocationConfiguration.Output.WriteLine(JsonSerializer.Serialize(summary, CommonOptions.JsonFormat));
         else

@@ -27,14 +27,18 @@ internal sealed class GenerateVerb : IVerb
     private readonly Option<string?> _promptText = new("--prompt-text")
     {
         Description = "A text to go on with, as it is.",
-        HelpName = "TEXT"
+        HelpName = ParseFaults.FreeText
     };
     private readonly Option<string?> _instruction = new("--instruction")
     {
         Description = "An instruction, put into the template or chat form.",
-        HelpName = "TEXT"
+        HelpName = ParseFaults.FreeText
     };
-    private readonly Option<string?> _input = new("--input") { Description = "What the instruction is about.", HelpName = "TEXT" };
+    private readonly Option<string?> _input = new("--input")
+    {
+        Description = "What the instruction is about.",
+        HelpName = ParseFaults.FreeText
+    };
     private readonly Option<FileInfo?> _data = new("--data")
     {
         Description = $"Examples to answer, a line of JSON each: {CommonOptions.DataForms}.",

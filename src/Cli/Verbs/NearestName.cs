@@ -6,7 +6,9 @@ internal static class NearestName
     /// <returns>" Did you mean NAME?", or nothing when no name is near.</returns>
     public static string Question(string text, IEnumerable<string> names)
     {
-        var nearest = names.Select(name => (Name: name, Distance: Distance(text, name))).OrderBy(pair => pair.Distance).FirstOrDefault();
+        var nearest = names
+            .Select(name => (Name: name, Distance: Distance(text.TrimStart('-'), name.TrimStart('-'))))
+            .OrderBy(pair => pair.Distance).FirstOrDefault();
         return nearest.Name is { } found && nearest.Distance <= Math.Max(1, text.TrimStart('-').Length / 3)
             ? $" Did you mean {found}?"
             : "";

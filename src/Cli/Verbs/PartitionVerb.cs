@@ -17,6 +17,8 @@ internal sealed class PartitionVerb : IVerb
     // More columns than these do not fit a screen.
     private const int MaxShownKinds = 10;
 
+    private const int MaxShownNames = 10;
+
     // Bytes that wait to be written: files are opened seldom, and never all at once.
     private const long MaxWaitingBytes = 1 << 24;
 
@@ -105,7 +107,7 @@ internal sealed class PartitionVerb : IVerb
         var faults = Faults(request).ToList();
         var files = Files(request.Data);
         if (files.Length == 0)
-            faults.Add("--data: there is no data file.");
+            faults.Add($"--data: there is no data file: {CommonOptions.DataForms}.");
         if (NotTaken(request.Data) is { Length: > 0 } others)
             errors.WriteLine($"fedkseed: not taken, since no data file is named so: {string.Join(", ", others)}.");
         DataReading reading = new() { Format = request.Format };
@@ -134,7 +136,8 @@ internal sealed class PartitionVerb : IVerb
             var parts = Parts(kinds, owners, partition);
             if (parts.Where(part => part.File is null).Select(part => part.Name).ToArray() is { Length: > 0 } empty)
                 errors.WriteLine(
-                    $"fedkseed: nothing is left for {string.Join(", ", empty)}: no file is written. "
+                    $"fedkseed: nothing is left for {string.Join(", ", empty.Take(MaxShownNames))}"
+                        + (empty.Length > MaxShownNames ? $" and {empty.Length - MaxShownNames} others" : "") + ": no file is written. "
                         + "A larger --alpha, fewer --clients or another --seed may help.");
             return (parts, (IReadOnlyList<string>)names);
         });
@@ -175,10 +178,10 @@ internal sealed class PartitionVerb : IVerb
         var target = Path.TrimEndingDirectorySeparator(request.Target);
         if (Files(request.Data).Where(file => Path.GetDirectoryName(file) == target).ToArray() is { Length: > 0 } own)
             yield return $"--to: '{request.Target}' holds the data itself: {string.Join(", ", own.Select(Path.GetFileName))}.";
-        else if (NotEmpty(request) is { } fault)
+        else if (NotEmpty(request) is { } occupied)
+            yield return occupied;
+        foreach (var fault in UsageException.FaultsOfTarget("--to", request.Target))
             yield return fault;
-        else if (File.Exists(request.Target))
-            yield return $"--to: '{request.Target}' is a file.";
     }
 
     private static string? NotEmpty(Request request) => !request.Force && OwnedFolder.HoldsAnything(request.Target)

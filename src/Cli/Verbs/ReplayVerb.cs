@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Run;
+using FedKSeed.Federation.Log;
 using FedKSeed.InstructionData;
 using FedKSeed.Perturbation;
 using FedKSeed.Versions;
@@ -53,14 +54,21 @@ internal sealed class ReplayVerb : IVerb
     {
         if (Faults(request) is { Count: > 0 } faults)
             throw new UsageException(faults);
-        var version = ReplayedVersion.Read(request.Log.FullName, request.Version);
+        var version = Read(request);
         using var source = Checkpoint.Open(request.Base.FullName);
         version.RequireBase(source, cancel);
         var form = version.FormOf(source, request.Merged ? ModelForm.Whole : request.As);
         // The log does not hold how the model was asked; the folder of the run does. Read first: the target may be that very folder.
         var prompt = Path.Combine(new RunFolder(request.Log.DirectoryName!).Model, ModelPrompt.FileName);
         var ofRun = File.Exists(prompt) ? File.ReadAllBytes(prompt) : null;
-        Progress(errors, report => version.Write(source, request.Target.FullName, request.Threads, report, form, cancel));
+        try
+        {
+            Progress(errors, report => version.Write(source, request.Target.FullName, request.Threads, report, form, cancel));
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException && !Directory.Exists(request.Target.FullName))
+        {
+            throw OwnedFolder.Unwritable(request.Target.FullName, fault);
+        }
         if (ofRun is not null)
             Replace(Path.Combine(request.Target.FullName, ModelPrompt.FileName), ofRun);
         output.WriteLine(request.Json
@@ -73,11 +81,22 @@ internal sealed class ReplayVerb : IVerb
         return ExitCode.Done;
     }
 
+    private static ReplayedVersion Read(Request request)
+    {
+        try
+        {
+            return ReplayedVersion.Read(request.Log.FullName, request.Version);
+        }
+        catch (InvalidEntryException fault)
+        {
+            throw new FailureException(CommonOptions.Describe(request.Log, fault));
+        }
+    }
+
     private static List<string> Faults(Request request)
     {
         var faults = new List<string>();
-        if (!request.Log.Exists)
-            faults.Add($"--log: there is no file '{request.Log.FullName}'.");
+        faults.AddRange(UsageException.FaultsOfFile("--log", request.Log));
         if (request is { Merged: true, As: ModelForm.Peft })
             faults.Add("--merged and --as peft exclude each other.");
         if (!request.Base.Exists)
@@ -90,6 +109,7 @@ internal sealed class ReplayVerb : IVerb
             faults.Add($"--to: '{request.Target.FullName}' is a link to '{link}': name the folder itself.");
         else if (!request.Force && request.Target.Exists && request.Target.EnumerateFileSystemInfos().Any())
             faults.Add($"--to: '{request.Target.FullName}' is not empty; --force writes into it all the same.");
+        faults.AddRange(UsageException.FaultsOfTarget("--to", request.Target.FullName));
         return faults;
     }
 

@@ -111,19 +111,21 @@ internal sealed class RunOptions
             (set, value) => set with { Sampling = value });
         Text(
             "--scheme",
-            "NAME",
+            string.Join('|', DirectionSchemes.Known),
             $"How seeds become directions. [default: {settings.Directions.Scheme}]",
             (plan, value) => plan with
             {
                 Federation = plan.Federation with { Directions = plan.Federation.Directions with { Scheme = value } },
-            });
+            },
+            DirectionSchemes.Known);
         _peft = Text(
             "--peft",
             "PART,…",
             "Tune a part of the model and freeze the rest: full, last:N, or of these words and of patterns of tensor names as many as "
                 + $"you like: {string.Join(", ", TensorAliases.All)}. Or add what is tuned: lora, prompt, and bias to a LLaMA without. "
                 + "[default: full]",
-            (plan, value) => plan with { Federation = plan.Federation with { Directions = Part(plan, value) } });
+            (plan, value) => plan with { Federation = plan.Federation with { Directions = Part(plan, value) } },
+            TensorAliases.All.Prepend("full").Concat(["lora", "prompt"]));
         AddAdapterOptions();
         _group = "Directions";
         Setting<ulong>(
@@ -210,8 +212,8 @@ internal sealed class RunOptions
             (plan, value) => plan with { Federation = plan.Federation with { Name = value } });
         _group = ThisMachine;
         Text(
-            "--device", "auto|cpu|cuda:N", $"Where the model computes. [default: {Defaults.Device}]",
-            (plan, value) => plan with { Device = value });
+            "--device", string.Join('|', DeviceSetting.Forms), $"Where the model computes. [default: {Defaults.Device}]",
+            (plan, value) => plan with { Device = value }, DeviceSetting.Forms);
         Text("--redis", "CONNECTION", "A Redis to use instead of the embedded store.", (plan, value) => plan with { Redis = value });
         Threads = Parsed<int>(
             "--threads",
@@ -323,9 +325,12 @@ internal sealed class RunOptions
         return takes;
     }
 
-    private Option<string> Text(string name, string help, string description, Func<RunPlan, string, RunPlan> change)
+    /// <param name="words">What it may be, where there are words for that.</param>
+    private Option<string> Text(
+        string name, string help, string description, Func<RunPlan, string, RunPlan> change, IEnumerable<string>? words = null)
     {
         var option = Add(new Option<string>(name) { HelpName = help, Description = description });
+        option.CompletionSources.Add([.. CommonOptions.Words(words ?? [])]);
         _changes.Add((parsed, plan) => parsed.GetResult(option) is { Tokens.Count: > 0 } ? change(plan, parsed.GetValue(option)!) : plan);
         return option;
     }
@@ -389,7 +394,7 @@ internal sealed class RunOptions
             },
         });
         if (help.Contains('|', StringComparison.Ordinal))
-            option.CompletionSources.Add(help.Split('|'));
+            option.CompletionSources.Add([.. CommonOptions.Words(help.Split('|'))]);
         _changes.Add((parsed, plan) =>
             parsed.GetResult(option) is { Tokens.Count: 1 } result && parse(result.Tokens[0].Value) is { } value
                 ? change(plan, value)

@@ -30,8 +30,9 @@ internal sealed class VerifyVerb : IVerb
     private static int Execute(
         FileInfo log, DirectoryInfo? source, bool json, TextWriter output, TextWriter errors, CancellationToken cancel)
     {
-        CommonOptions.RequireFile(log, "--log");
-        var faults = source is null ? [] : UsageException.FaultsOf("--base", source.FullName, folder => Checkpoint.Open(folder).Dispose());
+        var faults = UsageException.FaultsOfFile("--log", log).Concat(source is null
+            ? []
+            : UsageException.FaultsOf("--base", source.FullName, folder => Checkpoint.Open(folder).Dispose()));
         if (faults.ToArray() is { Length: > 0 } wrong)
             throw new UsageException(wrong);
         try
@@ -43,13 +44,17 @@ internal sealed class VerifyVerb : IVerb
                 json ? JsonSerializer.Serialize(new { sound = true, log = summary }, CommonOptions.JsonFormat) : Describe(summary));
             return ExitCode.Done;
         }
+        catch (VersionException fault)
+        {
+            throw new FailureException($"{log.Name}: {fault.Message}");
+        }
         catch (InvalidEntryException fault)
         {
             if (json)
                 output.WriteLine(JsonSerializer.Serialize(
                     new { sound = false, entry = fault.Sequence, line = fault.Sequence + 1, reason = fault.Reason },
                         CommonOptions.JsonFormat));
-            errors.WriteLine($"fedkseed: {log.Name}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.");
+            errors.WriteLine($"fedkseed: {CommonOptions.Describe(log, fault)}");
             return ExitCode.Failed;
         }
     }

@@ -11,6 +11,9 @@ public readonly partial record struct DeviceSetting
     /// <summary>What <see cref="TryParse"/> takes, as a regular expression.</summary>
     public const string Pattern = "^(auto|cpu|cuda(:[0-9]{1,2})?)$";
 
+    /// <summary>The forms, for people: N stands for a number.</summary>
+    public static IReadOnlyList<string> Forms { get; } = ["auto", "cpu", "cuda", "cuda:N"];
+
     private readonly string? _text;
 
     private DeviceSetting(string text) => _text = text;
@@ -26,7 +29,9 @@ public readonly partial record struct DeviceSetting
 
     /// <exception cref="FormatException">It is none of the forms.</exception>
     public static DeviceSetting Parse(string text) =>
-        TryParse(text, out var setting) ? setting : throw new FormatException($"'{text}' is not a device: auto, cpu, cuda or cuda:N.");
+        TryParse(text, out var setting)
+            ? setting
+            : throw new FormatException($"'{text}' is not a device: it must be {string.Join(" or ", Forms)}.");
 
     public override string ToString() => _text ?? "auto";
 

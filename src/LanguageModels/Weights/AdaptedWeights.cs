@@ -39,7 +39,7 @@ internal sealed class AdaptedWeights(IWeights inner, AdapterLayers layers) : IWe
         using var scope = NewDisposeScope();
         // As tensors: numbers that torch is handed on the fly are objects, which a collection may free in the middle of the call.
         Tensor zeros = zeros_like(ids), shift = tensor([-(long)layers.FirstVirtualToken], device: ids.device);
-        var shifted = ids.add(shift, WeightSets.Once); // [N]
+        var shifted = ids.Plus(shift); // [N]
         var isVirtual = shifted.ge(zeros); // [N]
         var prompt = inner.Rows(layers.Prompt, where(isVirtual, shifted, zeros)); // [S, N, H]
         var embedded = inner.Rows(parameter, where(isVirtual, zeros, ids)); // [S, N, H]

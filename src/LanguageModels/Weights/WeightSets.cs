@@ -1,4 +1,4 @@
-using TorchSharp;
+using FedKSeed.LanguageModels.Devices;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels.Weights;
@@ -9,14 +9,8 @@ internal static class WeightSets
     /// <summary>x·weight elementwise, in the memory of x where it has as many sets.</summary>
     public static Tensor TimesSets(this Tensor x, Tensor weight) => x.shape[0] < weight.shape[0] ? x.mul(weight) : x.mul_(weight);
 
-    /// <summary>
-    /// How often a sum takes what is added. Torch takes it as an object; one that is made on the fly, as TorchSharp does where nothing is
-    /// said, may be freed by a collection in the middle of the call.
-    /// </summary>
-    public static Scalar Once { get; } = 1;
-
     /// <summary>x + added, in the memory of x where it has as many sets.</summary>
-    public static Tensor PlusSets(this Tensor x, Tensor added) => x.shape[0] < added.shape[0] ? x.add(added, Once) : x.add_(added, Once);
+    public static Tensor PlusSets(this Tensor x, Tensor added) => x.shape[0] < added.shape[0] ? x.Plus(added) : x.Add(added);
 
     /// <summary>x with a number of sets of its own, so that each can be changed.</summary>
     public static Tensor InSets(this Tensor x, long sets) => x.shape[0] < sets ? x.expand(sets, -1, -1).contiguous() : x;

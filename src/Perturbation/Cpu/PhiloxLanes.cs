@@ -68,16 +68,23 @@ internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Generate(in PhiloxStart start, TBits product0, out TBits word0, out TBits word1, out TBits word2, out TBits word3)
     {
-        word2 = TSimd.Xor(TSimd.ShiftRight64(product0, 32), TSimd.Broadcast(start.FirstWord2));
-        word1 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier1), word2);
-        word0 = TSimd.Xor(TSimd.ShiftRight64(word1, 32), TSimd.Broadcast(start.SecondWord0));
-        word2 = TSimd.Xor(product0, TSimd.Broadcast(start.SecondWord2));
-        word3 = TSimd.Broadcast(start.SecondWord3);
+        Begin(in start, product0, out word0, out word1, out word2, out word3);
         for (var round = 2; round < Philox4x32.Rounds; round += 2)
         {
             Round(round, ref word0, ref word1, ref word2, ref word3);
             Round(round + 1, ref word0, ref word1, ref word2, ref word3);
         }
+    }
+
+    /// <summary>The first two rounds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Begin(in PhiloxStart start, TBits product0, out TBits word0, out TBits word1, out TBits word2, out TBits word3)
+    {
+        word2 = TSimd.Xor(TSimd.ShiftRight64(product0, 32), TSimd.Broadcast(start.FirstWord2));
+        word1 = TSimd.MultiplyEven(TSimd.Broadcast(Philox4x32.Multiplier1), word2);
+        word0 = TSimd.Xor(TSimd.ShiftRight64(word1, 32), TSimd.Broadcast(start.SecondWord0));
+        word2 = TSimd.Xor(product0, TSimd.Broadcast(start.SecondWord2));
+        word3 = TSimd.Broadcast(start.SecondWord3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,14 +100,48 @@ internal readonly unsafe struct PhiloxLanes<TSimd, TBits, TReal>
 
     /// <summary>The same words as two vectors in the order of the tensor's elements.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void GenerateInElementOrder(in PhiloxStart start, ulong firstBlock, out TBits low, out TBits high) =>
-        GenerateInElementOrder(in start, FirstProduct(firstBlock), out low, out high);
-
-    /// <inheritdoc cref="GenerateInElementOrder(in PhiloxStart, ulong, out TBits, out TBits)"/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void GenerateInElementOrder(in PhiloxStart start, TBits firstProduct, out TBits low, out TBits high)
+    public void GenerateInElementOrder(in PhiloxStart start, ulong firstBlock, out TBits low, out TBits high)
     {
-        Generate(in start, firstProduct, out var word0, out var word1, out var word2, out var word3);
+        Generate(in start, FirstProduct(firstBlock), out var word0, out var word1, out var word2, out var word3);
+        Order(word0, word1, word2, word3, out low, out high);
+    }
+
+    /// <summary>
+    /// The same of four calls at a time, two starts by two runs of blocks: a round waits for the multiplications of the one before, and
+    /// four chains keep the multipliers busy.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void GenerateFour(
+        in PhiloxStart start0, in PhiloxStart start1, TBits firstProduct0, TBits firstProduct1, uint* words0, uint* words1)
+    {
+        Begin(in start0, firstProduct0, out var a0, out var a1, out var a2, out var a3);
+        Begin(in start0, firstProduct1, out var b0, out var b1, out var b2, out var b3);
+        Begin(in start1, firstProduct0, out var c0, out var c1, out var c2, out var c3);
+        Begin(in start1, firstProduct1, out var d0, out var d1, out var d2, out var d3);
+        for (var round = 2; round < Philox4x32.Rounds; round++)
+        {
+            Round(round, ref a0, ref a1, ref a2, ref a3);
+            Round(round, ref b0, ref b1, ref b2, ref b3);
+            Round(round, ref c0, ref c1, ref c2, ref c3);
+            Round(round, ref d0, ref d1, ref d2, ref d3);
+        }
+        StoreInElementOrder(a0, a1, a2, a3, words0);
+        StoreInElementOrder(b0, b1, b2, b3, words0 + 4 * TSimd.Blocks);
+        StoreInElementOrder(c0, c1, c2, c3, words1);
+        StoreInElementOrder(d0, d1, d2, d3, words1 + 4 * TSimd.Blocks);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreInElementOrder(TBits word0, TBits word1, TBits word2, TBits word3, uint* words)
+    {
+        Order(word0, word1, word2, word3, out var low, out var high);
+        TSimd.Store(low, words);
+        TSimd.Store(high, words + 2 * TSimd.Blocks);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Order(TBits word0, TBits word1, TBits word2, TBits word3, out TBits low, out TBits high)
+    {
         var words01 = TSimd.EvenOdd(word0, TSimd.ShiftLeft64(word1, 32));
         var words23 = TSimd.EvenOdd(word2, TSimd.ShiftLeft64(word3, 32));
         low = TSimd.UnpackLow64(words01, words23);

@@ -2,9 +2,9 @@ using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Weights;
 using TorchSharp;
 
-namespace FedKSeed.Training.Tests;
+namespace FedKSeed.Tests;
 
-/// <summary>How many sets each product of a pass came in.</summary>
+/// <summary>Weights that count how many sets each product of a pass came in; not those of the output layer.</summary>
 internal sealed class SetsOfProducts(IWeights weights) : IWeights
 {
     public List<long> Products { get; } = [];

@@ -1,0 +1,37 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace FedKSeed.LogStore;
+
+/// <summary>
+/// Asks once, before anything works with the book, whether Redis lets this process in. A Redis that is away is waited for by whoever needs
+/// it.
+/// </summary>
+/// <param name="own">The connection, where this process made it: it is this one's to close.</param>
+internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> options, IConnectionMultiplexer? own)
+    : IHostedService, IDisposable
+{
+    /// <exception cref="OptionsValidationException">Redis refuses the user, its password, or what it is to do.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await log.PingAsync(cancellationToken);
+            // Who is let in may still not be let at the log.
+            await log.ReadHashAsync(0, cancellationToken);
+        }
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault))
+        {
+            // Whoever needs one that is away waits for it, and the health check says so.
+            RedisRefusal.RequireNone(fault, options.Value.Connection);
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>
+    /// By then nobody waits for an answer. Left to itself the connection would wait seconds for a Redis that hangs to say goodbye.
+    /// </summary>
+    public void Dispose() => own?.Close(allowCommandsToComplete: false);
+}
