@@ -101,8 +101,8 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>
-    /// This checkpoint with the tensors of an adapter behind its own: their ordinals go on from the base's, in the order of their names. Both
-    /// read the same files, and disposing either closes them.
+    /// This checkpoint with the tensors of an adapter behind its own: their ordinals go on from the base's, in the order of their names.
+    /// Both read the same files, and disposing either closes them.
     /// </summary>
     /// <exception cref="CheckpointException">A name is there already, or a type is none that weights have.</exception>
     public Checkpoint With(IEnumerable<TensorContent> adapter)

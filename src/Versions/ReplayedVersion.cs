@@ -92,7 +92,8 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
     }
 
     /// <summary>
-    /// Writes the version as a model folder like the base's: weights, configuration and tokenizer; or as an adapter's, which names the base.
+    /// Writes the version as a model folder like the base's: weights, configuration and tokenizer; or as an adapter's, which names the
+    /// base.
     /// </summary>
     /// <param name="form">Null for what suits it, <see cref="FormOf"/>.</param>
     /// <exception cref="VersionException">It cannot be written so.</exception>

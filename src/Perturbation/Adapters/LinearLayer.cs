@@ -68,8 +68,8 @@ internal sealed record LinearLayer(string Name, CheckpointTensor Weight, bool Is
         var config = BaseConfig.Of(source);
         if (config.ModelType != "llama")
             throw new FormatException(
-                $"Biases cannot be added to '{source.Folder}': it is of model_type '{config.ModelType}', and only a llama's config.json can "
-                    + "say that it has them.");
+                $"Biases cannot be added to '{source.Folder}': it is of model_type '{config.ModelType}', and only a llama's config.json "
+                    + "can say that it has them.");
         if (config.HasBiases || source.Base.Weights.Any(tensor => tensor.Name.EndsWith(".bias", StringComparison.Ordinal)))
             throw new FormatException($"Biases cannot be added to '{source.Folder}': it has some, which --peft bias tunes.");
         return Targeted(source, LlamaLayers);

@@ -7,8 +7,8 @@ using FedKSeed.Contracts;
 namespace FedKSeed.Perturbation.Adapters;
 
 /// <summary>
-/// An adapter as a part of its base's own weights (SPEC 13): W + (α/r)·B·A in float32, the sum over r from left to right, each term one fused
-/// multiply-add; or biases, which config.json then says that the model has. Immutable.
+/// An adapter as a part of its base's own weights (SPEC 13): W + (α/r)·B·A in float32, the sum over r from left to right, each term one
+/// fused multiply-add; or biases, which config.json then says that the model has. Immutable.
 /// </summary>
 public sealed class MergedAdapter
 {
