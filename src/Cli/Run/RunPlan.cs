@@ -207,20 +207,12 @@ public sealed record RunPlan
         Require(MaximumTokens is >= 8 and <= 1_000_000, "--max-tokens must be between 8 and 1000000.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
         faults.AddRange(ModelFaults(Model, Adapter));
-        if (faults.Count > 0)
-            return WithDataFaults(faults, Model);
-        var (source, adapter) = PeftFolder.Find(Model, Adapter);
-        faults.AddRange(UsageException.FaultsOf("--peft", source, folder =>
+        var (source, adapter) = (Model, Adapter);
+        if (faults.Count == 0)
         {
-            using var checkpoint = Checkpoint.Open(folder);
-            _ = Federation.Directions.Resolve(checkpoint);
-            CausalLanguageModel.Check(folder, Federation.Directions.Adapter);
-        }));
-        faults.AddRange(UsageException.FaultsOf("--adapter", source, folder =>
-        {
-            using var checkpoint = Checkpoint.Open(folder);
-            _ = adapter is null ? null : new MergedAdapter(PeftFolder.Read(adapter, checkpoint), checkpoint);
-        }));
+            (source, adapter) = PeftFolder.Find(Model, Adapter);
+            faults.AddRange(AdapterFaults(source, adapter));
+        }
         if (Prompt is not null)
             faults.AddRange(UsageException.FaultsOf("--prompt", Prompt, path => PromptTemplate.Load(path)));
         else
@@ -234,6 +226,22 @@ public sealed record RunPlan
                 faults.Add(otherwise);
         }
     }
+
+    /// <summary>What cannot be tuned on a base, and what cannot be merged into it.</summary>
+    private IEnumerable<string> AdapterFaults(string source, string? adapter) =>
+    [
+        .. UsageException.FaultsOf("--peft", source, folder =>
+        {
+            using var checkpoint = Checkpoint.Open(folder);
+            _ = Federation.Directions.Resolve(checkpoint);
+            CausalLanguageModel.Check(folder, Federation.Directions.Adapter);
+        }),
+        .. UsageException.FaultsOf("--adapter", source, folder =>
+        {
+            using var checkpoint = Checkpoint.Open(folder);
+            _ = adapter is null ? null : new MergedAdapter(PeftFolder.Read(adapter, checkpoint), checkpoint);
+        }),
+    ];
 
     /// <summary>What else is wrong with the data files, every broken line of them included.</summary>
     private List<string> WithDataFaults(List<string> faults, string model)

@@ -88,9 +88,9 @@ internal sealed class EvaluateVerb : IVerb
     private static Scores Execute(Request request, Screen screen, CancellationToken cancel)
     {
         var faults = RunPlan.ModelFaults(request.Model.FullName, request.Adapter?.FullName).ToList();
-        if (faults.Count > 0)
-            throw new UsageException(faults);
-        var (source, adapter) = PeftFolder.Find(request.Model.FullName, request.Adapter?.FullName);
+        var (source, adapter) = (request.Model.FullName, request.Adapter?.FullName);
+        if (faults.Count == 0)
+            (source, adapter) = PeftFolder.Find(source, adapter);
         DataFile? data = null;
         ModelPrompt? prompt = null;
         DataReading reading = new() { Format = request.Format };

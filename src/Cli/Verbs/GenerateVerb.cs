@@ -90,11 +90,10 @@ internal sealed class GenerateVerb : IVerb
 
     private async Task<int> ExecuteAsync(ParseResult parsed, TextReader input, CancellationToken cancel)
     {
-        var named = (Model: parsed.GetRequiredValue(_model).FullName, Adapter: parsed.GetValue(_adapter)?.FullName);
-        var faults = Faults(parsed).Concat(RunPlan.ModelFaults(named.Model, named.Adapter)).ToList();
-        if (faults.Count > 0)
-            throw new UsageException(faults);
-        var (source, adapter) = PeftFolder.Find(named.Model, named.Adapter);
+        var (source, adapter) = (parsed.GetRequiredValue(_model).FullName, parsed.GetValue(_adapter)?.FullName);
+        var faults = Faults(parsed).Concat(RunPlan.ModelFaults(source, adapter)).ToList();
+        if (faults.Count == 0)
+            (source, adapter) = PeftFolder.Find(source, adapter);
         ModelPrompt? prompt = null;
         IReadOnlyList<Example> data = [];
         var file = parsed.GetValue(_template)?.FullName;
