@@ -16,6 +16,7 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
 
     // Of one call: a rebuild is bound by arithmetic, and short passes find quiet moments of a busy machine.
     private const int RebuiltElements = 1 << 18;
+    private const int Tensor = 3;
     private const int ScalarElements = 1 << 14, ScalarRebuilt = 1 << 5;
 
     private readonly DirectionSpace _pool = new() { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = seeds };
@@ -49,30 +50,38 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     }
 
     public double BothSigns(IProgress<double> progress) =>
-        timing.Best(() => Perturb.BothSigns(_pool.Direction(0, 3), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads), progress)
+        timing.Best(
+            () => Perturb.BothSigns(_pool.Direction(0, Tensor), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads), progress)
             / Elements;
 
     public double Update(IProgress<double> progress) =>
-        timing.Best(() => Perturb.Advance(_pool.Direction(0, 3), 1e-9f, 0, _weights.Span, threads), progress) / Elements;
+        timing.Best(() => Perturb.Advance(_pool.Direction(0, Tensor), 1e-9f, 0, _weights.Span, threads), progress) / Elements;
 
     public double UpdateAndBothSigns(IProgress<double> progress) =>
         timing.Best(
             () => Perturb.AdvanceThenBothSigns(
-                _pool.Direction(0, 3), 1e-9f, _pool.Direction(seeds - 1, 3), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span, threads),
+                _pool.Direction(0, Tensor), 1e-9f, _pool.Direction(seeds - 1, Tensor), 1e-3f, 0, _weights.Span, _plus.Span, _minus.Span,
+                threads),
             progress) / Elements;
 
-    public double Rebuild(IProgress<double> progress)
+    public double Rebuild(IProgress<double> progress) => Rebuild(_pool, progress);
+
+    public double RebuildRankOne(IProgress<double> progress) => Rebuild(IMeasuredKernels.RankOne(_pool, Tensor), progress);
+
+    private double Rebuild(DirectionSpace pool, IProgress<double> progress)
     {
-        var rebuilder = new Rebuilder(_pool, Quantised(), 10);
+        var rebuilder = new Rebuilder(pool, Quantised(), 10);
         var source = MemoryMarshal.AsBytes(_weights.Span)[..(RebuiltElements * TensorType.BF16.Size())].ToArray();
         var target = new byte[source.Length];
-        return timing.Best(() => rebuilder.Rebuild(3, 0, TensorType.BF16, source, target, threads), progress) / RebuiltElements;
+        return timing.Best(
+            () => rebuilder.Rebuild(Tensor, 0, TensorType.BF16, source, target, threads, IMeasuredKernels.Columns), progress)
+            / RebuiltElements;
     }
 
     /// <summary>Seconds an element of both signs by the plain loop; the update takes half of it.</summary>
     public double ScalarBothSigns()
     {
-        var direction = _pool.Direction(0, 3);
+        var direction = _pool.Direction(0, Tensor);
         return baselines.Best(() =>
         {
             for (var i = 0; i < ScalarElements; i++)
@@ -86,7 +95,8 @@ internal sealed class CpuKernels(int threads, int seeds, RepeatedTiming timing, 
     public double ScalarRebuild()
     {
         var rebuilder = new Rebuilder(KernelPath.Scalar, _pool, Quantised(), 10);
-        return baselines.Best(() => rebuilder.Rebuild(3, 0, _weights.Span[..ScalarRebuilt], _plus.Span[..ScalarRebuilt])) / ScalarRebuilt;
+        return baselines.Best(() => rebuilder.Rebuild(Tensor, 0, _weights.Span[..ScalarRebuilt], _plus.Span[..ScalarRebuilt]))
+            / ScalarRebuilt;
     }
 
     private int[] Quantised() => IMeasuredKernels.Quantised(seeds);

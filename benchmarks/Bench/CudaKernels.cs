@@ -2,6 +2,7 @@ using FedKSeed.Checkpoints;
 using FedKSeed.Contracts;
 using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
+using FedKSeed.Perturbation.Directions;
 using TorchSharp;
 
 namespace FedKSeed.Bench;
@@ -31,7 +32,8 @@ internal sealed class CudaKernels : IMeasuredKernels
         _device = new CudaDevice(device.index, [], libraryFolders);
         _weights = new DeviceMemory(_device, new byte[sizeof(ushort) * Elements]);
         _perturbed = new DeviceMemory(_device, 2L * sizeof(ushort) * Elements);
-        _segments = new SegmentTable(_device, [new Segment(Tensor, First: 0, Elements, Weights: 0, Plus: 0, Minus: Elements)]);
+        _segments = new SegmentTable(
+            _device, [new Segment(Pool.Directed(Tensor), First: 0, Elements, Weights: 0, Plus: 0, Minus: Elements)]);
         _perturb = new DevicePerturb(_device, Pool, TensorType.BF16, TensorType.BF16);
     }
 
@@ -45,17 +47,15 @@ internal sealed class CudaKernels : IMeasuredKernels
 
     public int BytesPerPerturbedWeight => sizeof(ushort);
 
+    public long? MemoryTaken => _device.MemoryTaken();
+
     private DirectionSpace Pool => new() { PoolKey = 0x9E37_79B9_7F4A_7C15, SeedCount = _seeds };
 
     public double Copy(IProgress<double> progress) => 2.0 * Elements * sizeof(ushort) / Seconds(() => _target.copy_(_source), progress);
 
-    public double Rebuild(IProgress<double> progress)
-    {
-        using var rebuilder = new DeviceRebuilder(_device, new Rebuilder(Pool, IMeasuredKernels.Quantised(_seeds), 10));
-        return Seconds(
-            () => rebuilder.Rebuild(
-                Tensor, 0, Elements, TensorType.BF16, _weights.Address, TensorType.BF16, _perturbed.Address), progress) / Elements;
-    }
+    public double Rebuild(IProgress<double> progress) => Rebuild(Pool, progress);
+
+    public double RebuildRankOne(IProgress<double> progress) => Rebuild(IMeasuredKernels.RankOne(Pool, Tensor), progress);
 
     public double BothSigns(IProgress<double> progress) =>
         Seconds(() => _perturb.BothSigns(_segments.Range(0, 1), null, 0, 1e-3f, _weights.Address, _perturbed.Address), progress) / Elements;
@@ -76,6 +76,15 @@ internal sealed class CudaKernels : IMeasuredKernels
         _device.Dispose();
         _source.Dispose();
         _target.Dispose();
+    }
+
+    private double Rebuild(DirectionSpace pool, IProgress<double> progress)
+    {
+        using var rebuilder = new DeviceRebuilder(_device, new Rebuilder(pool, IMeasuredKernels.Quantised(_seeds), 10));
+        return Seconds(
+            () => rebuilder.Rebuild(
+                Tensor, 0, Elements, TensorType.BF16, _weights.Address, TensorType.BF16, _perturbed.Address, IMeasuredKernels.Columns),
+            progress) / Elements;
     }
 
     private PendingUpdate Pending() => new(0, 1e-9f, _draw++);

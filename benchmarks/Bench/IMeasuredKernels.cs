@@ -1,3 +1,5 @@
+using FedKSeed.Contracts;
+
 namespace FedKSeed.Bench;
 
 /// <summary>
@@ -25,6 +27,9 @@ internal interface IMeasuredKernels : IDisposable
     /// <summary>With all seeds, BF16 to BF16.</summary>
     double Rebuild(IProgress<double> progress);
 
+    /// <summary>The same along products of signs, of rank one: of a matrix of <see cref="Columns"/>.</summary>
+    double RebuildRankOne(IProgress<double> progress);
+
     double BothSigns(IProgress<double> progress);
 
     /// <summary>The local update.</summary>
@@ -32,6 +37,16 @@ internal interface IMeasuredKernels : IDisposable
 
     /// <summary>The local update and both signs of the next seed in one pass, as a step does it.</summary>
     double UpdateAndBothSigns(IProgress<double> progress);
+
+    /// <summary>Bytes that are taken of a card's memory, by all that is on it; null for a processor.</summary>
+    long? MemoryTaken => null;
+
+    /// <summary>Of the matrix of rank one.</summary>
+    const int Columns = 2048;
+
+    /// <summary>A space of one matrix, whose directions are products of two vectors of signs.</summary>
+    static DirectionSpace RankOne(DirectionSpace pool, int tensor) =>
+        pool with { Scheme = DirectionSchemes.LowRank, Tensors = [new TrainedTensor(tensor, 0, 1)] };
 
     /// <summary>q as large as sums of so many seeds allow, none of them zero.</summary>
     static int[] Quantised(int seeds)

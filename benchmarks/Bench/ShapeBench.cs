@@ -60,6 +60,7 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
     {
         var (weight, perturbed) = (kernels.BytesPerWeight, 2 * kernels.BytesPerPerturbedWeight);
         var rebuild = stage.During($"Rebuilding with {request.Seeds} seeds", kernels.Rebuild);
+        var rebuildRankOne = stage.During($"Rebuilding rank one with {request.Seeds} seeds", kernels.RebuildRankOne);
         var bothSigns = stage.During("Perturbing", kernels.BothSigns);
         var update = stage.During("Updating", kernels.Update);
         var both = stage.During("Updating and perturbing", kernels.UpdateAndBothSigns);
@@ -70,6 +71,9 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         [
             Row(
                 "rebuild", rebuild, 2 * TensorType.BF16.Size(), request.Seeds, naivePass * request.Seeds, scalarRebuild,
+                kernels.RebuildSlice),
+            Row(
+                "rebuild, rank one", rebuildRankOne, 2 * TensorType.BF16.Size(), request.Seeds, naivePass * request.Seeds, null,
                 kernels.RebuildSlice),
             Row(
                 "perturb, both signs", bothSigns, weight + perturbed, 1, NaiveLoop.PerturbingPasses * naivePass, scalar,
@@ -91,36 +95,40 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
         var part = PartThatFits();
         var scale = (double)shape.MultipliedWeights / part.MultipliedWeights;
         var measured = part == shape ? "all of it" : $"{part.Layers} of {shape.Layers} layers, scaled by {scale:F2}";
-        var (forward, bothForward, step, rankOne) = Steps(part);
+        var before = kernels.MemoryTaken;
+        var (forward, bothForward, rankOne, rankOneMemory, step, memory) = Steps(part, kernels);
         double size = request.DataType == ComputeType.F32 ? sizeof(float) : sizeof(ushort);
         // A forward pass reads the weights that it multiplies; a step reads and writes all of them, writes w⁺ and w⁻, and reads those.
         var stepBytes = shape.Weights * (2 * kernels.BytesPerWeight + 2 * size) + 2 * size * shape.MultipliedWeights;
         // Along products of signs weights are neither written nor moved.
         var rankOneBytes = size * shape.MultipliedWeights;
         BenchRow[] ofProducts = [.. MovesBehind.Zip(rankOne, (moves, seconds) =>
-            Row($"step, rank one, {moves} moves behind", seconds * scale, rankOneBytes, passes: 2, naiveSeconds: null))];
+            Row($"step, rank one, {moves} moves behind", seconds * scale, rankOneBytes, passes: 2, naiveSeconds: null, rankOneMemory))];
         return
         [
             Row("forward", forward * scale, size * shape.MultipliedWeights, passes: 1, naiveSeconds: null),
-            Row("step", step * scale, stepBytes, passes: 2, 2 * forward * scale + (NaiveLoop.PerturbingPasses + 1) * naivePass),
+            Row("step", step * scale, stepBytes, passes: 2, 2 * forward * scale + (NaiveLoop.PerturbingPasses + 1) * naivePass, memory),
             Row("forward, twice the tokens", bothForward * scale, rankOneBytes, passes: 2, naiveSeconds: null),
             .. ofProducts,
         ];
 
-        BenchRow Row(string operation, double seconds, double bytes, int passes, double? naiveSeconds) => new(
+        BenchRow Row(string operation, double seconds, double bytes, int passes, double? naiveSeconds, long? taken = null) => new(
             operation, seconds, bytes / seconds, (double)passes * shape.MultipliedWeights * request.Tokens / seconds,
-            bytes / seconds / copy,
-            naiveSeconds, null, measured);
+            bytes / seconds / copy, naiveSeconds, null,
+            taken is { } after ? $"{measured}; it took {Gigabytes(after - before!.Value)} of the card's memory" : measured);
     }
 
-    /// <returns>RankOne, for each of <see cref="MovesBehind"/>, is empty on a card, where it was never tried.</returns>
-    private (double Forward, double BothForward, double Step, double[] RankOne) Steps(ModelShape part)
+    /// <returns>RankOne has one for each of <see cref="MovesBehind"/>; memory is what of a card was taken when they were done.</returns>
+    private (double Forward, double BothForward, double[] RankOne, long? RankOneMemory, double Step, long? Memory) Steps(
+        ModelShape part, IMeasuredKernels kernels)
     {
         using var synthetic = new SyntheticModel(part, request.DataType, device);
         var model = synthetic.Model;
         var batch = Batch(part.Vocabulary);
         double forward, bothForward;
-        double[] rankOne = [];
+        double[] rankOne;
+        long? rankOneMemory;
+        ZerothOrderTrainer trainer;
         using (var weights = model.BaseWeights())
         {
             SyntheticModel.Fill(weights);
@@ -130,16 +138,19 @@ public sealed class ShapeBench(BenchRequest request, ModelDevice device, Stage s
             bothForward = stage.During(
                 $"Forward pass of twice the tokens, {part.Layers} layers",
                 progress => _steps.Best(() => model.Loss(weights, twice), progress));
-            if (_isOnCpu)
-                rankOne = RankOneSteps(model, weights, batch, part);
+            rankOne = RankOneSteps(model, weights, batch, part);
+            rankOneMemory = kernels.MemoryTaken; // torch keeps what it had at most
+            trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
+            trainer.Reset(weights);
         }
-        using var trainer = new ZerothOrderTrainer(model, new DirectionSpace { PoolKey = 7, SeedCount = request.Seeds });
-        SyntheticModel.Fill(trainer.Weights);
-        var seed = 0;
-        var step = stage.During(
-            $"Step, {part.Layers} layers",
-            progress => _steps.Best(() => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9), progress));
-        return (forward, bothForward, step, rankOne);
+        using (trainer)
+        {
+            var seed = 0;
+            var step = stage.During(
+                $"Step, {part.Layers} layers",
+                progress => _steps.Best(() => trainer.Step(batch, seed++ % request.Seeds, 1e-3f, 1e-9), progress));
+            return (forward, bothForward, rankOne, rankOneMemory, step, kernels.MemoryTaken);
+        }
     }
 
     private double[] RankOneSteps(CausalLanguageModel model, ModelWeights weights, TokenBatch batch, ModelShape part)

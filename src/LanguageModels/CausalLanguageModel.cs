@@ -105,20 +105,6 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>The weights of version 0.</summary>
     public ModelWeights BaseWeights() => Fill((_, _, _) => { });
 
-    /// <summary>The weights of version 0, as the compute type has them, in float32: for a trainer to move.</summary>
-    public ModelWeights WideBaseWeights()
-    {
-        var weights = BaseWeights();
-        if (ComputeType == ComputeType.F32)
-            return weights;
-        using (weights)
-        {
-            ModelWeights wide = new(_decoder.Layout, ComputeType.F32, Device);
-            wide.CopyFrom(weights);
-            return wide;
-        }
-    }
-
     /// <summary>The weights of a version (SPEC 6). The last rounding is to the compute type, not to the checkpoint's.</summary>
     /// <param name="rebuilder">The version's accumulators.</param>
     /// <param name="degreeOfParallelism">Threads to use; the result does not depend on it.</param>
@@ -292,7 +278,7 @@ public sealed class CausalLanguageModel : IDisposable
                 kernels.Write(staging.Address, tensor.Source.Bytes(first * type.Size(), bytes));
                 device.Rebuild(
                     tensor.Ordinal, first, bytes / type.Size(), type, staging.Address, ComputeType.Stored(),
-                    weights.Buffer.Address(tensor.Offset + first));
+                    weights.Buffer.Address(tensor.Offset + first), tensor.Source.Columns);
             }
         }
         return weights;

@@ -8,11 +8,11 @@ using static TorchSharp.torch;
 namespace FedKSeed.Training;
 
 /// <summary>
-/// Parameters of which a trainer has a copy: w + ε·z and w − ε·z side by side, written parameter by parameter into one scratch buffer as
-/// the forward pass asks for them, rounded once from float32 to the compute type. w itself is float32, so that small updates do not vanish,
-/// and is never perturbed. The update that the step before left pending is folded into the same read of w. On the CPU. Not thread-safe.
+/// <see cref="IPerturbedParameters"/> on the CPU: written parameter by parameter into one scratch buffer as the forward pass asks for them,
+/// rounded once from float32 to the compute type. w itself is float32, so that small updates do not vanish, and is never perturbed. The
+/// update that the step before left pending is folded into the same read of w.
 /// </summary>
-internal sealed class PerturbedParameters : IDisposable
+internal sealed class PerturbedParameters : IPerturbedParameters
 {
     // A piece must begin at a multiple of a Philox block. Spans are limited to 2³¹ elements; what is still to be rounded
     // to the compute type stays in the second-level cache.
@@ -56,7 +56,6 @@ internal sealed class PerturbedParameters : IDisposable
             _views[parameter.Index] = new WeightViews(_scratch, offset: 0, sets: 2, parameter.Rows, parameter.Columns);
     }
 
-    /// <summary>What is here.</summary>
     public IReadOnlyList<Parameter> Parameters { get; }
 
     public bool Has(Parameter parameter) => _views[parameter.Index] is not null;
@@ -71,7 +70,6 @@ internal sealed class PerturbedParameters : IDisposable
             _isPending[parameter.Index] = true;
     }
 
-    /// <summary>Takes the parameters of a version, and forgets a move that is pending.</summary>
     public void Reset(ModelWeights version)
     {
         Array.Clear(_isPending);
@@ -80,7 +78,6 @@ internal sealed class PerturbedParameters : IDisposable
                 version.Buffer.Read(parameter.Offset + first, _weights.Floats(_offsets[parameter.Index] + first, count)));
     }
 
-    /// <summary>Writes the parameters into float32 weights.</summary>
     public void CopyTo(ModelWeights target)
     {
         Flush();
@@ -89,7 +86,12 @@ internal sealed class PerturbedParameters : IDisposable
                 _weights.Floats(_offsets[parameter.Index] + first, count).CopyTo(target.Buffer.Floats(parameter.Offset + first, count)));
     }
 
-    /// <summary>Both signs of a parameter, [2, rows, columns] and transposed: good until the next parameter is written.</summary>
+    public Tensor Vector(Parameter parameter) => Write(parameter).Transposed;
+
+    public Tensor Rows(Parameter parameter, Tensor ids) => Write(parameter).Matrix.index_select(1, ids);
+
+    public IEnumerable<(long FirstRow, WeightViews Rows)> WriteByRows(Parameter parameter) => [(0, Write(parameter))];
+
     public WeightViews Write(Parameter parameter)
     {
         var threads = get_num_threads(); // of the products that follow

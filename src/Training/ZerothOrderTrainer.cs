@@ -29,14 +29,14 @@ public readonly record struct StepResult(double LossPlus, double LossMinus, floa
 public sealed class ZerothOrderTrainer : IDisposable
 {
     private readonly CausalLanguageModel _model;
-    private readonly IPerturbedWeights _perturbed;
+    private readonly PerturbedWeights _perturbed;
 
     /// <summary>A trainer that stands at the base model, on the model's device.</summary>
     /// <param name="model">The model.</param>
     /// <param name="pool">Where the directions come from.</param>
     /// <param name="keepsFloat32">
-    /// Whether a device, too, keeps the weights in float32 where the model computes in 16 bits: twice the memory, and then the very weights
-    /// of the CPU. If not, they are kept in 16 bits and updates are rounded stochastically.
+    /// Whether a device, too, keeps what moves without structure in float32 where the model computes in 16 bits: twice the memory, and then
+    /// the very weights of the CPU. If not, they are kept in 16 bits and updates are rounded stochastically.
     /// </param>
     /// <param name="objective">The name of what its steps measure, in <see cref="ObjectiveCatalogue"/>; null is cross-entropy.</param>
     /// <exception cref="FormatException">There is no such objective.</exception>
@@ -46,10 +46,7 @@ public sealed class ZerothOrderTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(pool);
         (_model, Pool) = (model, pool);
         Objective = objective is null ? ObjectiveCatalogue.Default : ObjectiveCatalogue.Named(objective);
-        _perturbed = model.Device.Kernels is null
-            ? new PerturbedWeights(model, pool)
-            : new DevicePerturbedWeights(
-                keepsFloat32 ? model.WideBaseWeights() : model.BaseWeights(), pool, model.ComputeType, model.Decoder);
+        _perturbed = new PerturbedWeights(model, pool, keepsFloat32);
     }
 
     /// <summary>Where its directions come from.</summary>
@@ -58,12 +55,12 @@ public sealed class ZerothOrderTrainer : IDisposable
     /// <summary>What its steps measure.</summary>
     public IObjective Objective { get; }
 
-    /// <summary>The weights after all steps so far. They are the trainer's own and change with its next step.</summary>
+    /// <summary>The weights after all steps so far, written down in float32. They are the trainer's own: ask again after a step.</summary>
     public ModelWeights Weights => _perturbed.Current;
 
     /// <summary>
     /// Whether the version that it was reset to is read by every step, and not copied: it must not be disposed, nor change, before the
-    /// next reset. So it is where some tensors are frozen or move along directions of low rank, on the CPU.
+    /// next reset. So it is where some tensors are frozen or move along directions of low rank.
     /// </summary>
     public bool SharesVersion => _perturbed.SharesVersion;
 

@@ -158,7 +158,7 @@ public class TensorGroupTests
         Assert.Equal(1f, Math.Abs(space.Direction(0, 5).Value(0)));
     }
 
-    private static DirectionSpace Space(JsonElement known) => new()
+    internal static DirectionSpace Space(JsonElement known) => new()
     {
         PoolKey = ulong.Parse(known.GetProperty("pool_key").GetString()!, CultureInfo.InvariantCulture),
         SeedCount = known.GetProperty("seeds").GetInt32(),

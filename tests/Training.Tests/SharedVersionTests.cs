@@ -246,35 +246,6 @@ public class SharedVersionTests
     private static void AssertClose(double expected, double actual, double relative) =>
         Assert.True(Math.Abs(actual - expected) <= relative * Math.Abs(expected), $"{actual} instead of {expected}");
 
-    /// <summary>How many sets each product of a pass came in.</summary>
-    private sealed class SetsOfProducts(IWeights weights) : IWeights
-    {
-        public List<long> Products { get; } = [];
-
-        int IWeights.Sets => weights.Sets;
-
-        ComputeType IWeights.Type => weights.Type;
-
-        ModelDevice IWeights.Device => weights.Device;
-
-        torch.Tensor IWeights.Vector(Parameter parameter) => weights.Vector(parameter);
-
-        torch.Tensor IWeights.Rows(Parameter parameter, torch.Tensor ids) => weights.Rows(parameter, ids);
-
-        torch.Tensor IWeights.Multiply(torch.Tensor x, Parameter matrix) => Counted(weights.Multiply(x, matrix));
-
-        torch.Tensor IWeights.MultiplyTransposed(torch.Tensor x, Parameter matrix) => Counted(weights.MultiplyTransposed(x, matrix));
-
-        IEnumerable<(long FirstRow, torch.Tensor Product)> IWeights.MultiplyByRows(torch.Tensor x, Parameter matrix) =>
-            weights.MultiplyByRows(x, matrix);
-
-        private torch.Tensor Counted(torch.Tensor product)
-        {
-            Products.Add(product.shape[0]);
-            return product;
-        }
-    }
-
     /// <summary>Weights that are perturbed and moved one element after the other, in float64.</summary>
     private sealed class WrittenDown : IDisposable
     {

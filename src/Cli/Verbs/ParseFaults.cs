@@ -10,6 +10,8 @@ internal static partial class ParseFaults
     /// <summary>What help calls the value of options that take any text.</summary>
     public const string FreeText = "TEXT";
 
+    private const string NoSubcommand = "Required command was not provided.";
+
     public static IEnumerable<string> Of(ParseResult parsed)
     {
         var unknown = parsed.UnmatchedTokens;
@@ -55,6 +57,8 @@ internal static partial class ParseFaults
             return $"{repeated.Groups["name"].Value} is given {repeated.Groups["times"].Value} times, and takes one value.";
         if (ValueMissing().Match(message) is { Success: true } valueless)
             return $"{valueless.Groups["name"].Value} needs a value.";
+        if (message == NoSubcommand)
+            return $"{command.Name} needs one of: {string.Join(", ", command.Subcommands.Select(verb => verb.Name))}.";
         if (Missing().Match(message) is not { Success: true } match)
             return message;
         var name = match.Groups["name"].Value;

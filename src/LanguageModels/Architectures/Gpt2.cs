@@ -106,7 +106,7 @@ internal sealed partial class Gpt2 : Decoder
     {
         var cells = input.TokenCells ?? Consecutive.From(0, input.Rows * input.Length, device: input.Ids.device); // [N]
         using Scalar length = input.Length, first = start; // held until the calls are over
-        return cells.remainder(length).add_(first);
+        return cells.remainder(length).add_(first, HeldNumbers.One);
     }
 
     private Tensor Block(IWeights weights, int index, Tensor x, DecoderInput input, KeyValueCache? cache)
@@ -121,10 +121,10 @@ internal sealed partial class Gpt2 : Decoder
             x = x.index_select(1, input.Positions); // [S, M, H]
             attended = attended.index_select(1, input.Positions); // [S, M, H]
         }
-        x = Project(weights, attended, layer.Output).add_(x); // [S, N, H]
+        x = Project(weights, attended, layer.Output).Add(x); // [S, N, H]
         var inner = Project(weights, LayerNorm(weights, x, layer.PostNorm), layer.Up) // [S, N, F]
             .gelu_(TorchSharp.Modules.GELU.Approximate.tanh);
-        return Project(weights, inner, layer.Down).add_(x).MoveToOuterDisposeScope(); // [S, N, H]
+        return Project(weights, inner, layer.Down).Add(x).MoveToOuterDisposeScope(); // [S, N, H]
     }
 
     private Tensor Attention(IWeights weights, Layer layer, Tensor x, int index, DecoderInput input, KeyValueCache? cache)

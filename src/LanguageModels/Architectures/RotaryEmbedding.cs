@@ -67,9 +67,6 @@ public sealed record Stretch(float Factor, float SlowTurns, float QuickTurns, fl
 /// <summary>Cosines and sines of consecutive positions, [T, 1, d] each; of the sines the first half negated.</summary>
 public readonly record struct Rotation(Tensor Cos, Tensor Sin)
 {
-    // Held: a number that torch is handed on the fly may be freed by a collection in the middle of the call.
-    private static readonly Scalar One = 1;
-
     /// <summary>
     /// Rotary position embedding (Su et al. 2021), halves convention: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a and b
     /// are the halves of a head; x [B, T, heads, d].
@@ -77,7 +74,7 @@ public readonly record struct Rotation(Tensor Cos, Tensor Sin)
     public Tensor Apply(Tensor x)
     {
         var turned = x.roll(Cos.shape[2] / 2, -1); // (b, a)
-        return (x * Cos).addcmul_(turned, Sin, One);
+        return (x * Cos).addcmul_(turned, Sin, HeldNumbers.One);
     }
 
     /// <summary>Those of some of the positions.</summary>

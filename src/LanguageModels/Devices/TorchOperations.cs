@@ -1,6 +1,5 @@
 using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Weights;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FedKSeed.LanguageModels.Devices;
@@ -11,13 +10,11 @@ internal sealed class TorchOperations : IOperations
     public Tensor Normalise(Tensor x, Tensor weight, double epsilon)
     {
         var wide = x.to(ScalarType.Float32); // whatever the compute type, as in the reference
-        // Held until the call is over: a number that torch is handed on the fly may be freed by a collection in the middle of it.
-        using Scalar added = epsilon;
-        var scale = wide.square().mean([-1], keepdim: true).add_(added).rsqrt_(); // [S, …, 1]
+        var scale = (wide * wide).mean([-1], keepdim: true).Add(epsilon).rsqrt_(); // [S, …, 1]
         return (wide * scale).to(x.dtype).TimesSets(weight);
     }
 
-    public Tensor AddAndNormalise(Tensor x, Tensor added, Tensor weight, double epsilon) => Normalise(added.add_(x), weight, epsilon);
+    public Tensor AddAndNormalise(Tensor x, Tensor added, Tensor weight, double epsilon) => Normalise(added.Add(x), weight, epsilon);
 
     public void NormaliseHeads(Tensor x, int first, int count, int size, Tensor weight, double epsilon)
     {

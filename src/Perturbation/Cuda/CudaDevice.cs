@@ -97,6 +97,14 @@ public sealed unsafe class CudaDevice : IKernelDevice
         CudaDriver.Check(CudaDriver.cuCtxSynchronize(), nameof(CudaDriver.cuCtxSynchronize));
     }
 
+    /// <summary>Bytes of the card's memory that are taken, by whatever program; of this one, what torch keeps for later, too.</summary>
+    public long MemoryTaken()
+    {
+        using Current current = new(this);
+        CudaDriver.Check(CudaDriver.cuMemGetInfo_v2(out var free, out var total), nameof(CudaDriver.cuMemGetInfo_v2));
+        return (long)(total - free);
+    }
+
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) != 0)

@@ -142,6 +142,9 @@ public static unsafe partial class CudaDriver
     internal static partial int cuMemFree_v2(nint address);
 
     [LibraryImport(Library)]
+    internal static partial int cuMemGetInfo_v2(out nuint free, out nuint total);
+
+    [LibraryImport(Library)]
     internal static partial int cuMemcpyHtoD_v2(nint target, byte* source, nuint bytes);
 
     [LibraryImport(Library)]

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using FedKSeed.Checkpoints;
 using FedKSeed.Contracts;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cuda;
 
@@ -13,13 +14,13 @@ namespace FedKSeed.Perturbation.Cuda;
 public readonly record struct PendingUpdate(int Seed, float Step, uint Draw);
 
 /// <summary>A range of one tensor, and where it lies in the buffers of weights and of perturbed weights, in elements.</summary>
-/// <param name="Tensor">The tensor's ordinal.</param>
+/// <param name="Of">The tensor, as <see cref="DirectionSpaces.Directed"/> says it; null where it is frozen.</param>
 /// <param name="First">Element of the tensor where the range begins.</param>
 /// <param name="Count">Elements of the range.</param>
 /// <param name="Weights">Its first element in the buffer of weights.</param>
 /// <param name="Plus">Where the first element of w + ε·z goes in the buffer of perturbed weights.</param>
 /// <param name="Minus">Where the first element of w − ε·z goes in the buffer of perturbed weights.</param>
-public readonly record struct Segment(int Tensor, long First, long Count, long Weights, long Plus, long Minus)
+public readonly record struct Segment(DirectedTensor? Of, long First, long Count, long Weights, long Plus, long Minus)
 {
     /// <summary>Blocks of a launch that does all of it.</summary>
     internal long Tiles
@@ -45,7 +46,7 @@ public sealed class SegmentTable : IDisposable
         _firstTiles = new long[placed.Length + 1];
         for (var i = 0; i < placed.Length; i++)
         {
-            (var tensor, var first, var count, var weights, var plus, var minus) = segments[i];
+            (var of, var first, var count, var weights, var plus, var minus) = segments[i];
             placed[i] = new SegmentArguments
             {
                 FirstTile = _firstTiles[i],
@@ -54,7 +55,7 @@ public sealed class SegmentTable : IDisposable
                 Weights = weights,
                 Plus = plus,
                 Minus = minus,
-                Tensor = (uint)tensor,
+                Of = DirectedArguments.Of(of),
             };
             _firstTiles[i + 1] = _firstTiles[i] + segments[i].Tiles;
         }
@@ -84,10 +85,10 @@ public readonly record struct SegmentRange(nint Address, uint Count, long Tiles)
 /// <param name="perturbed">Type of w ± ε·z: the weights' own, or any where the weights are float32.</param>
 public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, TensorType weights, TensorType perturbed)
 {
-    private readonly string _advance = $"advance_{DeviceKernels.Of(pool).Name}_{NameOf(weights)}";
-    private readonly string _signs = $"signs_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
-    private readonly string _advanceAndSigns = $"advance_signs_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
-    private readonly string _rows = $"rows_{DeviceKernels.Of(pool).Name}_{NameOf(weights, perturbed)}";
+    private readonly string _advance = $"advance_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights)}";
+    private readonly string _signs = $"signs_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights, perturbed)}";
+    private readonly string _advanceAndSigns = $"advance_signs_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights, perturbed)}";
+    private readonly string _rows = $"rows_{DeviceKernels.Of(pool).Perturb}_{NameOf(weights, perturbed)}";
 
     /// <summary>w ← w + step·z.</summary>
     public void Advance(in SegmentRange segments, PendingUpdate update, nint weights) =>
@@ -116,7 +117,7 @@ public sealed class DevicePerturb(IKernelDevice device, DirectionSpace pool, Ten
             Key = pool.PoolKey,
             Rows = rows,
             Columns = columns,
-            Tensor = (uint)tensor,
+            Of = DirectedArguments.Of(pool.Directed(tensor, columns)),
             Seed = (uint)seed,
             Epsilon = epsilon,
         });

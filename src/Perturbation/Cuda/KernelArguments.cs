@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation.Cuda;
 
@@ -22,6 +23,53 @@ internal struct RebuildArguments
 }
 
 [StructLayout(LayoutKind.Sequential)]
+internal struct FactorWordsArguments
+{
+    public nint Words;
+    public ulong Key;
+    public long FirstBlock;
+    public long Blocks;
+    public uint Groups;
+    public uint Rank;
+    public uint Tensor;
+    public uint Factors;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct RankRebuildArguments
+{
+    public RebuildArguments Range;
+    public nint RowWords;
+    public nint ColumnWords;
+    public long FirstRow;
+    public long Rows;
+    public long Columns;
+    public long RowBlocks;
+    public long ColumnBlocks;
+    public uint Rank;
+    public uint Groups;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct DirectedArguments
+{
+    public long Columns;
+    public uint Tensor;
+    public uint Rank;
+    public float Scale;
+    public uint Unused;
+
+    /// <param name="of">Null where the tensor is frozen.</param>
+    public static DirectedArguments Of(DirectedTensor? of) => of is not { } directed ? default : new()
+    {
+        Columns = directed.Columns,
+        Tensor = (uint)directed.Ordinal,
+        Rank = (uint)directed.Rank,
+        Scale = MathF.ScaleB(1, directed.Exponent),
+    };
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal struct SegmentArguments
 {
     public long FirstTile;
@@ -30,8 +78,7 @@ internal struct SegmentArguments
     public long Weights;
     public long Plus;
     public long Minus;
-    public uint Tensor;
-    public uint Unused;
+    public DirectedArguments Of;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -59,8 +106,20 @@ internal struct RowsArguments
     public ulong Key;
     public long Rows;
     public long Columns;
-    public uint Tensor;
+    public DirectedArguments Of;
     public uint Seed;
     public float Epsilon;
-    public uint Unused;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct FactorsArguments
+{
+    public nint Target;
+    public nint Seeds;
+    public ulong Key;
+    public long Count;
+    public uint SeedCount;
+    public uint Rank;
+    public uint Tensor;
+    public uint Factors;
 }

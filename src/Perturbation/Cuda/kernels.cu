@@ -150,6 +150,55 @@ DEVICE Multiples gaussian_multiples(u64 key, u64 block, u32 seed, u32 tensor)
     return multiples;
 }
 
+// How directions see a tensor: SPEC 8.
+struct Directed
+{
+    i64 columns; // of a matrix of rank 1 or more
+    u32 tensor;
+    u32 rank;    // 0 without structure
+    float scale; // what ε and η·g are multiplied with, a power of two; 0 where the tensor is frozen
+    u32 unused;
+};
+
+// SPEC 9: signs of four rows or columns lie in blocks of their own, whose upper half says which factor of which product they are.
+enum { RowFactors = 0x40000000, ColumnFactors = 0x60000000 };
+
+DEVICE u64 factor_block(u32 factors, u32 product, u64 index) { return (u64)(factors | product) << 32 | index >> 2; }
+
+DEVICE u32 word_of(const Words &words, u64 index)
+{
+    u32 even = index & 2 ? words.w[2] : words.w[0], odd = index & 2 ? words.w[3] : words.w[1];
+    return index & 1 ? odd : even;
+}
+
+// z of the four elements of a block, which may lie in several rows.
+DEVICE Multiples rank_multiples(u64 key, u64 block, u32 seed, const Directed &of)
+{
+    Multiples z = {{0, 0, 0, 0}};
+    u64 columns = (u64)of.columns, first_row = 4 * block / columns, first_column = 4 * block % columns;
+    for (u32 product = 0; product < of.rank; product++)
+    {
+        u64 row = first_row, column = first_column;
+        Words u = rademacher_words(key, factor_block(RowFactors, product, row), seed, of.tensor);
+        Words v = rademacher_words(key, factor_block(ColumnFactors, product, column), seed, of.tensor);
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            z.n[i] += (word_of(u, row) ^ word_of(v, column)) >> (seed & 31) & 1 ? -1 : 1;
+            bool is_last = ++column == columns;
+            if (is_last)
+            {
+                column = 0;
+                row++;
+                u = rademacher_words(key, factor_block(RowFactors, product, row), seed, of.tensor);
+            }
+            if (is_last || (column & 3) == 0)
+                v = rademacher_words(key, factor_block(ColumnFactors, product, column), seed, of.tensor);
+        }
+    }
+    return z;
+}
+
 // ------------------------------------------------------------------------------------------------------------------ element types
 
 struct alignas(16) Quad
@@ -378,31 +427,65 @@ struct RebuildArguments
     i64 count;
     u32 steps;          // of 256 seeds for mma, of 32 for the plain kernel; the number of seeds for Gaussian
     u32 tensor;
-    int total;          // Σ q
-    float factor;       // −2^(s−40), Gaussian −2^(s−52)
+    int total;          // Σ q, times the rank where that is above 0
+    float factor;       // −2^(s−40+e), Gaussian −2^(s−52+e)
     int base_type;
     int target_type;
 };
 
-// W of one element: SPEC 6. `sum` is acc as float32.
-DEVICE void rebuild_element(const RebuildArguments &a, i64 index, float sum)
+DEVICE float base_element(const RebuildArguments &a, i64 index)
 {
-    if (index < 0 || index >= a.count)
-        return;
-    float weight = a.base_type == TypeF32 ? ((const float *)a.base)[index]
+    return a.base_type == TypeF32 ? ((const float *)a.base)[index]
         : a.base_type == TypeF16 ? F16::widen(((const u16 *)a.base)[index])
         : BF16::widen(((const u16 *)a.base)[index]);
-    weight = __fmaf_rn(a.factor, sum, weight);
+}
+
+DEVICE void write_element(const RebuildArguments &a, i64 index, float weight)
+{
     if (a.target_type == TypeF32)
         ((float *)a.target)[index] = weight;
     else
         ((u16 *)a.target)[index] = a.target_type == TypeF16 ? F16::narrow(weight) : BF16::narrow(weight);
 }
 
+// W of one element: SPEC 6. `sum` is acc as float32.
+DEVICE void rebuild_element(const RebuildArguments &a, i64 index, float sum)
+{
+    if (index >= 0 && index < a.count)
+        write_element(a, index, __fmaf_rn(a.factor, sum, base_element(a, index)));
+}
+
 // acc = Σ q·z = 2·Σ q·bit − Σ q; what lies between may wrap, acc does not.
 DEVICE float rademacher_sum(u32 sum_of_ones, int total) { return __int2float_rn((int)(2 * sum_of_ones - (u32)total)); }
 
 DEVICE i64 thread_index() { return (i64)blockIdx.x * blockDim.x + threadIdx.x; }
+
+// What is frozen: four elements a thread.
+KERNEL(rebuild_frozen, RebuildArguments)
+{
+    for (i64 index = 4 * thread_index(), end = index + 4; index < end && index < a.count; index++)
+        write_element(a, index, base_element(a, index));
+}
+
+// Adds the q of 32 seeds to four elements' sums where their bits of the signs are set.
+DEVICE void add_ones(const Words &signs, const Quad *quantised, u32 (&sums)[4])
+{
+#pragma unroll
+    for (int four = 0; four < 8; four++)
+    {
+        Quad q = quantised[four];
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+        {
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                if (signs.w[i] >> (4 * four + j) & 1)
+                    sums[i] += q.w[j];
+            }
+        }
+    }
+}
 
 // One block of four elements a thread.
 KERNEL(rebuild_rademacher, RebuildArguments)
@@ -415,22 +498,7 @@ KERNEL(rebuild_rademacher, RebuildArguments)
     for (u32 group = 0; group < a.steps; group++)
     {
         Words signs = philox((u32)block, (u32)(block >> 32), group, a.tensor, a.key);
-        const Quad *quantised = (const Quad *)a.version + group * 8;
-#pragma unroll
-        for (int four = 0; four < 8; four++)
-        {
-            Quad q = quantised[four];
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-            {
-#pragma unroll
-                for (int i = 0; i < 4; i++)
-                {
-                    if (signs.w[i] >> (4 * four + j) & 1)
-                        sums[i] += q.w[j];
-                }
-            }
-        }
+        add_ones(signs, (const Quad *)a.version + group * 8, sums);
     }
 #pragma unroll
     for (int i = 0; i < 4; i++)
@@ -459,12 +527,140 @@ KERNEL(rebuild_gaussian, RebuildArguments)
         rebuild_element(a, index + i, __ll2float_rn(sums[i]));
 }
 
+// Sums of products of signs: 32 seeds' signs of a row or a column are a word, the word of an element is NOT(u XOR v), and so two tables,
+// made once, stand in for Philox.
+
+struct FactorWordsArguments
+{
+    u32 *words;      // takes [rank, groups, 4 · blocks]
+    u64 key;
+    i64 first_block; // four rows, or columns, are a block
+    i64 blocks;
+    u32 groups;      // of 32 seeds
+    u32 rank;
+    u32 tensor;
+    u32 factors;     // RowFactors or ColumnFactors
+};
+
+// One block of one group a thread.
+KERNEL(factor_words, FactorWordsArguments)
+{
+    i64 block = thread_index() % a.blocks, line = thread_index() / a.blocks;
+    if (line >= (i64)a.rank * a.groups)
+        return;
+    u64 at = factor_block(a.factors, (u32)(line / a.groups), (u64)(a.first_block + block) << 2);
+    Words words = philox((u32)at, (u32)(at >> 32), (u32)(line % a.groups), a.tensor, a.key);
+    ((Quad *)a.words)[thread_index()] = {{words.w[0], words.w[1], words.w[2], words.w[3]}};
+}
+
+struct RankRebuildArguments
+{
+    RebuildArguments range;
+    const u32 *row_words;    // [rank, groups, 4 · row_blocks]: those of the rows from first_row on
+    const u32 *column_words; // [rank, groups, 4 · column_blocks]: those of all columns
+    i64 first_row;           // a multiple of four
+    i64 rows;                // what a launch does
+    i64 columns;
+    i64 row_blocks;
+    i64 column_blocks;       // a multiple of eight
+    u32 rank;
+    u32 groups;              // of 32 seeds: what the tables have
+};
+
+DEVICE Words element_words(const RankRebuildArguments &a, u32 line, i64 row, i64 column_block)
+{
+    u32 u = a.row_words[line * 4 * a.row_blocks + row];
+    Quad v = ((const Quad *)a.column_words)[line * a.column_blocks + column_block];
+    return {{~(u ^ v.w[0]), ~(u ^ v.w[1]), ~(u ^ v.w[2]), ~(u ^ v.w[3])}};
+}
+
+// Where an element lies in the range; it may be none of it.
+DEVICE i64 index_in_range(const RankRebuildArguments &a, i64 row, i64 column)
+{
+    return column < a.columns ? (a.first_row + row) * a.columns + column - a.range.first : -1;
+}
+
+// Four columns of a row a thread.
+KERNEL(rebuild_rank, RankRebuildArguments)
+{
+    i64 row = thread_index() / a.column_blocks, block = thread_index() % a.column_blocks;
+    if (row >= a.rows)
+        return;
+    u32 sums[4] = {0, 0, 0, 0};
+    for (u32 line = 0; line < a.rank * a.groups; line++)
+        add_ones(element_words(a, line, row, block), (const Quad *)a.range.version + line % a.groups * 8, sums);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        rebuild_element(a.range, index_in_range(a, row, 4 * block + i), rademacher_sum(sums[i], a.range.total));
+}
+
 #ifdef HAS_BINARY_MMA
 
 // Signs times q on the tensor cores. A row of A is an element, its 256 columns are the sign bits of 256 seeds; a column of B is a bit plane
 // of q (two's complement, 8·TILES planes); so C counts, for each element and plane, the seeds with both bits set. A lane holds two rows of
-// A in each tile, a word (32 seeds) at a time; with the rows of two tiles these are four, to which the four words of one Philox call
+// A in each tile, a word (32 seeds) at a time; with the rows of two tiles these are four, to which the four words of a block of elements
 // belong: rows quad and quad + 8 of tile m are elements 4·block + 2m and 4·block + 2m + 1. A warp does SPANS times 8 blocks.
+template <int TILES>
+struct Planes
+{
+    u32 w[TILES][2];
+};
+
+template <int TILES>
+DEVICE Planes<TILES> planes_of(const u32 *version, u32 step)
+{
+    Planes<TILES> planes;
+#pragma unroll
+    for (int i = 0; i < 2 * TILES; i++)
+        planes.w[i >> 1][i & 1] = version[(step * 2 * TILES + i) * 32 + (threadIdx.x & 31)];
+    return planes;
+}
+
+// `low` and `high` are the words of groups in_quad and in_quad + 4 of the step, of the lane's block.
+template <int TILES>
+DEVICE void count_ones(u32 (&counts)[2][TILES][4], const Words &low, const Words &high, const Planes<TILES> &planes)
+{
+#pragma unroll
+    for (int m = 0; m < 2; m++)
+    {
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++)
+        {
+            and_popcount(counts[m][tile], low.w[2 * m], low.w[2 * m + 1], high.w[2 * m], high.w[2 * m + 1],
+                planes.w[tile][0], planes.w[tile][1]);
+        }
+    }
+}
+
+// Σ q over the ones of the warp's 32 elements, a lane each.
+template <int TILES>
+DEVICE u32 sum_of_ones(const u32 (&counts)[2][TILES][4])
+{
+    u32 in_quad = threadIdx.x & 3;
+    u32 sums[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) // element of the block: tile i / 2, row quad + 8·(i % 2)
+    {
+        u32 sum = 0;
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++)
+        {
+#pragma unroll
+            for (int column = 0; column < 2; column++)
+            {
+                u32 plane = tile * 8 + in_quad * 2 + column;
+                u32 value = counts[i >> 1][tile][(i & 1) * 2 + column] << plane;
+                sum += plane == 8 * TILES - 1 ? 0 - value : value; // the sign's plane
+            }
+        }
+        sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 1);
+        sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 2);
+        sums[i] = sum;
+    }
+    // All four lanes of the quad have all four sums; each takes one, so that the warp writes 32 elements in a row.
+    return in_quad == 0 ? sums[0] : in_quad == 1 ? sums[1] : in_quad == 2 ? sums[2] : sums[3];
+}
+
 template <int TILES, int SPANS>
 DEVICE void rebuild_by_mma(const RebuildArguments &a)
 {
@@ -475,54 +671,53 @@ DEVICE void rebuild_by_mma(const RebuildArguments &a)
     u32 counts[SPANS][2][TILES][4] = {};
     for (u32 step = 0; step < a.steps; step++)
     {
-        u32 planes[TILES][2];
-#pragma unroll
-        for (int i = 0; i < 2 * TILES; i++)
-            planes[i >> 1][i & 1] = a.version[(step * 2 * TILES + i) * 32 + lane];
+        Planes<TILES> planes = planes_of<TILES>(a.version, step);
 #pragma unroll
         for (int span = 0; span < SPANS; span++)
         {
             u64 block = first_block + span * 8 + quad;
             Words low = philox((u32)block, (u32)(block >> 32), step * 8 + in_quad, a.tensor, a.key);
             Words high = philox((u32)block, (u32)(block >> 32), step * 8 + 4 + in_quad, a.tensor, a.key);
+            count_ones<TILES>(counts[span], low, high, planes);
+        }
+    }
 #pragma unroll
-            for (int m = 0; m < 2; m++)
+    for (int span = 0; span < SPANS; span++)
+    {
+        u32 sum = sum_of_ones<TILES>(counts[span]);
+        rebuild_element(a, (i64)((first_block + span * 8) << 2) - a.first + lane, rademacher_sum(sum, a.total));
+    }
+}
+
+// 32 columns of SPANS rows a warp: the columns' words are read once for all of the rows.
+template <int TILES, int SPANS>
+DEVICE void rebuild_rank_by_mma(const RankRebuildArguments &a)
+{
+    u32 lane = threadIdx.x & 31, quad = lane >> 2, in_quad = lane & 3;
+    i64 tiles = a.column_blocks / 8, row = (thread_index() >> 5) / tiles * SPANS, block = (thread_index() >> 5) % tiles * 8;
+    if (row >= a.rows)
+        return;
+    u32 counts[SPANS][2][TILES][4] = {};
+    for (u32 product = 0; product < a.rank; product++)
+    {
+        for (u32 step = 0; step < a.range.steps; step++)
+        {
+            Planes<TILES> planes = planes_of<TILES>(a.range.version, step);
+            u32 line = product * a.groups + step * 8 + in_quad;
+#pragma unroll
+            for (int span = 0; span < SPANS; span++)
             {
-#pragma unroll
-                for (int tile = 0; tile < TILES; tile++)
-                {
-                    and_popcount(counts[span][m][tile], low.w[2 * m], low.w[2 * m + 1], high.w[2 * m], high.w[2 * m + 1],
-                        planes[tile][0], planes[tile][1]);
-                }
+                Words low = element_words(a, line, row + span, block + quad), high = element_words(a, line + 4, row + span, block + quad);
+                count_ones<TILES>(counts[span], low, high, planes);
             }
         }
     }
 #pragma unroll
     for (int span = 0; span < SPANS; span++)
     {
-        u32 sums[4];
-#pragma unroll
-        for (int i = 0; i < 4; i++) // element of the block: tile i / 2, row quad + 8·(i % 2)
-        {
-            u32 sum = 0;
-#pragma unroll
-            for (int tile = 0; tile < TILES; tile++)
-            {
-#pragma unroll
-                for (int column = 0; column < 2; column++)
-                {
-                    u32 plane = tile * 8 + in_quad * 2 + column;
-                    u32 value = counts[span][i >> 1][tile][(i & 1) * 2 + column] << plane;
-                    sum += plane == 8 * TILES - 1 ? 0 - value : value; // the sign's plane
-                }
-            }
-            sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 1);
-            sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 2);
-            sums[i] = sum;
-        }
-        // All four lanes of the quad have all four sums; each writes one, so that the warp writes 32 elements in a row.
-        u32 sum = in_quad == 0 ? sums[0] : in_quad == 1 ? sums[1] : in_quad == 2 ? sums[2] : sums[3];
-        rebuild_element(a, (i64)((first_block + span * 8) << 2) - a.first + lane, rademacher_sum(sum, a.total));
+        u32 sum = sum_of_ones<TILES>(counts[span]);
+        if (row + span < a.rows)
+            rebuild_element(a.range, index_in_range(a, row + span, 4 * block + lane), rademacher_sum(sum, a.range.total));
     }
 }
 
@@ -530,6 +725,10 @@ KERNEL(rebuild_rademacher_mma1, RebuildArguments) { rebuild_by_mma<1, 2>(a); }
 KERNEL(rebuild_rademacher_mma2, RebuildArguments) { rebuild_by_mma<2, 2>(a); }
 KERNEL(rebuild_rademacher_mma3, RebuildArguments) { rebuild_by_mma<3, 2>(a); }
 KERNEL(rebuild_rademacher_mma4, RebuildArguments) { rebuild_by_mma<4, 2>(a); }
+KERNEL(rebuild_rank_mma1, RankRebuildArguments) { rebuild_rank_by_mma<1, 2>(a); }
+KERNEL(rebuild_rank_mma2, RankRebuildArguments) { rebuild_rank_by_mma<2, 2>(a); }
+KERNEL(rebuild_rank_mma3, RankRebuildArguments) { rebuild_rank_by_mma<3, 2>(a); }
+KERNEL(rebuild_rank_mma4, RankRebuildArguments) { rebuild_rank_by_mma<4, 2>(a); }
 
 #endif // HAS_BINARY_MMA
 
@@ -544,8 +743,7 @@ struct Segment
     i64 weights;
     i64 plus;
     i64 minus;
-    u32 tensor;
-    u32 unused;
+    Directed of;
 };
 
 struct PerturbArguments
@@ -571,35 +769,37 @@ struct RowsArguments
     u64 key;
     i64 rows;
     i64 columns;
-    u32 tensor;
+    Directed of;
     u32 seed;
     float epsilon;
-    u32 unused;
 };
 
 enum { Advance = 1, Signs = 2 }; // what a kernel does; both: with one read of the weights
 enum { GroupSize = 8, TileGroups = 256 };
+enum Scheme { Rademacher, Gaussian, Rank };
 
 // ±scale by a sign bit: one operation where fma(scale, ±1, w) would be two, with the same bits.
 DEVICE float with_sign(float scale, u32 word, u32 bit) { return f32_of_bits(f32_bits(scale) ^ ((~word >> bit & 1) << 31)); }
 
-template <bool IsGaussian>
-DEVICE void add_direction(float scale, u64 key, u64 block, u32 seed, u32 tensor, const float *weights, float *sums, float *differences)
+// `scale` is that of the tensor's own already.
+template <Scheme SCHEME>
+DEVICE void add_direction(
+    float scale, u64 key, u64 block, u32 seed, const Directed &of, const float *weights, float *sums, float *differences)
 {
-    if (IsGaussian)
+    if (SCHEME == Gaussian || (SCHEME == Rank && of.rank > 0))
     {
-        Multiples multiples = gaussian_multiples(key, block, seed, tensor);
+        Multiples multiples = SCHEME == Gaussian ? gaussian_multiples(key, block, seed, of.tensor) : rank_multiples(key, block, seed, of);
 #pragma unroll
         for (int i = 0; i < 4; i++)
         {
-            float z = __fmul_rn(__int2float_rn(multiples.n[i]), 1.0f / 4096);
+            float z = __fmul_rn(__int2float_rn(multiples.n[i]), SCHEME == Gaussian ? 1.0f / 4096 : 1.0f);
             sums[i] = __fmaf_rn(scale, z, weights[i]);
             if (differences)
                 differences[i] = __fmaf_rn(-scale, z, weights[i]);
         }
         return;
     }
-    Words words = rademacher_words(key, block, seed, tensor);
+    Words words = rademacher_words(key, block, seed, of.tensor);
 #pragma unroll
     for (int i = 0; i < 4; i++)
     {
@@ -610,20 +810,21 @@ DEVICE void add_direction(float scale, u64 key, u64 block, u32 seed, u32 tensor,
     }
 }
 
-// Eight elements of tensor: SPEC 4. The pointers are those of the group's first element; elements [first, last) of it are in the range.
-template <class Weight, class Perturbed, int Work, bool IsGaussian>
-DEVICE void perturb_group(const PerturbArguments &a, u32 tensor, u64 group, int first, int last,
+// Eight elements of a tensor: SPEC 4. The pointers are those of the group's first element; elements [first, last) of it are in the range.
+template <class Weight, class Perturbed, int Work, Scheme SCHEME>
+DEVICE void perturb_group(const PerturbArguments &a, const Directed &of, u64 group, int first, int last,
     typename Weight::Stored *weights, typename Perturbed::Stored *plus, typename Perturbed::Stored *minus)
 {
     float w[8];
     read_eight<Weight>(weights, first, last, w);
-    if (Work & Advance)
+    bool is_frozen = of.scale == 0;
+    if ((Work & Advance) && !is_frozen)
     {
-        float moved[8];
-        add_direction<IsGaussian>(a.step, a.key, 2 * group, a.previous, tensor, w, moved, 0);
-        add_direction<IsGaussian>(a.step, a.key, 2 * group + 1, a.previous, tensor, w + 4, moved + 4, 0);
+        float moved[8], step = __fmul_rn(a.step, of.scale);
+        add_direction<SCHEME>(step, a.key, 2 * group, a.previous, of, w, moved, 0);
+        add_direction<SCHEME>(step, a.key, 2 * group + 1, a.previous, of, w + 4, moved + 4, 0);
         typename Weight::Stored stored[8];
-        narrow_moved(Weight(), moved, group, a.draw, tensor, a.key, stored);
+        narrow_moved(Weight(), moved, group, a.draw, of.tensor, a.key, stored);
         write_eight(weights, first, last, stored);
 #pragma unroll
         for (int i = 0; i < 8; i++)
@@ -631,10 +832,17 @@ DEVICE void perturb_group(const PerturbArguments &a, u32 tensor, u64 group, int 
     }
     if (Work & Signs)
     {
-        float sums[8], differences[8];
-        add_direction<IsGaussian>(a.epsilon, a.key, 2 * group, a.next, tensor, w, sums, differences);
-        add_direction<IsGaussian>(a.epsilon, a.key, 2 * group + 1, a.next, tensor, w + 4, sums + 4, differences + 4);
         typename Perturbed::Stored stored[8];
+        if (is_frozen)
+        {
+            narrow_eight(Perturbed(), w, stored);
+            write_eight(plus, first, last, stored);
+            write_eight(minus, first, last, stored);
+            return;
+        }
+        float sums[8], differences[8], epsilon = __fmul_rn(a.epsilon, of.scale);
+        add_direction<SCHEME>(epsilon, a.key, 2 * group, a.next, of, w, sums, differences);
+        add_direction<SCHEME>(epsilon, a.key, 2 * group + 1, a.next, of, w + 4, sums + 4, differences + 4);
         narrow_eight(Perturbed(), sums, stored);
         write_eight(plus, first, last, stored);
         narrow_eight(Perturbed(), differences, stored);
@@ -658,7 +866,7 @@ DEVICE Segment segment_of_block(const PerturbArguments &a, i64 &tile)
     return a.segments[low];
 }
 
-template <class Weight, class Perturbed, int Work, bool IsGaussian>
+template <class Weight, class Perturbed, int Work, Scheme SCHEME>
 DEVICE void perturb(const PerturbArguments &a)
 {
     i64 tile;
@@ -668,14 +876,14 @@ DEVICE void perturb(const PerturbArguments &a)
     if (begin >= segment.count)
         return;
     int first = begin < 0 ? (int)-begin : 0, last = segment.count - begin < GroupSize ? (int)(segment.count - begin) : GroupSize;
-    perturb_group<Weight, Perturbed, Work, IsGaussian>(a, segment.tensor, group, first, last,
+    perturb_group<Weight, Perturbed, Work, SCHEME>(a, segment.of, group, first, last,
         (typename Weight::Stored *)a.weights + segment.weights + begin,
         (typename Perturbed::Stored *)a.perturbed + segment.plus + begin,
         (typename Perturbed::Stored *)a.perturbed + segment.minus + begin);
 }
 
 // Rows of a matrix that are looked up: only those in use are perturbed, and they lie in the order of use.
-template <class Weight, class Perturbed, bool IsGaussian>
+template <class Weight, class Perturbed, Scheme SCHEME>
 DEVICE void perturb_rows(const RowsArguments &rows)
 {
     i64 groups_per_row = (rows.columns + 14) / GroupSize; // one more where the row begins within a group
@@ -692,23 +900,29 @@ DEVICE void perturb_rows(const RowsArguments &rows)
     a.key = rows.key;
     a.next = rows.seed;
     a.epsilon = rows.epsilon;
-    perturb_group<Weight, Perturbed, Signs, IsGaussian>(a, rows.tensor, group, first, last,
+    perturb_group<Weight, Perturbed, Signs, SCHEME>(a, rows.of, group, first, last,
         (typename Weight::Stored *)rows.weights + start + begin,
         (typename Perturbed::Stored *)rows.plus + row * rows.columns + begin,
         (typename Perturbed::Stored *)rows.minus + row * rows.columns + begin);
 }
 
+#define ADVANCE_KERNELS_OF(scheme, SCHEME, name, Weight) \
+    KERNEL(advance_##scheme##_##name, PerturbArguments) { perturb<Weight, F32, Advance, SCHEME>(a); }
+
+#define SIGNS_KERNELS_OF(scheme, SCHEME, name, Weight, Perturbed) \
+    KERNEL(signs_##scheme##_##name, PerturbArguments) { perturb<Weight, Perturbed, Signs, SCHEME>(a); } \
+    KERNEL(advance_signs_##scheme##_##name, PerturbArguments) { perturb<Weight, Perturbed, Advance | Signs, SCHEME>(a); } \
+    KERNEL(rows_##scheme##_##name, RowsArguments) { perturb_rows<Weight, Perturbed, SCHEME>(a); }
+
 #define ADVANCE_KERNELS(name, Weight) \
-    KERNEL(advance_rademacher_##name, PerturbArguments) { perturb<Weight, F32, Advance, false>(a); } \
-    KERNEL(advance_gaussian_##name, PerturbArguments) { perturb<Weight, F32, Advance, true>(a); }
+    ADVANCE_KERNELS_OF(rademacher, Rademacher, name, Weight) \
+    ADVANCE_KERNELS_OF(gaussian, Gaussian, name, Weight) \
+    ADVANCE_KERNELS_OF(rank, Rank, name, Weight)
 
 #define SIGNS_KERNELS(name, Weight, Perturbed) \
-    KERNEL(signs_rademacher_##name, PerturbArguments) { perturb<Weight, Perturbed, Signs, false>(a); } \
-    KERNEL(signs_gaussian_##name, PerturbArguments) { perturb<Weight, Perturbed, Signs, true>(a); } \
-    KERNEL(advance_signs_rademacher_##name, PerturbArguments) { perturb<Weight, Perturbed, Advance | Signs, false>(a); } \
-    KERNEL(advance_signs_gaussian_##name, PerturbArguments) { perturb<Weight, Perturbed, Advance | Signs, true>(a); } \
-    KERNEL(rows_rademacher_##name, RowsArguments) { perturb_rows<Weight, Perturbed, false>(a); } \
-    KERNEL(rows_gaussian_##name, RowsArguments) { perturb_rows<Weight, Perturbed, true>(a); }
+    SIGNS_KERNELS_OF(rademacher, Rademacher, name, Weight, Perturbed) \
+    SIGNS_KERNELS_OF(gaussian, Gaussian, name, Weight, Perturbed) \
+    SIGNS_KERNELS_OF(rank, Rank, name, Weight, Perturbed)
 
 ADVANCE_KERNELS(f32, F32)
 ADVANCE_KERNELS(f16, F16)
@@ -718,3 +932,39 @@ SIGNS_KERNELS(f32_f16, F32, F16)
 SIGNS_KERNELS(f32_bf16, F32, BF16)
 SIGNS_KERNELS(f16_f16, F16, F16)
 SIGNS_KERNELS(bf16_bf16, BF16, BF16)
+
+// ------------------------------------------------------------------------------------------------------------------------ factors
+
+struct FactorsArguments
+{
+    void *target;     // takes [seeds · rank, count]
+    const u32 *seeds; // seed indices
+    u64 key;
+    i64 count;        // rows, or columns, from the first one on
+    u32 seed_count;
+    u32 rank;
+    u32 tensor;
+    u32 factors;      // RowFactors or ColumnFactors
+};
+
+// u or v of each seed and each of its products, ±1, for products that never write z down; four a thread.
+template <class Type>
+DEVICE void write_factors(const FactorsArguments &a)
+{
+    i64 blocks = (a.count + 3) / 4, line = thread_index() / blocks, index = thread_index() % blocks * 4;
+    if (line >= (i64)a.seed_count * a.rank)
+        return;
+    u32 seed = a.seeds[line / a.rank];
+    Words words = rademacher_words(a.key, factor_block(a.factors, (u32)(line % a.rank), (u64)index), seed, a.tensor);
+    typename Type::Stored *target = (typename Type::Stored *)a.target + line * a.count + index;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+    {
+        if (index + i < a.count)
+            target[i] = Type::narrow(with_sign(1.0f, words.w[i], seed & 31));
+    }
+}
+
+KERNEL(factors_f32, FactorsArguments) { write_factors<F32>(a); }
+KERNEL(factors_f16, FactorsArguments) { write_factors<F16>(a); }
+KERNEL(factors_bf16, FactorsArguments) { write_factors<BF16>(a); }

@@ -26,7 +26,7 @@ internal sealed class GaussianScheme : DirectionScheme
 
     public override int UnitExponent => GaussianTransform.UnitExponent;
 
-    internal override DeviceKernels OnDevice { get; } = new("gaussian", SeedsPerStep: 1, HasBinaryForm: false);
+    internal override DeviceKernels OnDevice { get; } = new("gaussian", "gaussian", SeedsPerStep: 1, HasBinaryForm: false);
 
     /// <summary>Fourth word of the counter: the tensor, with the top bit set, which tells normals from signs.</summary>
     public static uint CounterTensor(int tensor) => (uint)tensor | Normals;

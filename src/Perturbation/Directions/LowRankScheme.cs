@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using FedKSeed.Contracts;
 using FedKSeed.Perturbation.Cpu;
+using FedKSeed.Perturbation.Cuda;
 
 namespace FedKSeed.Perturbation.Directions;
 
@@ -12,15 +13,18 @@ namespace FedKSeed.Perturbation.Directions;
 /// </summary>
 internal sealed class LowRankScheme : DirectionScheme
 {
-    private const ulong RowFactors = 0x4000_0000, ColumnFactors = 0x6000_0000;
+    /// <summary>What the upper half of a block says of whose factors it holds, beside which product they are of.</summary>
+    public const uint RowFactors = 0x4000_0000, ColumnFactors = 0x6000_0000;
 
     public override string Name => DirectionSchemes.LowRank;
 
+    internal override DeviceKernels OnDevice { get; } = new("rank", "rademacher", RademacherScheme.SeedsPerWord, HasBinaryForm: true);
+
     /// <summary>Block that holds the signs of four rows, those of <paramref name="row"/> among them.</summary>
-    public static ulong RowBlock(int product, long row) => (RowFactors | (uint)product) << 32 | (ulong)row >> 2;
+    public static ulong RowBlock(int product, long row) => (ulong)(RowFactors | (uint)product) << 32 | (ulong)row >> 2;
 
     /// <summary>Block that holds the signs of four columns.</summary>
-    public static ulong ColumnBlock(int product, long column) => (ColumnFactors | (uint)product) << 32 | (ulong)column >> 2;
+    public static ulong ColumnBlock(int product, long column) => (ulong)(ColumnFactors | (uint)product) << 32 | (ulong)column >> 2;
 
     public override int Multiple(Direction direction, long element)
     {

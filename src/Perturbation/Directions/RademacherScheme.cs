@@ -24,7 +24,7 @@ internal sealed class RademacherScheme : DirectionScheme
 
     public override string Name => DirectionSchemes.Rademacher;
 
-    internal override DeviceKernels OnDevice { get; } = new("rademacher", SeedsPerWord, HasBinaryForm: true);
+    internal override DeviceKernels OnDevice { get; } = new("rademacher", "rademacher", SeedsPerWord, HasBinaryForm: true);
 
     /// <summary>Third word of the counter: the group of seeds that share a call.</summary>
     public static uint CounterSeed(int seed) => (uint)seed / SeedsPerWord;

@@ -16,7 +16,7 @@ using TorchSharp;
 namespace FedKSeed.LanguageModels.Tests.Devices;
 
 /// <summary>What a model does on a device, with our kernels, against what it does on the CPU.</summary>
-public abstract class DeviceTests(ModelDevice device) : IDisposable
+public abstract partial class DeviceTests(ModelDevice device) : IDisposable
 {
     private const float Epsilon = 1e-3f;
     private const double LearningRate = 1e-3;
@@ -80,7 +80,8 @@ public abstract class DeviceTests(ModelDevice device) : IDisposable
             var move = (float)(-LearningRate * step.Scalar!.Value);
             foreach (var tensor in model.Checkpoint.Weights)
                 Advance(
-                    reference.Pool.Direction(Seeds[draw], tensor.Ordinal!.Value), move, draw, trainer.Weights.Type, expected[tensor.Name]);
+                    reference.Pool.Direction(Seeds[draw], tensor.Ordinal!.Value), move, draw, keepsFloat32 ? ComputeType.F32 : type,
+                    expected[tensor.Name]);
         }
         foreach (var tensor in model.Checkpoint.Weights)
             Assert.Equal(expected[tensor.Name], trainer.Weights.Read(tensor.Name));
@@ -204,6 +205,27 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
         Assert.Equal(8 * 2 + 6, emulation.Launches - before);
     }
 
+    [Fact]
+    public void A_layer_of_a_step_of_rank_one_takes_eighteen_launches_however_many_moves_lie_behind_it()
+    {
+        ReferenceModel reference = new("llama-gqa-untied");
+        var emulation = HostEmulation.Create(DeviceActivations.Source);
+        using ModelDevice device = new(torch.CPU, emulation);
+        using var model = CausalLanguageModel.Load(reference.Folder, ComputeType.BF16, device);
+        var pool = (reference.Pool with { Scheme = DirectionSchemes.LowRank }).Resolve(model.Checkpoint);
+        using ZerothOrderTrainer trainer = new(model, pool);
+        for (var seed = 0; seed < 20; seed++)
+        {
+            trainer.Move(seed, 1, 1e-3);
+            trainer.Probe(reference.Batch, 1, 1e-3f);
+        }
+        var before = emulation.Launches;
+        trainer.Step(reference.Batch, 2, 1e-3f, 1e-3);
+        // u and v of seven tensors, rotation, gate, two norms a layer; all vectors, u and v of the embedding, the first norm, u and v of
+        // the output layer and its loss.
+        Assert.Equal(18 * 2 + 7, emulation.Launches - before);
+    }
+
     /// <summary>LLaMA of 1.3 B parameters: files full of holes, of which nothing is read.</summary>
     [Fact]
     public void The_scratch_memory_of_a_large_model_is_a_few_hundredths_of_its_weights()
@@ -217,8 +239,9 @@ public sealed class EmulatedDeviceTests() : DeviceTests(new ModelDevice(torch.CP
         WriteHoles(Path.Combine(folder.Path, Checkpoint.SingleFile), decoder.Layout);
         using var checkpoint = Checkpoint.Open(folder.Path);
         decoder.Layout.Bind(checkpoint);
-        DevicePerturbedWeights.Plan plan = new(decoder.Layout, decoder);
+        DevicePerturbedParameters.Plan plan = new(decoder, decoder.Layout.Parameters, new DirectionSpace());
         Assert.InRange(decoder.Layout.Length, 1_300_000_000, 1_400_000_000);
+        Assert.Equal(decoder.Layout.Length, plan.Length);
         Assert.InRange(plan.ScratchLength / (double)decoder.Layout.Length, 0.01, 0.04);
     }
 

@@ -22,11 +22,12 @@ public class CompilerTests
         string[] kernels =
         [
             "rebuild_rademacher", "rebuild_gaussian", "advance_rademacher_f16", "advance_signs_gaussian_bf16_bf16",
-            "rows_rademacher_f32_bf16",
+            "rows_rademacher_f32_bf16", "rebuild_frozen", "rebuild_rank", "factor_words", "factors_bf16", "advance_signs_rank_f16_f16",
         ];
         foreach (var kernel in kernels)
             Assert.Contains($".text.{kernel}\0", symbols, StringComparison.Ordinal);
-        Assert.Equal(computeCapability >= 80, symbols.Contains(".text.rebuild_rademacher_mma3\0", StringComparison.Ordinal));
+        foreach (var kernel in (string[])["rebuild_rademacher_mma3", "rebuild_rank_mma3"])
+            Assert.Equal(computeCapability >= 80, symbols.Contains($".text.{kernel}\0", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -10,7 +10,7 @@ using FedKSeed.Tests;
 namespace FedKSeed.Perturbation.Tests.Cuda;
 
 /// <summary>Every kernel of kernels.cu against the CPU's scalar form, bit for bit, on some device.</summary>
-public abstract class KernelTests : IDisposable
+public abstract partial class KernelTests : IDisposable
 {
     private static readonly TensorType[] WeightTypes = [TensorType.F32, TensorType.F16, TensorType.BF16];
 
@@ -130,7 +130,7 @@ public abstract class KernelTests : IDisposable
         var at = 0;
         foreach ((var tensor, var first, var count) in ranges)
         {
-            segments.Add(new Segment(tensor, first, count, at, at, length + at));
+            segments.Add(new Segment(pool.Directed(tensor), first, count, at, at, length + at));
             StochasticRounding.Advance(pool.Direction(4000, tensor), 0.01f, 3, first, TensorType.BF16, expected.AsSpan(2 * at, 2 * count));
             var wide = Widened(expected.AsSpan(2 * at, 2 * count), TensorType.BF16);
             PerturbScalar.Instance.BothSigns(
@@ -192,36 +192,39 @@ public abstract class KernelTests : IDisposable
         TensorType type,
         TensorType perturbed,
         PendingUpdate update,
-        int next)
+        int next,
+        long columns = 0)
     {
         var length = weights.Length / type.Size();
-        using SegmentTable table = new(_device, [new Segment(tensor, start, length, 0, 0, length)]);
+        using SegmentTable table = new(_device, [new Segment(pool.Directed(tensor, columns), start, length, 0, 0, length)]);
         DevicePerturb device = new(_device, pool, type, perturbed);
         var bytes = length * perturbed.Size();
 
         var advanced = weights.ToArray();
-        Advance(pool, tensor, start, advanced, type, update);
+        Advance(pool.Direction(update.Seed, tensor, columns), start, advanced, type, update);
         (var moved, _) = InPlace(weights, 0, (address, _) => device.Advance(table.Range(0, 1), update, address));
         Assert.Equal(advanced, moved);
 
-        (var plus, var minus) = Signs(pool.Direction(next, tensor), start, Widened(weights, type));
+        (var plus, var minus) = Signs(pool.Direction(next, tensor, columns), start, Widened(weights, type));
         (var kept, var signs) = InPlace(
             weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), null, next, 1e-3f, address, target));
         Assert.Equal(weights, kept);
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
 
-        (plus, minus) = Signs(pool.Direction(next, tensor), start, Widened(advanced, type));
+        (plus, minus) = Signs(pool.Direction(next, tensor, columns), start, Widened(advanced, type));
         (moved, signs) = InPlace(
             weights, 2 * bytes, (address, target) => device.BothSigns(table.Range(0, 1), update, next, 1e-3f, address, target));
         Assert.Equal(advanced, moved);
         Assert.Equal([.. Narrowed(plus, perturbed), .. Narrowed(minus, perturbed)], signs);
     }
 
-    private static void Advance(DirectionSpace pool, int tensor, long start, byte[] weights, TensorType type, PendingUpdate update)
+    private static void Advance(Direction direction, long start, byte[] weights, TensorType type, PendingUpdate update)
     {
-        var direction = pool.Direction(update.Seed, tensor);
+        if (direction.IsFrozen)
+            return;
         if (type == TensorType.F32)
-            PerturbScalar.Instance.Advance(direction, update.Step, start, MemoryMarshal.Cast<byte, float>(weights.AsSpan()));
+            PerturbScalar.Instance.Advance(
+                direction, direction.Scaled(update.Step), start, MemoryMarshal.Cast<byte, float>(weights.AsSpan()));
         else
             StochasticRounding.Advance(direction, update.Step, update.Draw, start, type, weights);
     }
@@ -229,7 +232,9 @@ public abstract class KernelTests : IDisposable
     private static (float[] Plus, float[] Minus) Signs(Direction direction, long start, float[] weights)
     {
         float[] plus = new float[weights.Length], minus = new float[weights.Length];
-        PerturbScalar.Instance.BothSigns(direction, 1e-3f, start, weights, plus, minus, isLarge: false);
+        if (direction.IsFrozen)
+            return (weights, weights);
+        PerturbScalar.Instance.BothSigns(direction, direction.Scaled(1e-3f), start, weights, plus, minus, isLarge: false);
         return (plus, minus);
     }
 
