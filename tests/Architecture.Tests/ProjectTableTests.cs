@@ -7,7 +7,7 @@ public sealed class ProjectTableTests
     [
         .. File.ReadLines(SourceFiles.Full("docs/ARCHITECTURE.md"))
             .Where(line => line.StartsWith("| src/", StringComparison.Ordinal)
-                || line.StartsWith("| benchmarks/", StringComparison.Ordinal))
+                || line.StartsWith("| benchmarks/", StringComparison.Ordinal) || line.StartsWith("| tools/", StringComparison.Ordinal))
             .Select(line => line.Trim('|').Split('|', StringSplitOptions.TrimEntries))
             .Select(cells => new Row(cells[0], Names(cells[2]), Names(cells[3]))),
     ];

@@ -4,7 +4,9 @@ using FedKSeed.InstructionData;
 
 namespace FedKSeed.Experiments;
 
-/// <summary>The training data of a folder shared out anew, by the task that each record names, and the held-out records of each task.</summary>
+/// <summary>
+/// The training data of a folder shared out anew, by the task that each record names, and the held-out records of each task.
+/// </summary>
 public sealed record SharedOutData(string Folder, IReadOnlyDictionary<string, string> HeldOutByTask)
 {
     private const string HeldOut = "held-out.jsonl", Clients = "client-*.jsonl";

@@ -87,7 +87,8 @@ internal sealed class LogVerb : IVerb
     private GrowingLog Open(ParseResult parsed)
     {
         var file = parsed.GetRequiredValue(_log);
-        CommonOptions.RequireFile(file, "--log");
+        if (UsageException.FaultsOfFile("--log", file).ToArray() is { Length: > 0 } faults)
+            throw new UsageException(faults);
         return new GrowingLog(file.FullName);
     }
 

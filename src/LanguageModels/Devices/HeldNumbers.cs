@@ -4,8 +4,9 @@ using static TorchSharp.torch;
 namespace FedKSeed.LanguageModels.Devices;
 
 /// <summary>
-/// Sums whose numbers are held until torch has read them. What TorchSharp 0.107 makes on the fly, such as the factor 1 of <c>a.add_(b)</c> or
-/// the exponent of <c>square()</c>, a collection may free in the middle of the call: torch then refuses, or takes what lies there since.
+/// Sums whose numbers are held until torch has read them. What TorchSharp 0.107 makes on the fly, such as the factor 1 of
+/// <c>a.add_(b)</c> or the exponent of <c>square()</c>, a collection may free in the middle of the call: torch then refuses, or takes
+/// what lies there since.
 /// </summary>
 public static class HeldNumbers
 {
