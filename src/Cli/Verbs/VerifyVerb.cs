@@ -23,8 +23,7 @@ internal sealed class VerifyVerb : IVerb
 
     private static int Execute(FileInfo log, bool json, TextWriter output, TextWriter errors, CancellationToken cancel)
     {
-        if (UsageException.FaultsOfFile("--log", log).ToArray() is { Length: > 0 } faults)
-            throw new UsageException(faults);
+        CommonOptions.RequireFile(log, "--log");
         try
         {
             var summary = LogSummary.Of(LogFile.Read(log.FullName).TakeWhile(_ => Goes(cancel)));
