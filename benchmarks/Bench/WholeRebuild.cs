@@ -39,7 +39,7 @@ public static class WholeRebuild
             var began = Stopwatch.GetTimestamp();
             stage(
                 $"Rebuilding {shape.Name} with {seeds} seeds",
-                progress => RebuiltCheckpoint.Write(checkpoint, rebuilder, to, new Done(progress), threads, cancel));
+                progress => RebuiltCheckpoint.Write(checkpoint, rebuilder, to, new Done(progress), threads, cancellation: cancel));
             var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
             using var process = Process.GetCurrentProcess();
             return new WholeRebuildReport(

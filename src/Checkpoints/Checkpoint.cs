@@ -16,9 +16,12 @@ public sealed class Checkpoint : IDisposable
     private const string RotaryBuffer = "inv_freq";
     private const int DigestChunk = 1 << 24;
 
+    private static readonly Comparer<byte[]> Utf8Order = Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b));
+
     private readonly List<SafetensorsFile> _files;
     private readonly Dictionary<string, CheckpointTensor> _byName;
     private readonly Lazy<TiedHead?> _tiedHead;
+    private readonly Checkpoint? _base;
 
     private Checkpoint(string folder, List<SafetensorsFile> files)
     {
@@ -30,13 +33,27 @@ public sealed class Checkpoint : IDisposable
         _tiedHead = new(() => Checkpoints.TiedHead.Of(this));
     }
 
+    private Checkpoint(Checkpoint source, IReadOnlyList<CheckpointTensor> adapter)
+    {
+        (_base, Folder, _files, _tiedHead, Adapter) = (source, source.Folder, source._files, source._tiedHead, adapter);
+        Tensors = [.. source.Tensors, .. adapter];
+        Weights = [.. source.Weights, .. adapter];
+        _byName = Tensors.ToDictionary(tensor => tensor.Name);
+    }
+
     public string Folder { get; }
 
-    /// <summary>The tensors that are trained; a tensor's index is its ordinal (SPEC 1).</summary>
+    /// <summary>The tensors that may be trained, an adapter's last; a tensor's index is its ordinal (SPEC 1).</summary>
     public IReadOnlyList<CheckpointTensor> Weights { get; }
 
-    /// <summary>Every tensor, sorted by the UTF-8 bytes of its name.</summary>
+    /// <summary>Every tensor, sorted by the UTF-8 bytes of its name; an adapter's last.</summary>
     public IReadOnlyList<CheckpointTensor> Tensors { get; }
+
+    /// <summary>The tensors that <see cref="With"/> added, sorted likewise; none for what a folder holds.</summary>
+    public IReadOnlyList<CheckpointTensor> Adapter { get; } = [];
+
+    /// <summary>What the folder holds, without an adapter.</summary>
+    public Checkpoint Base => _base ?? this;
 
     /// <summary>Trained elements: the sum over <see cref="Weights"/>.</summary>
     public long WeightCount => Weights.Sum(tensor => tensor.ElementCount);
@@ -84,16 +101,47 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>
+    /// This checkpoint with the tensors of an adapter behind its own: their ordinals go on from the base's, in the order of their names. Both
+    /// read the same files, and disposing either closes them.
+    /// </summary>
+    /// <exception cref="CheckpointException">A name is there already, or a type is none that weights have.</exception>
+    public Checkpoint With(IEnumerable<TensorContent> adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        if (_base is not null)
+            throw new InvalidOperationException("The checkpoint has an adapter already.");
+        var tensors = new List<CheckpointTensor>();
+        var names = new HashSet<string>();
+        foreach (var content in adapter.OrderBy(content => Encoding.UTF8.GetBytes(content.Name), Utf8Order))
+        {
+            if (Contains(content.Name) || !names.Add(content.Name))
+                throw new CheckpointException(Folder, content.Name, "a tensor of an adapter has this name, which is there already.");
+            if (content.Type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16))
+                throw new CheckpointException(Folder, content.Name, $"an adapter of type {content.Type.Name()} is not supported.");
+            var count = content.Bytes.Length / content.Type.Size();
+            SafetensorsEntry entry = new(content.Name, content.Type, [.. content.Shape], count, 0, content.Bytes.Length);
+            tensors.Add(new CheckpointTensor(new TensorMemory(content.Bytes), entry, Weights.Count + tensors.Count));
+        }
+        return new Checkpoint(this, tensors);
+    }
+
+    /// <summary>
     /// Lower-case hexadecimal SHA-256 that identifies the trained weights, whatever their split into files (SPEC 1). Hashed are the ASCII
     /// bytes <c>fedkseed-checkpoint/1</c>, then for each of <see cref="Weights"/> in ordinal order: the name's length in UTF-8 bytes
     /// (uint32) and those bytes, the type's length and name (likewise, such as <c>BF16</c>), the number of dimensions (uint32), each
-    /// dimension (uint64), and the elements' bytes as stored. Integers are little-endian.
+    /// dimension (uint64), and the elements' bytes as stored. Integers are little-endian. An adapter does not count:
+    /// <see cref="AdapterDigest"/>.
     /// </summary>
-    public string Digest(CancellationToken cancellation = default)
+    public string Digest(CancellationToken cancellation = default) => DigestOf(Base.Weights, cancellation);
+
+    /// <summary>The same of the tensors of <see cref="Adapter"/>.</summary>
+    public string AdapterDigest() => DigestOf(Adapter, CancellationToken.None);
+
+    private static string DigestOf(IReadOnlyList<CheckpointTensor> tensors, CancellationToken cancellation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData("fedkseed-checkpoint/1"u8);
-        foreach (var tensor in Weights)
+        foreach (var tensor in tensors)
         {
             AppendDescription(hash, tensor);
             for (long done = 0; done < tensor.ByteCount;)
@@ -166,7 +214,7 @@ public sealed class Checkpoint : IDisposable
     {
         var entries = files.SelectMany(
             file => file.Header.Entries, (file, entry) => (file, entry, utf8: Encoding.UTF8.GetBytes(entry.Name))).ToList();
-        entries.Sort((a, b) => a.utf8.AsSpan().SequenceCompareTo(b.utf8));
+        entries.Sort((a, b) => Utf8Order.Compare(a.utf8, b.utf8));
         var tensors = new List<CheckpointTensor>(entries.Count);
         var ordinal = 0;
         foreach ((var file, var entry, _) in entries)

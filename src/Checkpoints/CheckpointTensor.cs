@@ -6,10 +6,10 @@ public sealed class CheckpointTensor
     // Elements that are widened before their pages are let go.
     private const int MaxPiece = 1 << 20;
 
-    private readonly SafetensorsFile _file;
+    private readonly ITensorBytes _file;
     private readonly SafetensorsEntry _entry;
 
-    internal CheckpointTensor(SafetensorsFile file, SafetensorsEntry entry, int? ordinal) =>
+    internal CheckpointTensor(ITensorBytes file, SafetensorsEntry entry, int? ordinal) =>
         (_file, _entry, Ordinal) = (file, entry, ordinal);
 
     public string Name => _entry.Name;
@@ -22,7 +22,10 @@ public sealed class CheckpointTensor
     public long ElementCount => _entry.ElementCount;
     public long ByteCount => _entry.End - _entry.Begin;
 
-    /// <summary>The tensor's rank among those that are trained (SPEC 1); null if it is not: integers, and rotary <c>inv_freq</c>.</summary>
+    /// <summary>
+    /// The tensor's rank among those that are trained (SPEC 1), an adapter's behind the base's; null if it is not: integers, and rotary
+    /// <c>inv_freq</c>.
+    /// </summary>
     public int? Ordinal { get; }
 
     /// <summary>Raw little-endian elements, as they lie in the file.</summary>

@@ -78,7 +78,8 @@ public static class CheckpointWriter
         return byName;
     }
 
-    private static byte[] Header(List<TensorShape> tensors)
+    /// <summary>The header of a file that holds these tensors one after the other.</summary>
+    internal static byte[] Header(IReadOnlyList<TensorShape> tensors)
     {
         var buffer = new ArrayBufferWriter<byte>();
         buffer.Advance(WriteZeros(buffer, SafetensorsHeader.PrefixLength));
@@ -97,7 +98,7 @@ public static class CheckpointWriter
         return count;
     }
 
-    private static void WriteEntries(Utf8JsonWriter json, List<TensorShape> tensors)
+    private static void WriteEntries(Utf8JsonWriter json, IReadOnlyList<TensorShape> tensors)
     {
         long offset = 0;
         json.WriteStartObject();

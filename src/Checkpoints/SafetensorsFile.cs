@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace FedKSeed.Checkpoints;
 
 /// <summary>One memory-mapped safetensors file.</summary>
-internal sealed unsafe partial class SafetensorsFile : IDisposable
+internal sealed unsafe partial class SafetensorsFile : ITensorBytes, IDisposable
 {
     private const int MadviseWillNeed = 3, MadviseDontNeed = 4; // MADV_WILLNEED and MADV_DONTNEED of Linux
 

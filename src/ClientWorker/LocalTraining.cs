@@ -68,13 +68,14 @@ public sealed class LocalTraining(
     private ZerothOrderTrainer TakeTrainer(ModelVersion version)
     {
         var pool = version.Directions;
+        var adapted = model.For(pool);
         while (_idle.TryTake(out var trainer))
         {
-            if (trainer.Pool == pool)
+            if (trainer.Pool == pool && trainer.Model == adapted)
                 return trainer;
             trainer.Dispose();
         }
-        return new ZerothOrderTrainer(model.Model, pool);
+        return new ZerothOrderTrainer(adapted, pool);
     }
 
     /// <returns>What the trainer reads from then on, to be let go; null where it copied it.</returns>

@@ -1,6 +1,7 @@
 using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
+using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Evaluation;
 using Microsoft.Extensions.Options;
 
@@ -10,7 +11,9 @@ namespace FedKSeed.ClientWorker;
 public sealed class VersionScoring
 {
     private readonly RebuiltVersions _versions;
-    private readonly Evaluator _evaluator;
+    private readonly BaseModel _model;
+    private readonly Func<CausalLanguageModel, Evaluator> _evaluatorOf;
+    private (CausalLanguageModel Model, Evaluator Evaluator) _evaluator;
     private (ModelVersion Version, EvaluationResult Evaluation)? _last;
 
     public VersionScoring(
@@ -21,9 +24,10 @@ public sealed class VersionScoring
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(worker);
         var examples = DataFile.Load(options.Value.Data!, worker.Value.Reading());
-        _versions = versions;
-        _evaluator = new Evaluator(
-            model.Model, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
+        (_model, _versions) = (model, versions);
+        _evaluatorOf = of => new Evaluator(
+            of, model.Encoder, EvenlySpaced.Of(examples, options.Value.Limit), options.Value.MaximumNewTokens);
+        _evaluator = (model.Model, _evaluatorOf(model.Model));
     }
 
     public async Task<EvaluationResult> ScoreAsync(ModelVersion version, CancellationToken cancel)
@@ -37,7 +41,7 @@ public sealed class VersionScoring
                 var held = _versions.Hold(version, isForOnce: true);
                 try
                 {
-                    return _evaluator.Evaluate(held.Weights, cancellation: cancel);
+                    return EvaluatorOf(_model.For(version.Directions)).Evaluate(held.Weights, cancellation: cancel);
                 }
                 finally
                 {
@@ -47,5 +51,12 @@ public sealed class VersionScoring
             cancel);
         _last = (version, evaluation);
         return evaluation;
+    }
+
+    private Evaluator EvaluatorOf(CausalLanguageModel model)
+    {
+        if (_evaluator.Model != model)
+            _evaluator = (model, _evaluatorOf(model));
+        return _evaluator.Evaluator;
     }
 }

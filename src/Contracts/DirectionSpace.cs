@@ -25,7 +25,8 @@ public sealed record DirectionSpace : IValidatableObject
 
     /// <summary>
     /// Which tensors directions live on, as people say it: the first group that matches a tensor's name counts, and what none matches is
-    /// frozen. Null for every tensor at scale 0, of rank 1 where the scheme is <see cref="DirectionSchemes.LowRank"/>.
+    /// frozen. Null for every tensor at scale 0, of rank 1 where the scheme is <see cref="DirectionSchemes.LowRank"/>; with an adapter for
+    /// the adapter's.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<TensorGroup>? Trainable { get; init; }
@@ -37,18 +38,24 @@ public sealed record DirectionSpace : IValidatableObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<TrainedTensor>? Tensors { get; init; }
 
+    /// <summary>What is added to the base model, and tuned instead of it; null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Adapter? Adapter { get; init; }
+
     /// <summary>r: the largest of the tensors' ranks, at least 1.</summary>
     [JsonIgnore]
     public int LargestRank => Tensors is null ? 1 : Tensors.Aggregate(1, (most, tensor) => Math.Max(most, tensor.Rank));
 
     public bool Equals(DirectionSpace? other) =>
         other is not null && PoolKey == other.PoolKey && SeedCount == other.SeedCount && Scheme == other.Scheme
-            && AreEqual(Trainable, other.Trainable) && AreEqual(Tensors, other.Tensors);
+            && Adapter == other.Adapter && AreEqual(Trainable, other.Trainable) && AreEqual(Tensors, other.Tensors);
 
-    public override int GetHashCode() => HashCode.Combine(PoolKey, SeedCount, Scheme, Trainable?.Count, Tensors?.Count);
+    public override int GetHashCode() => HashCode.Combine(PoolKey, SeedCount, Scheme, Adapter, Trainable?.Count, Tensors?.Count);
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
+        foreach (var fault in Adapter?.Validate(new ValidationContext(Adapter)) ?? [])
+            yield return fault;
         if (Trainable is { Count: 0 })
             yield return new($"{nameof(Trainable)} names no tensors: leave it out to train all of them.");
         foreach (var group in Trainable ?? [])
@@ -95,7 +102,7 @@ public sealed record TensorGroup
 
     /// <summary>
     /// Names of tensors, with * for any characters and ? for one; or words for parts of a model: bias, norm, attention, query-value, mlp,
-    /// embedding, head, layers:A-B, layers:-N, all.
+    /// embedding, head, layers:A-B, layers:-N, adapter, all.
     /// </summary>
     public required IReadOnlyList<string> Tensors { get; init; }
 

@@ -67,6 +67,8 @@ public sealed record ModelVersion
         if (Directions.Tensors is { } tensors)
             text.AppendJoin(',', tensors.Select(
                 tensor => string.Create(CultureInfo.InvariantCulture, $"{tensor.Ordinal}/{tensor.Scale}/{tensor.Rank}")));
+        if (Directions.Adapter is { } adapter)
+            text.Append(CultureInfo.InvariantCulture, $":{adapter.Kind}/{adapter.Digest}/{adapter.Alpha:R}");
         text.Append(CultureInfo.InvariantCulture, $":{Version}:{Shift}:");
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes(text.ToString()));

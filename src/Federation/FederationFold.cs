@@ -61,6 +61,9 @@ public static class FederationFold
     {
         Require(state.Settings is null, "the federation is open already");
         Require(opened.Settings.Faults() is not { Count: > 0 } faults, string.Join(" ", opened.Settings.Faults()));
+        Require(
+            opened.Settings.Directions is { Adapter: null } or { Adapter.Digest: not null, Tensors: not null },
+            "its adapter comes without the digest of its first values, or without the tensors that are tuned");
         var seeds = opened.Settings.Directions.SeedCount;
         return state with
         {

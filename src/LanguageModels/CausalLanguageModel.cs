@@ -1,10 +1,12 @@
 using FedKSeed.Checkpoints;
+using FedKSeed.Contracts;
 using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels.Architectures;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Generation;
 using FedKSeed.LanguageModels.Weights;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Adapters;
 using FedKSeed.Perturbation.Cuda;
 using FedKSeed.Tokenization;
 using static TorchSharp.torch;
@@ -25,11 +27,13 @@ public sealed class CausalLanguageModel : IDisposable
     private const int MaxUploadBytes = 1 << 26;
 
     private readonly Decoder _decoder;
+    private readonly AdapterLayers? _adapter;
 
-    private CausalLanguageModel(Checkpoint checkpoint, Decoder decoder, ComputeType type, ModelDevice device) =>
-        (Checkpoint, _decoder, ComputeType, Device) = (checkpoint, decoder, type, device);
+    private CausalLanguageModel(
+        Checkpoint checkpoint, Decoder decoder, AdapterLayers? adapter, ComputeType type, ModelDevice device) =>
+        (Checkpoint, _decoder, _adapter, ComputeType, Device) = (checkpoint, decoder, adapter, type, device);
 
-    /// <summary>The base model w0.</summary>
+    /// <summary>The base model w0, an adapter's first values behind it.</summary>
     public Checkpoint Checkpoint { get; }
 
     /// <summary>What versions are kept and computed with in.</summary>
@@ -44,8 +48,13 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>V, the rows of the embedding.</summary>
     public int VocabularySize => _decoder.VocabularySize;
 
-    /// <summary>Longest sequence that the model takes, in tokens.</summary>
-    public int MaxLength => _decoder.MaxLength;
+    /// <summary>Longest sequence that the model takes, in tokens; virtual ones are not counted.</summary>
+    public int MaxLength => _decoder.MaxLength - VirtualTokens;
+
+    /// <summary>What is added to the base model; null for nothing.</summary>
+    public Adapter? Adapter => _adapter?.Adapter;
+
+    private int VirtualTokens => _adapter?.Adapter.VirtualTokens ?? 0;
 
     /// <summary>Reads config.json and maps the safetensors files.</summary>
     /// <param name="folder">The Hugging Face folder.</param>
@@ -65,13 +74,56 @@ public sealed class CausalLanguageModel : IDisposable
         try
         {
             decoder.Layout.Bind(checkpoint);
-            return new CausalLanguageModel(checkpoint, decoder, type, device);
+            return new CausalLanguageModel(checkpoint, decoder, adapter: null, type, device);
         }
         catch
         {
             checkpoint.Dispose();
             throw;
         }
+    }
+
+    /// <summary>A model with the adapter of a PEFT folder.</summary>
+    /// <param name="folder">The base's Hugging Face folder.</param>
+    /// <param name="adapter">The adapter's folder; null for the base alone.</param>
+    /// <inheritdoc cref="Load(string, ComputeType, ModelDevice?)"/>
+    public static CausalLanguageModel Load(
+        string folder, string? adapter, ComputeType type = ComputeType.F32, ModelDevice? device = null)
+    {
+        var model = Load(folder, type, device);
+        try
+        {
+            return adapter is null ? model : model.With(PeftFolder.Read(adapter, model.Checkpoint));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// This model with an adapter: another one, whose base weights end in the adapter's. Both read the same files, and disposing either
+    /// closes them.
+    /// </summary>
+    /// <exception cref="InvalidDataException">The adapter is not of this model; the message names every tensor at fault.</exception>
+    public CausalLanguageModel With(AdapterContent adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        var (decoder, checkpoint) = (ArchitectureCatalogue.Create(ModelConfig.Load(Checkpoint.Folder)), Checkpoint.With(adapter.Tensors));
+        decoder.Layout.Bind(Checkpoint);
+        AdapterLayers layers = new(decoder, adapter, checkpoint);
+        decoder.Layout.Bind(checkpoint);
+        CausalLanguageModel adapted = new(checkpoint, decoder, layers, ComputeType, Device);
+        return adapted.MaxLength > 0 ? adapted : throw NoRoom(Checkpoint.Folder, adapter.Adapter, decoder);
+    }
+
+    /// <summary>This model with the adapter of a direction space, as it is before the first round; itself where that has none.</summary>
+    /// <exception cref="FormatException">The base cannot have it.</exception>
+    public CausalLanguageModel With(DirectionSpace space)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        return space.Adapter is { } adapter ? With(AdapterContent.Initial(adapter, space.PoolKey, Checkpoint)) : this;
     }
 
     /// <summary>The tokenizer of the model's folder.</summary>
@@ -81,14 +133,18 @@ public sealed class CausalLanguageModel : IDisposable
     public Tokenizer LoadTokenizer() => LoadTokenizer(Checkpoint.Folder, _decoder);
 
     /// <summary>Whether a folder's configuration, weights and tokenizer are there, supported, and fit. Loads no torch.</summary>
+    /// <param name="folder">The Hugging Face folder.</param>
+    /// <param name="adapter">What is to be added to it.</param>
     /// <exception cref="InvalidDataException">They are not; the message names file, field or tensor.</exception>
     /// <exception cref="CheckpointException">The weights cannot be read.</exception>
-    public static void Check(string folder)
+    public static void Check(string folder, Adapter? adapter = null)
     {
         var decoder = ArchitectureCatalogue.Create(ModelConfig.Load(folder));
         using var checkpoint = Checkpoint.Open(folder);
         decoder.Layout.Bind(checkpoint);
         _ = LoadTokenizer(folder, decoder);
+        if (adapter?.VirtualTokens >= decoder.MaxLength)
+            throw NoRoom(folder, adapter, decoder);
     }
 
     /// <summary>
@@ -134,6 +190,7 @@ public sealed class CausalLanguageModel : IDisposable
         ArgumentNullException.ThrowIfNull(measure);
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
+        weights = Adapted(weights);
         var hidden = _decoder.Hidden(weights, Input(batch, weights.Device)); // [S, M, H]
         return measure(new BatchPass(_decoder, weights, batch, hidden)).cpu().data<double>().ToArray(); // [S]
     }
@@ -165,6 +222,7 @@ public sealed class CausalLanguageModel : IDisposable
             throw new ArgumentException("A prompt needs at least one token.", nameof(prompts));
         var capacity = prompts.Max(prompt => prompt.Length) + settings.MaxNewTokens;
         CheckLength(capacity);
+        capacity += VirtualTokens;
         foreach (var prompt in prompts)
             CheckIds(Array.ConvertAll(prompt, id => (long)id));
         using var cache = _decoder.NewCache(prompts.Count, capacity, weights.Type, weights.Device);
@@ -184,7 +242,7 @@ public sealed class CausalLanguageModel : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        return _decoder.Logits(weights, Input(batch, weights.Device)).to(ScalarType.Float32).cpu().data<float>().ToArray();
+        return _decoder.Logits(Adapted(weights), Input(batch, weights.Device)).to(ScalarType.Float32).cpu().data<float>().ToArray();
     }
 
     /// <summary>Runs columns [first, next) of the texts through the model; gives each row's next token.</summary>
@@ -193,17 +251,20 @@ public sealed class CausalLanguageModel : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        var length = next - first;
+        var ids = texts.Columns(first, next);
+        if (first == 0 && _adapter is not null)
+            ids = TokenBatch.WithPrefix(ids, rows, VirtualTokens, _adapter.FirstVirtualToken);
+        var length = ids.Length / rows;
         var device = weights.Device.Torch;
         var last = Consecutive.From(length - 1, rows, length, device);
         DecoderInput input = new()
         {
             Rows = rows,
             Length = length,
-            Ids = tensor(texts.Columns(first, next), device: device),
+            Ids = tensor(ids, device: device),
             Positions = last
         };
-        var logits = _decoder.Logits(weights, input, cache); // [1, B, V]
+        var logits = _decoder.Logits(Adapted(weights), input, cache); // [1, B, V]
         if (sampling is null)
             return Array.ConvertAll(logits.argmax(-1).cpu().data<long>().ToArray(), id => (int)id);
         var values = logits.to(ScalarType.Float32).cpu().data<float>().ToArray();
@@ -216,8 +277,14 @@ public sealed class CausalLanguageModel : IDisposable
         CheckLength(batch.Length);
         CheckIds(batch.Ids);
         CheckIds(batch.Targets);
-        return DecoderInput.Of(batch, device);
+        return DecoderInput.Of(
+            VirtualTokens == 0 ? batch : batch.WithPrefix(VirtualTokens, _adapter!.FirstVirtualToken), device);
     }
+
+    private static InvalidDataException NoRoom(string folder, Adapter adapter, Decoder decoder) =>
+        new($"{folder}: a prompt of {adapter.Tokens} tokens leaves no room: the model takes {decoder.MaxLength} in all.");
+
+    private IWeights Adapted(IWeights weights) => _adapter is null ? weights : new AdaptedWeights(weights, _adapter);
 
     private void CheckIds(ReadOnlySpan<long> ids)
     {

@@ -46,6 +46,12 @@ public sealed class TokenBatch
         (Positions, Targets) = ([.. positions], [.. targets]);
     }
 
+    private TokenBatch(TokenBatch source, int length, long[] ids, long[] cells, long[] tokenCells, long[] positions)
+    {
+        (Rows, Targets, Length) = (source.Rows, source.Targets, length);
+        (Ids, Cells, TokenCells, Positions) = (ids, cells, tokenCells, positions);
+    }
+
     /// <summary>Number of sequences that have a label, B.</summary>
     public int Rows { get; }
 
@@ -72,6 +78,40 @@ public sealed class TokenBatch
 
     /// <summary>[M], the ids to be predicted there.</summary>
     internal long[] Targets { get; }
+
+    /// <summary>The batch with virtual tokens before each of its texts. What is predicted, and how it counts, stays the same.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="firstId">Id of the first; the others follow.</param>
+    internal TokenBatch WithPrefix(int count, int firstId)
+    {
+        var length = Length + count;
+        var ids = new long[Ids.Length + Rows * count];
+        var (cells, tokenCells) = (new long[Rows * length], new long[ids.Length]);
+        var moved = new long[Ids.Length]; // where each token is now
+        var at = 0;
+        void Add(long id, long cell)
+        {
+            (ids[at], tokenCells[at], cells[cell]) = (id, cell, at);
+            at++;
+        }
+        for (var token = 0; token < Ids.Length; token++)
+        {
+            var (row, column) = Math.DivRem(TokenCells[token], Length);
+            for (var k = 0; column == 0 && k < count; k++)
+                Add(firstId + k, row * length + k);
+            moved[token] = at;
+            Add(Ids[token], row * length + count + column);
+        }
+        return new TokenBatch(this, length, ids, cells, tokenCells, Array.ConvertAll(Positions, position => moved[position]));
+    }
+
+    /// <summary>Texts of one length, row by row, with virtual tokens before each.</summary>
+    internal static long[] WithPrefix(long[] ids, int rows, int count, int firstId)
+    {
+        var length = ids.Length / rows;
+        return [.. Enumerable.Range(0, rows).SelectMany(row =>
+            Enumerable.Range(0, count).Select(k => (long)firstId + k).Concat(ids.AsSpan(row * length, length).ToArray()))];
+    }
 
     /// <summary>Tokens before the last label, which is itself never read.</summary>
     private static int InputLength(TokenSequence sequence) =>

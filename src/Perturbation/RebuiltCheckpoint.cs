@@ -1,4 +1,7 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using FedKSeed.Checkpoints;
+using FedKSeed.Perturbation.Adapters;
 using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Perturbation;
@@ -21,6 +24,8 @@ public static class RebuiltCheckpoint
     // Where transformers keeps the chat templates that have a name.
     private const string AdditionalTemplates = "additional_chat_templates";
 
+    private static readonly string[] ConfigurationFiles = [BaseConfig.FileName, "generation_config.json"];
+
     private static readonly string[] CompanionExtensions = [".json", ".jinja", ".model", ".tiktoken", ".txt"];
 
     /// <param name="source">The base checkpoint, w0.</param>
@@ -28,28 +33,33 @@ public static class RebuiltCheckpoint
     /// <param name="folder">Created if it is absent. An older checkpoint there is replaced. Must not be the base's own.</param>
     /// <param name="progress">Told after every chunk.</param>
     /// <param name="degreeOfParallelism">Threads to use; the bytes do not depend on it.</param>
+    /// <param name="merged">An adapter that becomes a part of the weights. Biases that it adds are in the last of the files.</param>
     /// <param name="cancellation">Leaves the folder as it was.</param>
     /// <exception cref="ArgumentException">The folder is the base's.</exception>
     /// <exception cref="IOException">The disk is full or not writable; the folder is left as it was.</exception>
     public static void Write(
         Checkpoint source, Rebuilder rebuilder, string folder,
-        IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, CancellationToken cancellation = default)
+        IProgress<RebuildProgress>? progress = null, int degreeOfParallelism = 1, MergedAdapter? merged = null,
+        CancellationToken cancellation = default)
     {
         if (RealPath.Of(folder) == RealPath.Of(source.Folder))
             throw new ArgumentException($"'{folder}' holds the base checkpoint, which must not be overwritten.", nameof(folder));
         Directory.CreateDirectory(folder);
-        var job = new Job(source, rebuilder, progress, degreeOfParallelism, cancellation);
+        var job = new Job(source, rebuilder, merged, progress, degreeOfParallelism, cancellation);
         var files = new List<AtomicFile>();
         try
         {
             foreach (var file in source.Files)
             {
-                files.Add(
-                    new AtomicFile(Path.Combine(folder, Path.GetFileName(file.Path)), file.Header.Bytes.Length + file.Header.DataLength));
-                job.WriteFile(file, files[^1].Stream);
+                var added = file == source.Files[^1] && merged is not null ? merged.Biases : [];
+                var header = added.Count == 0 ? file.Header.Bytes : HeaderWith(file, added);
+                files.Add(new AtomicFile(
+                    Path.Combine(folder, Path.GetFileName(file.Path)),
+                    header.Length + file.Header.DataLength + added.Sum(tensor => (long)tensor.Bytes.Length)));
+                job.WriteFile(file, header, added, files[^1].Stream);
             }
 
-            Publish(source, folder, files);
+            Publish(source, folder, files, merged?.Biases ?? []);
         }
         finally
         {
@@ -59,9 +69,13 @@ public static class RebuiltCheckpoint
 
     /// <summary>Copies what a model folder holds beside its weights: configuration, tokenizer and chat template.</summary>
     /// <exception cref="CheckpointException">One of them is a link to something outside of the model; nothing was copied.</exception>
-    public static void CopyCompanions(string sourceFolder, string folder)
+    /// <param name="sourceFolder">The model's.</param>
+    /// <param name="folder">Created if it is absent.</param>
+    /// <param name="withConfiguration">Whether config.json is copied: not beside an adapter, which is no model.</param>
+    public static void CopyCompanions(string sourceFolder, string folder, bool withConfiguration = true)
     {
-        var companions = Companions(sourceFolder);
+        var companions = Companions(sourceFolder)
+            .Where(path => withConfiguration || !ConfigurationFiles.Contains(Path.GetFileName(path)));
         Directory.CreateDirectory(folder);
         foreach (var path in companions)
         {
@@ -98,12 +112,15 @@ public static class RebuiltCheckpoint
     /// <summary>
     /// Takes down what would be found first, then names the files, the index last: a reader never sees two versions mixed.
     /// </summary>
-    private static void Publish(Checkpoint source, string folder, List<AtomicFile> files)
+    private static void Publish(Checkpoint source, string folder, List<AtomicFile> files, IReadOnlyList<TensorContent> added)
     {
         var index = Path.Combine(source.Folder, Checkpoint.IndexFile);
+        File.Delete(Path.Combine(folder, PeftFolder.ConfigFile));
+        File.Delete(Path.Combine(folder, PeftFolder.WeightsFile));
         var isSharded = Path.GetFileName(source.Files[0].Path) != Checkpoint.SingleFile;
         using var indexCopy = isSharded ? new AtomicFile(Path.Combine(folder, Checkpoint.IndexFile), 0) : null;
-        indexCopy?.Stream.Write(File.ReadAllBytes(index));
+        indexCopy?.Stream.Write(
+            added.Count == 0 ? File.ReadAllBytes(index) : IndexWith(index, Path.GetFileName(source.Files[^1].Path), added));
         File.Delete(Path.Combine(folder, Checkpoint.IndexFile));
         if (isSharded)
             File.Delete(Path.Combine(folder, Checkpoint.SingleFile));
@@ -111,20 +128,37 @@ public static class RebuiltCheckpoint
         indexCopy?.Commit();
     }
 
+    /// <summary>The header of a file that goes on with more tensors; its own stay where they are.</summary>
+    private static byte[] HeaderWith(SafetensorsFile file, IReadOnlyList<TensorContent> added) => CheckpointWriter.Header(
+        [.. file.Header.Entries.Select(entry => new TensorShape(entry.Name, entry.Type, entry.Shape)),
+            .. added.Select(tensor => new TensorShape(tensor.Name, tensor.Type, tensor.Shape))]);
+
+    private static byte[] IndexWith(string path, string file, IReadOnlyList<TensorContent> added)
+    {
+        var index = JsonNode.Parse(File.ReadAllBytes(path))!.AsObject();
+        foreach (var tensor in added)
+            index["weight_map"]![tensor.Name] = file;
+        if (index["metadata"] is JsonObject metadata && metadata["total_size"] is JsonValue size && size.TryGetValue<long>(out var bytes))
+            metadata["total_size"] = bytes + added.Sum(tensor => (long)tensor.Bytes.Length);
+        return Encoding.UTF8.GetBytes(index.ToJsonString(new() { WriteIndented = true, NewLine = "\n" }) + "\n");
+    }
+
     private sealed class Job(
-        Checkpoint source, Rebuilder rebuilder, IProgress<RebuildProgress>? progress, int degreeOfParallelism,
+        Checkpoint source, Rebuilder rebuilder, MergedAdapter? merged, IProgress<RebuildProgress>? progress, int degreeOfParallelism,
         CancellationToken cancellation)
     {
         private readonly TiedHead? _tied = source.TiedHead;
-        private readonly long _total = source.Tensors.Sum(tensor => tensor.ByteCount);
+        private readonly long _total = source.Base.Tensors.Sum(tensor => tensor.ByteCount);
         private readonly byte[] _buffer = new byte[ChunkBytes];
         private long _done;
 
-        public void WriteFile(SafetensorsFile file, FileStream target)
+        public void WriteFile(SafetensorsFile file, byte[] header, IReadOnlyList<TensorContent> added, FileStream target)
         {
-            target.Write(file.Header.Bytes);
+            target.Write(header);
             foreach (var entry in file.Header.Entries)
                 WriteTensor(source[entry.Name], target);
+            foreach (var tensor in added)
+                target.Write(tensor.Bytes.Span);
         }
 
         private void WriteTensor(CheckpointTensor tensor, FileStream target)
@@ -137,7 +171,12 @@ public static class RebuiltCheckpoint
                 tensor.Prefetch(done + count, ChunkBytes);
                 // The bytes of a tied head are the embedding's, so that they become the rebuilt embedding's along its directions.
                 var directions = tensor == _tied?.Head ? _tied.Embedding : tensor;
-                if (directions.Ordinal is int ordinal && rebuilder.Pool.Directed(ordinal, directions.Columns) is not null)
+                if (merged?.Changes(tensor) == true)
+                {
+                    WriteMerged(tensor, done, elements);
+                    elements = _buffer.AsSpan(0, count);
+                }
+                else if (directions.Ordinal is int ordinal && rebuilder.Pool.Directed(ordinal, directions.Columns) is not null)
                 {
                     rebuilder.Rebuild(
                         ordinal, done / tensor.Type.Size(), tensor.Type, elements, _buffer.AsSpan(0, count), degreeOfParallelism,
@@ -151,6 +190,17 @@ public static class RebuiltCheckpoint
                 _done += count;
                 progress?.Report(new RebuildProgress(_done, _total, tensor.Name));
             }
+        }
+
+        /// <summary>In float32 until the one rounding at the end.</summary>
+        private void WriteMerged(CheckpointTensor tensor, long firstByte, ReadOnlySpan<byte> elements)
+        {
+            var size = tensor.Type.Size();
+            var wide = new float[elements.Length / size];
+            tensor.Type.Widen(elements, wide);
+            rebuilder.Rebuild(tensor.Ordinal!.Value, firstByte / size, wide, wide, degreeOfParallelism, tensor.Columns);
+            merged!.Add(tensor, firstByte / size, wide);
+            tensor.Type.Narrow(wide, _buffer.AsSpan(0, elements.Length));
         }
     }
 }

@@ -49,6 +49,9 @@ public sealed class ZerothOrderTrainer : IDisposable
         _perturbed = new PerturbedWeights(model, pool, keepsFloat32);
     }
 
+    /// <summary>Whose versions it moves.</summary>
+    public CausalLanguageModel Model => _model;
+
     /// <summary>Where its directions come from.</summary>
     public DirectionSpace Pool { get; }
 

@@ -3,9 +3,20 @@ using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Adapters;
 using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Versions;
+
+/// <summary>What a version is written as.</summary>
+public enum ModelForm
+{
+    /// <summary>A model folder like the base's, an adapter merged into it.</summary>
+    Whole,
+
+    /// <summary>An adapter's folder as PEFT keeps it, beside the base.</summary>
+    Peft,
+}
 
 /// <summary>A version of a federation's model, as its log says it is: everything about it but the base weights.</summary>
 /// <param name="Settings">Of the federation.</param>
@@ -52,15 +63,60 @@ public sealed record ReplayedVersion(FederationSettings Settings, int Version, R
         }
     }
 
-    /// <summary>Writes the version as a model folder like the base's: weights, configuration and tokenizer.</summary>
-    public void Write(Checkpoint source, string folder, int threads, IProgress<RebuildProgress>? progress, CancellationToken cancel)
+    /// <summary>
+    /// What the version is written as: of an adapter that is tuned alone, LoRA or a prompt, what PEFT reads; else a whole model, biases and
+    /// LoRA merged into it.
+    /// </summary>
+    /// <param name="source">The base.</param>
+    /// <param name="asked">Null where nobody said.</param>
+    /// <exception cref="VersionException">It cannot be written as what was asked for.</exception>
+    public ModelForm FormOf(Checkpoint source, ModelForm? asked)
     {
+        ArgumentNullException.ThrowIfNull(source);
+        var adapter = Settings.Directions.Adapter;
+        var isAlone = Settings.Directions.Tensors?.All(tensor => tensor.Ordinal >= source.Base.Weights.Count) == true;
+        var otherwise = adapter switch
+        {
+            null => "the federation tunes the base itself, and no adapter",
+            { Kind: AdapterKind.Bias } => "PEFT has no form for biases, which a model folder simply has",
+            _ when !isAlone => "tensors of the base are tuned beside the adapter",
+            _ => null,
+        };
+        return asked switch
+        {
+            ModelForm.Peft when otherwise is not null => throw new VersionException($"There is no PEFT adapter to write: {otherwise}."),
+            ModelForm.Whole when adapter?.Kind == AdapterKind.Prompt => throw new VersionException(
+                "A prompt cannot be merged into its base: no weights do what virtual tokens before a text do."),
+            _ => asked ?? (otherwise is null ? ModelForm.Peft : ModelForm.Whole),
+        };
+    }
+
+    /// <summary>
+    /// Writes the version as a model folder like the base's: weights, configuration and tokenizer; or as an adapter's, which names the base.
+    /// </summary>
+    /// <param name="form">Null for what suits it, <see cref="FormOf"/>.</param>
+    /// <exception cref="VersionException">It cannot be written so.</exception>
+    public void Write(
+        Checkpoint source, string folder, int threads, IProgress<RebuildProgress>? progress, ModelForm? form, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(source);
         // What could not be copied is known before anything is written.
         _ = RebuiltCheckpoint.Companions(source.Folder);
+        var chosen = FormOf(source, form);
         var quantised = QuantisedAccumulators.Of(Accumulators.Span, Settings.Directions.LargestRank);
         var rebuilder = new Rebuilder(Settings.Directions, quantised.Values.Span, quantised.Shift);
-        RebuiltCheckpoint.Write(source, rebuilder, folder, progress, threads, cancel);
+        var adapted = Settings.Directions.Adapted(source);
+        var adapter = Settings.Directions.Adapter is { } kind ? AdapterContent.Rebuilt(kind, adapted, rebuilder, threads) : null;
+        if (chosen == ModelForm.Peft)
+        {
+            PeftFolder.Write(adapter!, source, folder);
+            RebuiltCheckpoint.CopyCompanions(source.Folder, folder, withConfiguration: false);
+            return;
+        }
+        var merged = adapter is null ? null : new MergedAdapter(adapter, source);
+        RebuiltCheckpoint.Write(source, rebuilder, folder, progress, threads, merged, cancel);
         RebuiltCheckpoint.CopyCompanions(source.Folder, folder);
+        merged?.WriteConfiguration(folder);
     }
 
     private static int KeptVersion(string log) =>

@@ -23,6 +23,7 @@ public sealed partial class NeverTests
         typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(ModelDelta), typeof(DirectionSpace),
         typeof(AssignmentKey),
         typeof(ReadOnlyMemory<int>), typeof(IReadOnlyList<TensorGroup>), typeof(IReadOnlyList<TrainedTensor>),
+        typeof(Adapter), typeof(AdapterKind),
     ];
 
     [Fact]

@@ -50,7 +50,7 @@ public sealed partial class SettingsDocumentTests
     [Fact]
     public void Every_setting_is_explained() =>
         Assert.DoesNotContain(
-            new[] { typeof(RunPlan), typeof(FederationSettings), typeof(DirectionSpace) }.SelectMany(Settings),
+            new[] { typeof(RunPlan), typeof(FederationSettings), typeof(DirectionSpace), typeof(Adapter) }.SelectMany(Settings),
             property => Summary(property).Length == 0);
 
     private static string Text()
@@ -60,6 +60,8 @@ public sealed partial class SettingsDocumentTests
         Section(text, "The run", "", typeof(RunPlan), plan);
         Section(text, "The federation", "federation.", typeof(FederationSettings), plan.Federation);
         Section(text, "Its directions", "federation.directions.", typeof(DirectionSpace), plan.Federation.Directions);
+        Section(
+            text, "Their adapter", "federation.directions.adapter.", typeof(Adapter), new Adapter { Kind = AdapterKind.Lora });
         return text.ToString().TrimEnd('\n') + "\n";
     }
 
@@ -78,7 +80,7 @@ public sealed partial class SettingsDocumentTests
     private static IEnumerable<PropertyInfo> Settings(Type type) =>
         type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Where(property => property.CanWrite && property.PropertyType != typeof(FederationSettings)
-                && property.PropertyType != typeof(DirectionSpace));
+                && property.PropertyType != typeof(DirectionSpace) && property.PropertyType != typeof(Adapter));
 
     /// <summary>Named after the property, but for a few.</summary>
     private static Option? OptionOf(PropertyInfo property)
@@ -90,7 +92,8 @@ public sealed partial class SettingsDocumentTests
     }
 
     private static string DefaultOf(PropertyInfo property, object defaults) =>
-        property.Name == nameof(RunPlan.Threads) ? "one a core"
+        property.Name == nameof(Adapter.Kind) ? ""
+        : property.Name == nameof(RunPlan.Threads) ? "one a core"
         : IsRule(property.PropertyType) ? RuleName(property.GetValue(defaults)!)
         : Convert.ToString(property.GetValue(defaults), CultureInfo.InvariantCulture)!;
 
@@ -105,6 +108,7 @@ public sealed partial class SettingsDocumentTests
             : type.IsEnum ? string.Join(", ", Enum.GetNames(type))
             : type == typeof(bool) ? "true, false"
             : property.Name == nameof(DirectionSpace.Trainable) ? "a list of {tensors: names, scale: -16 to 16, rank: 0, 1, 2, 4}"
+            : property.Name == nameof(Adapter.Targets) ? "a list of names"
             : property.Name == nameof(DirectionSpace.Tensors) ? "a list of {ordinal, scale, rank}"
             : type == typeof(string) ? "text" : type == typeof(ulong) ? "0 to 2^64 - 1, as text" : "a number";
     }

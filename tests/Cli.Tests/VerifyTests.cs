@@ -2,6 +2,7 @@ using System.Text.Json;
 using FedKSeed.Federation.Aggregation;
 using FedKSeed.Federation.Log;
 using FedKSeed.Tests;
+using FedKSeed.Versions;
 
 namespace FedKSeed.Cli.Tests;
 
@@ -41,6 +42,40 @@ public sealed class VerifyTests : IDisposable
             Assert.Equal(1, run.ExitCode);
             Assert.Contains($"(line {line})", run.Errors, StringComparison.Ordinal);
         }
+    }
+
+    /// <summary>A forger can hash a log anew; what an adapter begins with follows from its base, pool key and settings.</summary>
+    [Fact]
+    public async Task A_forged_digest_of_an_adapter_is_found_on_its_base()
+    {
+        var golden = Path.Combine(Path.GetDirectoryName(Vectors.Folder)!, "Federation.Tests", "Logs", "format-3-adapter.log");
+        var samples = Path.Combine(Path.GetDirectoryName(Vectors.Folder)!, "..", "samples", "model");
+        var sound = await CommandRun.Of("verify", "--log", golden, "--base", samples);
+        Assert.True(sound.ExitCode == 0, sound.Errors);
+
+        var events = LogFile.Read(golden).Select(entry => entry.Event).ToArray();
+        var opened = (FederationOpenedEntry)events[0];
+        var directions = opened.Settings.Directions;
+        events[0] = opened with
+        {
+            Settings = opened.Settings with
+            {
+                Directions = directions with { Adapter = directions.Adapter! with { Digest = new string('0', 64) } },
+            },
+        };
+        var times = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        File.WriteAllLines(_sample.Log, EventLog.Write(LogHead.Start, times, events).Lines);
+        Assert.Equal(0, (await CommandRun.Of("verify", "--log", _sample.Log)).ExitCode);
+        var forged = await CommandRun.Of("verify", "--log", _sample.Log, "--base", samples, "--json");
+        Assert.Equal(1, forged.ExitCode);
+        Assert.Contains("entry 0", forged.Errors, StringComparison.Ordinal);
+        Assert.Contains(directions.Adapter!.Digest!, forged.Errors, StringComparison.Ordinal);
+        var replayed = await CommandRun.Of(
+            "replay", "--log", _sample.Log, "--base", samples, "--to", Path.Combine(_sample.Folder, "replayed"));
+        Assert.Equal(1, replayed.ExitCode);
+        var other = await CommandRun.Of("verify", "--log", golden, "--base", _sample.Base);
+        Assert.Equal(1, other.ExitCode);
+        Assert.Contains("is not the base model", other.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

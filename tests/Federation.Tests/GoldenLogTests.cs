@@ -17,6 +17,7 @@ public class GoldenLogTests
     [InlineData("format-2-importance.log", 77, "e0e2ffc5c7c509b1e51488f24e51268f3a7c56dd31da8560425f1c39cda4bbdd")]
     [InlineData("format-3-skipped-steps.log", 44, "1b89a03fa254c48cd05ac70eb558311b4ca6a456d5c703618349e848f8e0eb20")]
     [InlineData("format-3-client-rates.log", 43, "610cc1f42d6cfc37b72548adf595b4163dd520d64eea1f554dc562529fdcbb8d")]
+    [InlineData("format-3-adapter.log", 37, "d0e838f2de4d14f386600375008c113c386b2f64204ac52294e482901178dd50")]
     public void A_log_of_an_earlier_version_folds_to_the_accumulators_that_it_had(string name, int entries, string digest)
     {
         var state = Federations.Fold([.. File.ReadLines(Path.Combine(Folder, name))]);

@@ -13,6 +13,13 @@ public class TrainableTests
         Tensors = [new(0, 2, 0), new(3, -3, 4), new(17, -3, 0)],
     };
 
+    private static readonly Adapter Lora = new()
+    {
+        Kind = AdapterKind.Lora,
+        Targets = ["q_proj"],
+        Digest = new string('0', 64),
+    };
+
     private static readonly (string Fault, DirectionSpace Space)[] Unsound =
     [
         ("names no tensors", Sound with { Trainable = [] }),
@@ -29,6 +36,14 @@ public class TrainableTests
         ("out of order", Sound with { Tensors = [new(-1, 0, 0)] }),
         ("scale -17", Sound with { Tensors = [new(1, -17, 0)] }),
         ("rank -1", Sound with { Tensors = [new(1, 0, -1)] }),
+        ("Rank must be", Sound with { Adapter = Lora with { Rank = 0 } }),
+        ("Alpha must be", Sound with { Adapter = Lora with { Alpha = 0 } }),
+        ("Targets must be", Sound with { Adapter = Lora with { Targets = [] } }),
+        ("Targets must be", Sound with { Adapter = Lora with { Targets = ["q_proj", ""] } }),
+        ("Tokens must be", Sound with { Adapter = Lora with { Kind = AdapterKind.Prompt, Tokens = 1025 } }),
+        ("Digest of an adapter", Sound with { Adapter = Lora with { Digest = "0" } }),
+        ("without the digest", Sound with { Adapter = Lora with { Digest = null } }),
+        ("without the tensors", Sound with { Adapter = Lora, Trainable = null, Tensors = null }),
     ];
 
     [Fact]
@@ -42,6 +57,21 @@ public class TrainableTests
         var other = opened with { Directions = Sound with { Tensors = [new(0, 2, 0)] } };
         var refusal = Assert.Throws<InvalidOperationException>(() => FederationDecisions.Open(state, other));
         Assert.Contains("directions:tensors:1", refusal.Message, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public void An_adapter_is_in_the_log_and_comes_back_from_it_and_another_is_another_federation()
+    {
+        var opened = Settings with { Directions = Sound with { Adapter = Lora } };
+        var state = Fold([.. EventLog.Write(LogHead.Start, Start, FederationDecisions.Open(new(), opened)).Lines]);
+        Assert.Equal(opened.Directions, state.Settings!.Directions);
+        Assert.DoesNotContain("adapter", SettingsJson.Canonical(Settings), StringComparison.OrdinalIgnoreCase);
+        var other = opened with { Directions = Sound with { Adapter = Lora with { Alpha = 8 } } };
+        var refusal = Assert.Throws<InvalidOperationException>(() => FederationDecisions.Open(state, other));
+        Assert.Contains("directions:adapter:alpha", refusal.Message, StringComparison.OrdinalIgnoreCase);
+        Assert.NotEqual(
+            ModelVersion.Of(0, "", opened.Directions, new long[Sound.SeedCount]).Digest(),
+            ModelVersion.Of(0, "", other.Directions, new long[Sound.SeedCount]).Digest());
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public class RebuiltCheckpointTests
         using var folder = new CheckpointFolder();
         using var source = Checkpoint.Open(Vectors.Path("models", model));
         var reports = new Reports();
-        RebuiltCheckpoint.Write(source, Version, folder.Path, reports, 2, Cancellation);
+        RebuiltCheckpoint.Write(source, Version, folder.Path, reports, 2, cancellation: Cancellation);
         using var rebuilt = Checkpoint.Open(folder.Path);
 
         Assert.Equal(Weights(source.Folder), Weights(folder.Path));
@@ -67,7 +67,8 @@ public class RebuiltCheckpointTests
         using var stop = new CancellationTokenSource();
         var stopMidway = new Reports(report => { if (report.BytesDone > report.BytesTotal / 2) stop.Cancel(); });
         var other = new Rebuilder(Pool, new int[40], 0);
-        Assert.Throws<OperationCanceledException>(() => RebuiltCheckpoint.Write(source, other, folder.Path, stopMidway, 1, stop.Token));
+        Assert.Throws<OperationCanceledException>(
+            () => RebuiltCheckpoint.Write(source, other, folder.Path, stopMidway, 1, cancellation: stop.Token));
         Assert.Equal(before, Digests(folder.Path));
     }
 
@@ -99,7 +100,7 @@ public class RebuiltCheckpointTests
                 mapped = Math.Max(mapped, ResidentBytes(from.Path));
                 ofWatching += GC.GetAllocatedBytesForCurrentThread() - start;
             });
-            RebuiltCheckpoint.Write(source, new Rebuilder(Pool, new int[40], 0), to.Path, watch, 1, Cancellation);
+            RebuiltCheckpoint.Write(source, new Rebuilder(Pool, new int[40], 0), to.Path, watch, 1, cancellation: Cancellation);
             return (mapped, GC.GetAllocatedBytesForCurrentThread() - before - ofWatching);
         }
 

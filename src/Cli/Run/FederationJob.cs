@@ -16,7 +16,7 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         RunPlan given, IFederationPlace place, bool isResumed, Action resumable, CancellationToken cancel)
     {
         var started = time.GetTimestamp();
-        var plan = given.Resolve(cancel);
+        var plan = given.WithWholeBase(folder.Base, cancel).Resolve(cancel);
         folder.RequireSpace();
         HeldOutScore before;
         RunMetrics metrics;
@@ -34,7 +34,7 @@ internal sealed class FederationJob(RunFolder folder, Screen screen, TimeProvide
         var closed = metrics.State.Closed!;
         using var source = Checkpoint.Open(plan.Model);
         screen.During($"Rebuilding version {closed.Version} from the log", _ =>
-            ReplayedVersion.Read(folder.Log, closed.Version).Write(source, folder.Model, plan.Threads, null, cancel));
+            ReplayedVersion.Read(folder.Log, closed.Version).Write(source, folder.Model, plan.Threads, null, null, cancel));
         (plan.ModelPrompt() with { IsConversation = RunData.IsConversation(plan) }).Write(folder.Model);
         var after = screen.During("Scoring the tuned model", progress => HeldOutScoring.Score(folder.Model, plan, progress, cancel));
         var summary = RunSummary.Of(

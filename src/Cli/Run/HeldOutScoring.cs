@@ -3,6 +3,7 @@ using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Evaluation;
 using FedKSeed.Observation;
+using FedKSeed.Perturbation.Adapters;
 using TorchSharp;
 
 namespace FedKSeed.Cli.Run;
@@ -16,9 +17,10 @@ internal static class HeldOutScoring
     public static HeldOutScore Score(string folder, RunPlan plan, IProgress<double>? progress, CancellationToken cancel)
     {
         torch.set_num_threads(plan.Threads);
-        using var model = CausalLanguageModel.Load(folder, plan.ComputeType);
+        var (source, adapter) = PeftFolder.Find(folder);
+        using var model = CausalLanguageModel.Load(source, adapter, plan.ComputeType);
         using var weights = model.BaseWeights();
-        var prompt = ModelPrompt.Of(folder, plan.Prompt, plan.ChatForm);
+        var prompt = ModelPrompt.Of(RunPlan.PromptFolder(source, adapter), plan.Prompt, plan.ChatForm);
         var encoder = model.Encoder(prompt.Template, plan.MaximumTokens, prompt.Chat) with { WhenTooLong = plan.LongExamples };
         var evaluator = new Evaluator(model, encoder, DataFile.Load(plan.HeldOut, plan.Reading()), plan.MaximumNewTokens);
         var evaluation = evaluator.Evaluate(weights, progress, cancel);

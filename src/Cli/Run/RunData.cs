@@ -11,7 +11,8 @@ internal static class RunData
     /// <exception cref="UsageException">A file has no example with an answer: each is named.</exception>
     public static IReadOnlyList<string> Notes(RunPlan plan, IProgress<double> progress, CancellationToken cancel)
     {
-        using var model = CausalLanguageModel.Load(plan.Model, plan.ComputeType);
+        using var source = CausalLanguageModel.Load(plan.Model, plan.ComputeType);
+        var model = source.With(plan.Federation.Directions);
         var prompt = plan.ModelPrompt();
         var encoder = model.Encoder(prompt.Template, plan.MaximumTokens, prompt.Chat) with { WhenTooLong = plan.LongExamples };
         List<string> notes = [], faults = [];

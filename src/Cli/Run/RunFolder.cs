@@ -8,6 +8,9 @@ public sealed record RunFolder(string Path)
 
     public string Model => In("model");
 
+    /// <summary>The base model of a run that began with an adapter: both merged.</summary>
+    public string Base => In("base");
+
     public string Log => In("events.log");
 
     public string Metrics => In("metrics.csv");

@@ -12,6 +12,8 @@ using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LogStore;
+using FedKSeed.Perturbation;
+using FedKSeed.Perturbation.Adapters;
 using FedKSeed.Perturbation.Directions;
 using FedKSeed.Tokenization;
 
@@ -24,6 +26,12 @@ public sealed record RunPlan
 {
     /// <summary>Hugging Face folder of the base model.</summary>
     public string Model { get; init; } = Path.Combine(SamplesFolder, "model");
+
+    /// <summary>
+    /// Adapter of the model, a PEFT folder with LoRA: the run begins by merging it, and what it tunes then is that. Null for none.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Adapter { get; init; }
 
     /// <summary>Folder with a data file for each client, client-*, and one that is held out, held-out.</summary>
     public string Data { get; init; } = Path.Combine(SamplesFolder, "data");
@@ -162,6 +170,29 @@ public sealed record RunPlan
         };
     }
 
+    /// <summary>The plan with the adapter that its model comes with merged into a base of its own; itself where there is none.</summary>
+    /// <param name="folder">For the base that comes of it.</param>
+    public RunPlan WithWholeBase(string folder, CancellationToken cancel)
+    {
+        var (source, adapter) = PeftFolder.Find(Model, Adapter);
+        if (adapter is null)
+            return this;
+        using var checkpoint = Checkpoint.Open(source);
+        var merged = new MergedAdapter(PeftFolder.Read(adapter, checkpoint), checkpoint);
+        var still = new Rebuilder(new DirectionSpace { SeedCount = 1, Tensors = [] }, [0], shift: 0);
+        RebuiltCheckpoint.Write(checkpoint, still, folder, null, Threads, merged, cancel);
+        RebuiltCheckpoint.CopyCompanions(source, folder);
+        merged.WriteConfiguration(folder);
+        var prompt = Path.Combine(PromptFolder(source, adapter), InstructionData.ModelPrompt.FileName);
+        if (File.Exists(prompt))
+            File.WriteAllBytes(Path.Combine(folder, InstructionData.ModelPrompt.FileName), File.ReadAllBytes(prompt));
+        return this with { Model = Path.GetFullPath(folder), Adapter = null };
+    }
+
+    /// <summary>Where it is said how a model is asked: an adapter may say otherwise than its base.</summary>
+    internal static string PromptFolder(string model, string? adapter) =>
+        adapter is not null && File.Exists(Path.Combine(adapter, InstructionData.ModelPrompt.FileName)) ? adapter : model;
+
     /// <summary>Everything that is wrong with the plan, files and every broken line of data included; empty when it is sound.</summary>
     public IReadOnlyList<string> Faults()
     {
@@ -175,17 +206,38 @@ public sealed record RunPlan
             "--redis must be like host:port,password=…,ssl=true: see StackExchange.Redis.");
         Require(MaximumTokens is >= 8 and <= 1_000_000, "--max-tokens must be between 8 and 1000000.");
         Require(Threads is >= 1 and <= 256, "--threads must be between 1 and 256.");
-        faults.AddRange(ModelFaults(Model));
-        if (faults.Count == 0)
-            faults.AddRange(UsageException.FaultsOf("--peft", Model, folder =>
-            {
-                using var checkpoint = Checkpoint.Open(folder);
-                _ = Federation.Directions.Resolve(checkpoint);
-            }));
+        faults.AddRange(ModelFaults(Model, Adapter));
+        if (faults.Count > 0)
+            return WithDataFaults(faults, Model);
+        var (source, adapter) = PeftFolder.Find(Model, Adapter);
+        faults.AddRange(UsageException.FaultsOf("--peft", source, folder =>
+        {
+            using var checkpoint = Checkpoint.Open(folder);
+            _ = Federation.Directions.Resolve(checkpoint);
+            CausalLanguageModel.Check(folder, Federation.Directions.Adapter);
+        }));
+        faults.AddRange(UsageException.FaultsOf("--adapter", source, folder =>
+        {
+            using var checkpoint = Checkpoint.Open(folder);
+            _ = adapter is null ? null : new MergedAdapter(PeftFolder.Read(adapter, checkpoint), checkpoint);
+        }));
         if (Prompt is not null)
             faults.AddRange(UsageException.FaultsOf("--prompt", Prompt, path => PromptTemplate.Load(path)));
         else
-            faults.AddRange(UsageException.FaultsOf("--model", Model, model => InstructionData.ModelPrompt.Of(model)));
+            faults.AddRange(UsageException.FaultsOf(
+                "--model", PromptFolder(source, adapter), model => InstructionData.ModelPrompt.Of(model)));
+        return WithDataFaults(faults, source);
+
+        void Require(bool condition, string otherwise)
+        {
+            if (!condition)
+                faults.Add(otherwise);
+        }
+    }
+
+    /// <summary>What else is wrong with the data files, every broken line of them included.</summary>
+    private List<string> WithDataFaults(List<string> faults, string model)
+    {
         if (!Directory.Exists(Data))
             return [.. faults, $"--data: there is no folder '{Path.GetFullPath(Data)}'."];
         var folder = DataFolder.Of(Data);
@@ -202,8 +254,8 @@ public sealed record RunPlan
             faults.AddRange(UsageException.FaultsOf(
                 "--data", file, path => hasConversations |= DataFile.Load(path, Reading()).Any(example => example is ChatExample)));
         var isModelSound = !faults.Exists(fault => fault.StartsWith("--model", StringComparison.Ordinal));
-        if (hasConversations && ChatForm is null && isModelSound && Tokenizer.IsIn(Model))
-            faults.AddRange(UsageException.FaultsOf("--model", Model, folder => Require(
+        if (hasConversations && ChatForm is null && isModelSound && Tokenizer.IsIn(model))
+            faults.AddRange(UsageException.FaultsOf("--model", model, folder => Require(
                 ExampleEncoder.Load(folder, Tokenizer.Load(folder), PromptTemplate.Alpaca, MaximumTokens).TakesConversations,
                 $"--chat-form is needed, one of {string.Join(", ", ChatForms.All)}: the data holds conversations and the model "
                     + "has no chat template and names no known form.")));
@@ -217,10 +269,16 @@ public sealed record RunPlan
     }
 
     /// <summary>What is wrong with a folder that is to be a model's.</summary>
-    internal static IEnumerable<string> ModelFaults(string model)
+    /// <param name="model">A model's, or an adapter's, which names it.</param>
+    /// <param name="adapter">The adapter's, where <paramref name="model"/> is the base.</param>
+    internal static IEnumerable<string> ModelFaults(string model, string? adapter = null)
     {
         if (!Directory.Exists(model))
             return [$"--model: there is no folder '{Path.GetFullPath(model)}'."];
+        string[] unknown = [.. UsageException.FaultsOf(
+            "--model", model, folder => (model, adapter) = PeftFolder.Find(folder, adapter))];
+        if (unknown.Length > 0)
+            return unknown;
         var missing = ModelFiles.Where(file => !File.Exists(Path.Combine(model, file)))
             .Select(file => $"--model: '{Path.GetFullPath(model)}' is not a model folder: {file} is missing.")
             .Concat(Tokenizer.IsIn(model)
@@ -230,6 +288,12 @@ public sealed record RunPlan
             .Select(file => $"--model: {file}: {GitLfsPointer.Problem}");
         var weights = UsageException.FaultsOf("--model", model, folder => Checkpoint.Open(folder).Dispose());
         string[] faults = [.. missing, .. pointers, .. weights];
-        return faults.Length > 0 ? faults : UsageException.FaultsOf("--model", model, CausalLanguageModel.Check);
+        if (faults.Length == 0)
+            faults = [.. UsageException.FaultsOf("--model", model, folder => CausalLanguageModel.Check(folder))];
+        return faults.Length > 0 || adapter is null ? faults : UsageException.FaultsOf("--adapter", adapter, folder =>
+        {
+            using var source = Checkpoint.Open(model);
+            _ = PeftFolder.Read(folder, source);
+        });
     }
 }

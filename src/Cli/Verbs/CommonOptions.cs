@@ -34,7 +34,15 @@ internal static class CommonOptions
     public static Option<bool> Json() => new("--json") { Description = "Print the result as one line of JSON." };
 
     public static Option<DirectoryInfo> Model() =>
-        new("--model") { Description = "Model, a Hugging Face folder.", HelpName = "DIR", Required = true };
+        new("--model")
+        {
+            Description = "Model, a Hugging Face folder; or an adapter's, which names its own.",
+            HelpName = "DIR",
+            Required = true,
+        };
+
+    public static Option<DirectoryInfo?> Adapter() =>
+        new("--adapter") { Description = "Adapter of the model: a PEFT folder, of LoRA or a prompt.", HelpName = "DIR" };
 
     public static Option<FileInfo?> Template(string name, string alias)
     {

@@ -9,6 +9,7 @@ using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Evaluation;
 using FedKSeed.Observation;
+using FedKSeed.Perturbation.Adapters;
 using Spectre.Console;
 using TorchSharp;
 
@@ -24,6 +25,7 @@ internal sealed class EvaluateVerb : IVerb
     public Command Create(VerbContext context)
     {
         var model = CommonOptions.Model();
+        var adapter = CommonOptions.Adapter();
         var data = new Option<FileInfo>("--data")
         {
             Description = $"Examples: {CommonOptions.DataForms}.",
@@ -45,12 +47,14 @@ internal sealed class EvaluateVerb : IVerb
         var json = CommonOptions.Json();
         var verb = new Command("evaluate", "Score a model on a data file: loss, perplexity, exact match, ROUGE-L.")
         {
-            model, data, prompt, format, fields, chatForm, limit, maxTokens, longWay, maxNewTokens, dataType, device, threads, json,
+            model, adapter, data,
+            prompt, format, fields, chatForm, limit, maxTokens, longWay, maxNewTokens, dataType, device, threads, json,
         };
         verb.SetAction((parsed, cancel) =>
         {
             var request = new Request(
-                parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(prompt), parsed.GetValue(format),
+                parsed.GetRequiredValue(model), parsed.GetValue(adapter), parsed.GetRequiredValue(data),
+                parsed.GetValue(prompt), parsed.GetValue(format),
                 parsed.GetValue(fields), parsed.GetValue(chatForm), parsed.GetValue(limit) ?? 0,
                 parsed.GetValue(maxTokens) ?? DefaultMaxTokens, parsed.GetValue(longWay) ?? LongExamples.CutInput,
                 parsed.GetValue(maxNewTokens) ?? DefaultMaxNewTokens, parsed.GetValue(dataType) ?? ComputeType.F32,
@@ -68,7 +72,8 @@ internal sealed class EvaluateVerb : IVerb
     }
 
     private sealed record Request(
-        DirectoryInfo Model, FileInfo Data, FileInfo? Prompt, DataFormat? Format, string? Fields, ChatForm? ChatForm,
+        DirectoryInfo Model, DirectoryInfo? Adapter, FileInfo Data,
+        FileInfo? Prompt, DataFormat? Format, string? Fields, ChatForm? ChatForm,
         int Limit, int MaxTokens, LongExamples Long, int MaxNewTokens, ComputeType DataType, DeviceSetting Device, int Threads);
 
     /// <param name="Loss">Nats a token; null when not finite.</param>
@@ -82,7 +87,10 @@ internal sealed class EvaluateVerb : IVerb
 
     private static Scores Execute(Request request, Screen screen, CancellationToken cancel)
     {
-        var faults = RunPlan.ModelFaults(request.Model.FullName).ToList();
+        var faults = RunPlan.ModelFaults(request.Model.FullName, request.Adapter?.FullName).ToList();
+        if (faults.Count > 0)
+            throw new UsageException(faults);
+        var (source, adapter) = PeftFolder.Find(request.Model.FullName, request.Adapter?.FullName);
         DataFile? data = null;
         ModelPrompt? prompt = null;
         DataReading reading = new() { Format = request.Format };
@@ -90,7 +98,7 @@ internal sealed class EvaluateVerb : IVerb
             "--fields", request.Fields ?? "", _ => reading = reading with { Fields = FieldNames.Parse(request.Fields) }));
         faults.AddRange(UsageException.FaultsOf("--data", request.Data.FullName, path => data = DataFile.Read(path, reading)));
         faults.AddRange(UsageException.FaultsOf(
-            request.Prompt is null ? "--model" : "--prompt", request.Model.FullName,
+            request.Prompt is null ? "--model" : "--prompt", RunPlan.PromptFolder(source, adapter),
             folder => prompt = ModelPrompt.Of(folder, request.Prompt?.FullName, request.ChatForm)));
         if (faults.Count > 0)
             throw new UsageException(faults);
@@ -98,7 +106,7 @@ internal sealed class EvaluateVerb : IVerb
         using var device = request.Device.Open();
         torch.set_num_threads(request.Threads);
         var time = TimeProvider.System;
-        using var model = CausalLanguageModel.Load(request.Model.FullName, request.DataType, device);
+        using var model = CausalLanguageModel.Load(source, adapter, request.DataType, device);
         using var weights = model.BaseWeights();
         var encoder = model.Encoder(prompt!.Template, request.MaxTokens, prompt.Chat) with { WhenTooLong = request.Long };
         var examples = EvenlySpaced.Of([.. data!.Records.Select(record => record.Example)], request.Limit);

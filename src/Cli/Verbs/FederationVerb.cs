@@ -79,7 +79,8 @@ internal abstract class FederationVerb(string name, string description) : IVerb
         if (parsed.GetResult(_config) is { Tokens.Count: 1 }
             && UsageException.FaultsOfFile(_config.Name, parsed.GetValue(_config)!).ToArray() is { Length: > 0 } missing)
             return [.. faults, .. missing];
-        return [.. faults, .. Plan(parsed).Faults()];
+        var plan = Plan(parsed);
+        return [.. faults, .. _options.Faults(parsed, plan), .. plan.Faults()];
     }
 
     private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };

@@ -8,6 +8,7 @@ using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
 using FedKSeed.LanguageModels.Generation;
 using FedKSeed.LanguageModels.Weights;
+using FedKSeed.Perturbation.Adapters;
 using FedKSeed.Tokenization;
 using TorchSharp;
 
@@ -22,6 +23,7 @@ internal sealed class GenerateVerb : IVerb
     private const int BatchRows = 16;
 
     private readonly Option<DirectoryInfo> _model = CommonOptions.Model();
+    private readonly Option<DirectoryInfo?> _adapter = CommonOptions.Adapter();
     private readonly Option<string?> _promptText = new("--prompt-text")
     {
         Description = "A text to go on with, as it is.",
@@ -79,7 +81,7 @@ internal sealed class GenerateVerb : IVerb
         var verb = new Command(
             "generate", "Let a model go on with a text or answer instructions; without any, it answers each line of standard input.")
         {
-            _model, _promptText, _instruction, _input, _data, _format, _fields, _limit, _template, _chatForm,
+            _model, _adapter, _promptText, _instruction, _input, _data, _format, _fields, _limit, _template, _chatForm,
             _maxNewTokens, _temperature, _topP, _topK, _seed, _raw, _json, _dataType, _device, _threads,
         };
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context.Input, cancel));
@@ -88,12 +90,16 @@ internal sealed class GenerateVerb : IVerb
 
     private async Task<int> ExecuteAsync(ParseResult parsed, TextReader input, CancellationToken cancel)
     {
-        var faults = Faults(parsed).Concat(RunPlan.ModelFaults(parsed.GetRequiredValue(_model).FullName)).ToList();
+        var named = (Model: parsed.GetRequiredValue(_model).FullName, Adapter: parsed.GetValue(_adapter)?.FullName);
+        var faults = Faults(parsed).Concat(RunPlan.ModelFaults(named.Model, named.Adapter)).ToList();
+        if (faults.Count > 0)
+            throw new UsageException(faults);
+        var (source, adapter) = PeftFolder.Find(named.Model, named.Adapter);
         ModelPrompt? prompt = null;
         IReadOnlyList<Example> data = [];
         var file = parsed.GetValue(_template)?.FullName;
         faults.AddRange(UsageException.FaultsOf(
-            file is null ? "--model" : "--template", parsed.GetRequiredValue(_model).FullName,
+            file is null ? "--model" : "--template", RunPlan.PromptFolder(source, adapter),
             model => prompt = ModelPrompt.Of(model, file, parsed.GetValue(_chatForm))));
         DataReading reading = new() { Format = parsed.GetValue(_format) };
         faults.AddRange(UsageException.FaultsOf(
@@ -105,8 +111,7 @@ internal sealed class GenerateVerb : IVerb
 
         using var device = (parsed.GetValue(_device) ?? DeviceSetting.Auto).Open();
         torch.set_num_threads(parsed.GetValue(_threads) ?? Environment.ProcessorCount);
-        var folder = parsed.GetRequiredValue(_model).FullName;
-        using var model = CausalLanguageModel.Load(folder, parsed.GetValue(_dataType) ?? ComputeType.F32, device);
+        using var model = CausalLanguageModel.Load(source, adapter, parsed.GetValue(_dataType) ?? ComputeType.F32, device);
         using var weights = model.BaseWeights();
         var encoder = model.Encoder(prompt!.Template, model.MaxLength, prompt.Chat);
         var writer = new Writer(

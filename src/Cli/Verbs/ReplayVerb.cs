@@ -23,24 +23,32 @@ internal sealed class ReplayVerb : IVerb
             "--version", "The version to rebuild; 0 is the base. [default: the one that the federation kept, or the last]",
             0, int.MaxValue);
         var target = new Option<DirectoryInfo>("--to") { Description = "Folder for the rebuilt model.", HelpName = "DIR", Required = true };
+        var form = CommonOptions.Word<ModelForm>(
+            "--as", ["whole", "peft"],
+            "What of a federation with an adapter is written: a whole model, with the adapter merged, or the adapter as PEFT has it. "
+                + "[default: peft for LoRA and prompts that are tuned alone, else whole]",
+            word => word switch { "whole" => ModelForm.Whole, "peft" => ModelForm.Peft, _ => null });
+        var merged = new Option<bool>("--merged") { Description = "The same as --as whole." };
         var force = new Option<bool>("--force") { Description = "Write into a folder that is not empty." };
         var threads = CommonOptions.Number(
             "--threads", "Threads to rebuild with; the bytes do not depend on it. [default: one a core]", 1, 1024);
         var json = CommonOptions.Json();
         var verb = new Command("replay", "Rebuild any version of the model from the log alone.")
         {
-            log, source, version, target, force, threads, json,
+            log, source, version, target, form, merged, force, threads, json,
         };
         verb.SetAction((parsed, cancel) => Task.FromResult(Execute(
             new Request(
                 parsed.GetRequiredValue(log), parsed.GetRequiredValue(source), parsed.GetValue(version), parsed.GetRequiredValue(target),
-                parsed.GetValue(force), parsed.GetValue(threads) ?? Environment.ProcessorCount, parsed.GetValue(json)),
+                parsed.GetValue(form), parsed.GetValue(merged), parsed.GetValue(force),
+                parsed.GetValue(threads) ?? Environment.ProcessorCount, parsed.GetValue(json)),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancel)));
         return verb;
     }
 
     private sealed record Request(
-        FileInfo Log, DirectoryInfo Base, int? Version, DirectoryInfo Target, bool Force, int Threads, bool Json);
+        FileInfo Log, DirectoryInfo Base, int? Version, DirectoryInfo Target, ModelForm? As, bool Merged, bool Force, int Threads,
+        bool Json);
 
     private static int Execute(Request request, TextWriter output, TextWriter errors, CancellationToken cancel)
     {
@@ -49,12 +57,13 @@ internal sealed class ReplayVerb : IVerb
         var version = Read(request);
         using var source = Checkpoint.Open(request.Base.FullName);
         version.RequireBase(source, cancel);
+        var form = version.FormOf(source, request.Merged ? ModelForm.Whole : request.As);
         // The log does not hold how the model was asked; the folder of the run does. Read first: the target may be that very folder.
         var prompt = Path.Combine(new RunFolder(request.Log.DirectoryName!).Model, ModelPrompt.FileName);
         var ofRun = File.Exists(prompt) ? File.ReadAllBytes(prompt) : null;
         try
         {
-            Progress(errors, report => version.Write(source, request.Target.FullName, request.Threads, report, cancel));
+            Progress(errors, report => version.Write(source, request.Target.FullName, request.Threads, report, form, cancel));
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException && !Directory.Exists(request.Target.FullName))
         {
@@ -64,8 +73,9 @@ internal sealed class ReplayVerb : IVerb
             Replace(Path.Combine(request.Target.FullName, ModelPrompt.FileName), ofRun);
         output.WriteLine(request.Json
             ? JsonSerializer.Serialize(
-                new { version = version.Version, digest = version.Digest, model = request.Target.FullName }, CommonOptions.JsonFormat)
-            : $"Version {version.Version} is in {request.Target.FullName}; accumulators {version.Digest}.");
+                new { version = version.Version, digest = version.Digest, model = request.Target.FullName, form }, CommonOptions.JsonFormat)
+            : $"Version {version.Version} is in {request.Target.FullName}"
+                + $"{(form == ModelForm.Peft ? ", an adapter of the base as PEFT has it" : "")}; accumulators {version.Digest}.");
         if (ofRun is not null && !request.Json)
             output.WriteLine($"It is asked as the run's own model is: {ModelPrompt.FileName} is that of {Path.GetDirectoryName(prompt)}.");
         return ExitCode.Done;
@@ -87,6 +97,8 @@ internal sealed class ReplayVerb : IVerb
     {
         var faults = new List<string>();
         faults.AddRange(UsageException.FaultsOfFile("--log", request.Log));
+        if (request is { Merged: true, As: ModelForm.Peft })
+            faults.Add("--merged and --as peft exclude each other.");
         if (!request.Base.Exists)
             faults.Add($"--base: there is no folder '{request.Base.FullName}'.");
         else

@@ -11,6 +11,7 @@ using FedKSeed.Federation.Sampling;
 using FedKSeed.InstructionData;
 using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels.Devices;
+using FedKSeed.Perturbation.Adapters;
 using FedKSeed.Perturbation.Directions;
 
 namespace FedKSeed.Cli.Verbs;
@@ -27,7 +28,9 @@ internal sealed class RunOptions
 
 
     private readonly List<Option> _all = [];
-    private readonly string _group = "";
+    private readonly List<(Option Option, AdapterKind Kind)> _ofAdapters = [];
+    private readonly Option<string> _peft;
+    private string _group = "";
     private readonly List<Func<ParseResult, RunPlan, RunPlan>> _changes = [];
 
     public RunOptions()
@@ -39,6 +42,11 @@ internal sealed class RunOptions
             "DIR",
             "Base model, a Hugging Face folder. [default: the sample's]",
             (plan, value) => plan with { Model = value });
+        Text(
+            "--adapter",
+            "DIR",
+            "Adapter of the base model, a PEFT folder with LoRA: merged into it before the first round.",
+            (plan, value) => plan with { Adapter = value });
         Text(
             "--data",
             "DIR",
@@ -110,13 +118,16 @@ internal sealed class RunOptions
                 Federation = plan.Federation with { Directions = plan.Federation.Directions with { Scheme = value } },
             },
             DirectionSchemes.Known);
-        Text(
+        _peft = Text(
             "--peft",
             "PART,…",
             "Tune a part of the model and freeze the rest: full, last:N, or of these words and of patterns of tensor names as many as "
-                + $"you like: {string.Join(", ", TensorAliases.All)}. [default: full]",
-            (plan, value) => plan with { Federation = plan.Federation with { Directions = Part(plan.Federation.Directions, value) } },
-            TensorAliases.All.Prepend("full"));
+                + $"you like: {string.Join(", ", TensorAliases.All)}. Or add what is tuned: lora, prompt, and bias to a LLaMA without. "
+                + "[default: full]",
+            (plan, value) => plan with { Federation = plan.Federation with { Directions = Part(plan, value) } },
+            TensorAliases.All.Prepend("full").Concat(["lora", "prompt"]));
+        AddAdapterOptions();
+        _group = "Directions";
         Setting<ulong>(
             "--pool-key",
             $"Key of the pool: another one is another run. [default: {settings.Directions.PoolKey}]",
@@ -219,6 +230,53 @@ internal sealed class RunOptions
 
     public RunPlan Plan(ParseResult parsed, RunPlan start) => _changes.Aggregate(start, (plan, change) => change(parsed, plan));
 
+    /// <summary>What is wrong with options that go with others.</summary>
+    public IEnumerable<string> Faults(ParseResult parsed, RunPlan plan)
+    {
+        var adapter = plan.Federation.Directions.Adapter;
+        foreach (var (option, kind) in _ofAdapters)
+        {
+            if (adapter?.Kind != kind && parsed.GetResult(option) is { Implicit: false })
+                yield return $"{option.Name} goes with --peft {kind.ToString().ToLowerInvariant()}.";
+        }
+        if (parsed.GetValue(_peft) is { } words && AdaptersOf(plan, Words(words)).Distinct().ToArray() is { Length: > 1 } several)
+            yield return $"--peft: {string.Join(" and ", several).ToLowerInvariant()} exclude each other: a federation has one adapter.";
+    }
+
+    private void AddAdapterOptions()
+    {
+        var settings = new Adapter { Kind = AdapterKind.Lora };
+        _group = "Adapters";
+        OfAdapter(AdapterKind.Lora, Parsed<int>(
+            "--adapter-rank", "N", $"Rank of LoRA. [default: {settings.Rank}]",
+            (plan, value) => With(plan, adapter => adapter with { Rank = value })));
+        OfAdapter(AdapterKind.Lora, Parsed<double>(
+            "--adapter-alpha", "N", $"LoRA counts alpha/rank times. [default: {Number(settings.Alpha)}]",
+            (plan, value) => With(plan, adapter => adapter with { Alpha = value })));
+        OfAdapter(AdapterKind.Lora, Text(
+            "--adapter-targets", "NAME,…",
+            "Layers that LoRA is added to, by the end of their names. [default: q_proj,v_proj; c_attn of GPT-2]",
+            (plan, value) => With(plan, adapter => adapter with { Targets = Words(value) })));
+        var trainA = Add(new Option<bool>("--adapter-train-a")
+        {
+            Description = "Tune both matrices of LoRA: then a commit is no longer exactly the mean of the clients' models.",
+        });
+        OfAdapter(AdapterKind.Lora, trainA);
+        _changes.Add(
+            (parsed, plan) => parsed.GetValue(trainA) ? With(plan, adapter => adapter with { TrainA = true }) : plan);
+        OfAdapter(AdapterKind.Prompt, Parsed<int>(
+            "--adapter-tokens", "N", $"Virtual tokens of a prompt. [default: {settings.Tokens}]",
+            (plan, value) => With(plan, adapter => adapter with { Tokens = value })));
+    }
+
+    private void OfAdapter(AdapterKind kind, Option option) => _ofAdapters.Add((option, kind));
+
+    private static RunPlan With(RunPlan plan, Func<Adapter, Adapter> change) => plan.Federation.Directions is { Adapter: { } adapter } space
+        ? plan with { Federation = plan.Federation with { Directions = space with { Adapter = change(adapter) } } }
+        : plan;
+
+    private static string[] Words(string words) => words.Split(',', StringSplitOptions.TrimEntries);
+
     /// <summary>Options that were given.</summary>
     public IEnumerable<Option> Given(ParseResult parsed) => _all.Where(option => parsed.GetResult(option) is { Implicit: false });
 
@@ -229,23 +287,52 @@ internal sealed class RunOptions
     }
 
     /// <summary>Directions on a part of the model: rank one where the scheme has ranks.</summary>
-    private static DirectionSpace Part(DirectionSpace directions, string words)
+    private static DirectionSpace Part(RunPlan plan, string words)
     {
+        var directions = plan.Federation.Directions;
         if (words == "full")
-            return directions with { Trainable = null };
+            return directions with { Trainable = null, Adapter = null };
         var rank = directions.Scheme == DirectionSchemes.LowRank ? 1 : 0;
-        string[] patterns = [.. words.Split(',', StringSplitOptions.TrimEntries).Select(word =>
-            word.StartsWith("last:", StringComparison.Ordinal) ? $"layers:-{word["last:".Length..]}" : word)];
-        return directions with { Trainable = [new TensorGroup { Tensors = patterns, Rank = rank }] };
+        string[] patterns = [.. Words(words).Select(word =>
+            word.StartsWith("last:", StringComparison.Ordinal) ? $"layers:-{word["last:".Length..]}"
+            : AdapterOf(plan, word) is null ? word : "adapter").Distinct()];
+        var added = AdaptersOf(plan, Words(words)).Cast<AdapterKind?>().FirstOrDefault();
+        return directions with
+        {
+            Adapter = added is not { } kind ? directions.Adapter
+                : directions.Adapter is { } adapter ? adapter with { Kind = kind } : new Adapter { Kind = kind },
+            Trainable = patterns is ["adapter"] ? null : [new TensorGroup { Tensors = patterns, Rank = rank }],
+        };
+    }
+
+    private static IEnumerable<AdapterKind> AdaptersOf(RunPlan plan, string[] words) =>
+        words.Select(word => AdapterOf(plan, word)).OfType<AdapterKind>();
+
+    /// <summary>What a word adds; null for one that names a part of the model. A LLaMA without biases gets some.</summary>
+    private static AdapterKind? AdapterOf(RunPlan plan, string word) => word switch
+    {
+        "lora" => AdapterKind.Lora,
+        "prompt" => AdapterKind.Prompt,
+        "bias" when TakesBiases(plan.Model) => AdapterKind.Bias,
+        _ => null,
+    };
+
+    private static bool TakesBiases(string model)
+    {
+        var takes = false;
+        // What is wrong with the model is told by whoever looks at it whole.
+        _ = UsageException.FaultsOf("--model", model, folder => takes = AdapterContent.TakesBiases(PeftFolder.Find(folder).Base));
+        return takes;
     }
 
     /// <param name="words">What it may be, where there are words for that.</param>
-    private void Text(
+    private Option<string> Text(
         string name, string help, string description, Func<RunPlan, string, RunPlan> change, IEnumerable<string>? words = null)
     {
         var option = Add(new Option<string>(name) { HelpName = help, Description = description });
         option.CompletionSources.Add([.. CommonOptions.Words(words ?? [])]);
         _changes.Add((parsed, plan) => parsed.GetResult(option) is { Tokens.Count: > 0 } ? change(plan, parsed.GetValue(option)!) : plan);
+        return option;
     }
 
     private void Setting<T>(

@@ -14,14 +14,14 @@ public sealed class InvalidCheckpointException(string reason) : Exception(reason
 
 /// <summary>
 /// The fold's state at an entry of the log, as text, so that a service need not fold the log from its beginning:
-/// <c>{"format":3,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
+/// <c>{"format":4,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
 /// "digest" SHA-256 of the rest. It stands beside the log, and is never a part of it: whoever reads it compares the hash with the log's at
 /// that entry, and folds the log when they differ. Whatever verifies a log does not use it.
 /// </summary>
 public static class StateCheckpoint
 {
     /// <summary>Another number for each change of what the fold keeps, or of how it folds.</summary>
-    private const int Format = 3;
+    private const int Format = 4;
 
     /// <param name="state">Of an open federation.</param>
     public static string Write(FederationState state)

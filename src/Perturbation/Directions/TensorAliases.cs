@@ -10,6 +10,9 @@ namespace FedKSeed.Perturbation.Directions;
 /// </summary>
 public static partial class TensorAliases
 {
+    /// <summary>The word for all that an adapter adds and tunes.</summary>
+    internal const string Adapter = "adapter";
+
     private const string Layers = "layers:";
 
     private static readonly string[] Embeddings = ["*embed_tokens.weight", "*wte.weight"];
@@ -27,7 +30,7 @@ public static partial class TensorAliases
     };
 
     /// <summary>The words; layers:A-B and layers:-N stand for all of their kind.</summary>
-    public static IReadOnlyList<string> All { get; } = [.. Patterns.Keys.Skip(1), "layers:A-B", "layers:-N"];
+    public static IReadOnlyList<string> All { get; } = [.. Patterns.Keys.Skip(1), Adapter, "layers:A-B", "layers:-N"];
 
     /// <summary>The patterns that a word stands for on a checkpoint; null if it is no such word.</summary>
     /// <exception cref="FormatException">It names layers that cannot be.</exception>
@@ -35,6 +38,8 @@ public static partial class TensorAliases
     {
         if (word.StartsWith(Layers, StringComparison.Ordinal))
             return LayerPatterns(word, checkpoint);
+        if (word == Adapter)
+            return [.. checkpoint.Adapter.Select(tensor => tensor.Name)];
         if (word != "head" || checkpoint.Weights.Any(tensor => tensor.Name == TiedHead.HeadName && tensor != checkpoint.TiedHead?.Head))
             return Patterns.GetValueOrDefault(word);
         return Embeddings; // tied: the output layer is the embedding
