@@ -57,7 +57,7 @@ def page(text):
                 style["color"] = colour(codes.pop(0)) if kind == 5 else "#" + "".join(f"{codes.pop(0):02x}" for _ in range(3))
             elif code == 39:
                 style.pop("color", None)
-    return (f'<meta charset="utf-8"><style>body {{ margin: 0; background: {BACKGROUND}; color: {FOREGROUND} }}'
+    return (f'<!DOCTYPE html><meta charset="utf-8"><style>body {{ margin: 0; background: {BACKGROUND}; color: {FOREGROUND} }}'
             f' pre {{ margin: 0; padding: 16px 20px; font: 14px/18px "DejaVu Sans Mono", monospace }}</style><pre>{"".join(out)}</pre>')
 
 

@@ -46,7 +46,7 @@ public sealed class LogVerbTests : IDisposable
 
         Assert.Equal((0, _sample.Events.Count - 1), (torn.ExitCode, Lines(torn).Length));
         Assert.Equal(1, changed.ExitCode);
-        Assert.Contains("Entry 1 is wrong", changed.Errors, StringComparison.Ordinal);
+        Assert.Contains("events.log: entry 1 (line 2) is wrong", changed.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

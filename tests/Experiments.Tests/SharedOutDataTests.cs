@@ -1,5 +1,5 @@
-using FedKSeed.Tests;
 using System.Globalization;
+using FedKSeed.Tests;
 
 namespace FedKSeed.Experiments.Tests;
 

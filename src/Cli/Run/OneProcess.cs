@@ -15,6 +15,9 @@ namespace FedKSeed.Cli.Run;
 /// <param name="isVerbose">Logs of the services go to the error stream.</param>
 internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPlace
 {
+    /// <summary>More than the host gives its parts.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(15);
+
     private EmbeddedRedis? _redis;
     private IHost? _host;
 
@@ -56,10 +59,20 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
 
     public async ValueTask DisposeAsync()
     {
-        if (_host is not null)
-            await _host.StopAsync(CancellationToken.None);
-        _host?.Dispose();
+        // What did not stop ends with the process; to dispose of it would wait for it again.
+        if (_host is not null && await HasStoppedAsync(_host))
+            _host.Dispose();
         _redis?.Dispose();
+    }
+
+    /// <summary>Messages that wait for a store which has been away for long keep the bus from ending.</summary>
+    private static async Task<bool> HasStoppedAsync(IHost host)
+    {
+        var stopped = host.StopAsync(CancellationToken.None);
+        if (await Task.WhenAny(stopped, Task.Delay(StopPatience)) != stopped)
+            return false;
+        await stopped;
+        return true;
     }
 
     private IHost Compose(RunPlan plan, RunFolder folder, string redis, FederationWatch watch)

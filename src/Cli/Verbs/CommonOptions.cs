@@ -132,6 +132,13 @@ internal static class CommonOptions
         return default!;
     }
 
+    /// <exception cref="UsageException">It is not there, or a folder.</exception>
+    public static void RequireFile(FileInfo file, string option)
+    {
+        if (UsageException.FaultsOfFile(option, file).ToArray() is { Length: > 0 } faults)
+            throw new UsageException(faults);
+    }
+
     /// <summary>Of an entry of a log, where it stands and what is wrong with it.</summary>
     public static string Describe(FileInfo log, InvalidEntryException fault) =>
         $"{log.Name}: entry {fault.Sequence} (line {fault.Sequence + 1}) is wrong: {fault.Reason}.";

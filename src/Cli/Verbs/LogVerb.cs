@@ -87,8 +87,7 @@ internal sealed class LogVerb : IVerb
     private GrowingLog Open(ParseResult parsed)
     {
         var file = parsed.GetRequiredValue(_log);
-        if (UsageException.FaultsOfFile("--log", file).ToArray() is { Length: > 0 } faults)
-            throw new UsageException(faults);
+        CommonOptions.RequireFile(file, "--log");
         return new GrowingLog(file.FullName);
     }
 
@@ -98,13 +97,32 @@ internal sealed class LogVerb : IVerb
         GrowingLog log, ParseResult parsed, CancellationToken cancel, Action<LogEntry>? see = null)
     {
         var (kind, client, round) = (parsed.GetValue(_kind), parsed.GetValue(_client), parsed.GetValue(_round));
-        foreach (var (line, entry) in log.ReadNew())
+        foreach (var (line, entry) in Checked(log, parsed))
         {
             cancel.ThrowIfCancellationRequested();
             see?.Invoke(entry);
             if ((kind is null || Kinds[kind.Value] == EntryLine.KindOf(entry.Event)) && (client is null || Concerns(entry.Event, client))
                 && (round is null || RoundOf(entry.Event) == round))
                 yield return (line, entry);
+        }
+    }
+
+    /// <exception cref="FailureException">A line is not what was once written.</exception>
+    private IEnumerable<(string Line, LogEntry Entry)> Checked(GrowingLog log, ParseResult parsed)
+    {
+        using var lines = log.ReadNew().GetEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!lines.MoveNext())
+                    yield break;
+            }
+            catch (InvalidEntryException fault)
+            {
+                throw new FailureException(CommonOptions.Describe(parsed.GetRequiredValue(_log), fault));
+            }
+            yield return lines.Current;
         }
     }
 
