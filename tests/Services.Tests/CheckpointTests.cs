@@ -57,8 +57,8 @@ public class CheckpointTests(RedisServer redis)
         // And it is written anew by the next who appends.
         await CommitAsync(book);
         Assert.StartsWith(
-            own[..(own.IndexOf(',', StringComparison.Ordinal) + 1)], (await database.StringGetAsync(Key(federation, "checkpoint"))).ToString(),
-            StringComparison.Ordinal);
+            own[..(own.IndexOf(',', StringComparison.Ordinal) + 1)],
+            (await database.StringGetAsync(Key(federation, "checkpoint"))).ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
