@@ -3,6 +3,7 @@ using FedKSeed.Checkpoints;
 using FedKSeed.Cli.Display;
 using FedKSeed.Experiments;
 using FedKSeed.Federation.Log;
+using FedKSeed.Perturbation.Adapters;
 
 namespace FedKSeed.Cli.Run;
 
@@ -79,9 +80,12 @@ internal sealed class ExperimentJob(Experiment experiment, string folder, int th
 
     private static long Trained(RunPlan plan, CancellationToken cancel)
     {
-        var tensors = plan.Resolve(cancel).Federation.Directions.Tensors;
+        var directions = plan.Resolve(cancel).Federation.Directions;
         using var model = Checkpoint.Open(plan.Model);
-        return tensors is null ? model.WeightCount : tensors.Sum(tensor => model.Weights[tensor.Ordinal].ElementCount);
+        var tuned = directions.Adapter is { } adapter
+            ? model.With(AdapterContent.Initial(adapter, directions.PoolKey, model).Tensors)
+            : model;
+        return directions.Tensors is { } tensors ? tensors.Sum(tensor => tuned.Weights[tensor.Ordinal].ElementCount) : tuned.WeightCount;
     }
 
     /// <summary>Every run of letters and digits, joined by hyphens.</summary>
