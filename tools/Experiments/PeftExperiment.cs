@@ -18,8 +18,8 @@ internal static class PeftExperiment
         new("norm", Part("norm"), [0.05, 0.1, 0.15, 0.2, 0.4]),
         new("bias", With(new Adapter { Kind = AdapterKind.Bias }), [0.03, 0.06, 0.1, 0.15, 0.25]),
         new("LoRA r 8, B", With(new Adapter { Kind = AdapterKind.Lora }), [0.01, 0.02, 0.04, 0.06, 0.09]),
-        new("LoRA r 8, A and B", With(new Adapter { Kind = AdapterKind.Lora, TrainA = true }), [0.01, 0.02, 0.03, 0.045, 0.06]),
-        new("prompt 8", With(new Adapter { Kind = AdapterKind.Prompt }), [0.03, 0.06, 0.1, 0.15, 0.25]),
+        new("LoRA r 8, A and B", With(new Adapter { Kind = AdapterKind.Lora, TrainA = true }), [1e-3, 1.5e-3, 2e-3, 3e-3, 4.5e-3]),
+        new("prompt 8", With(new Adapter { Kind = AdapterKind.Prompt }), [0.02, 0.03, 0.045, 0.06, 0.1]),
         new("head", Part("head"), [5e-4, 1e-3, 2e-3, 3e-3, 4e-3]),
     ];
 
