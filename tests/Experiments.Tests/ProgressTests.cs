@@ -43,6 +43,17 @@ public sealed class ProgressTests
     }
 
     [Fact]
+    public void What_a_folder_holds_of_other_rounds_or_rates_is_not_taken_for_what_is_due()
+    {
+        var first = new DueRun(Two.Arms[0], 1, 0.1);
+        var progress = new Progress(
+            Two, [OutcomeOf(first, 1, rounds: 1), OutcomeOf(first with { Rate = 0.3 }, 1), OutcomeOf(first with { Rate = 0.2 }, 1)]);
+
+        Assert.Equal(first, progress.Next());
+        Assert.Equal(1, progress.Done);
+    }
+
+    [Fact]
     public void A_run_has_its_key_its_rate_and_what_its_arm_changes()
     {
         var settings = Two.SettingsOf(new DueRun(Two.Arms[1], 2, 0.4));
@@ -59,6 +70,6 @@ public sealed class ProgressTests
                     Assert.Empty((experiment.SettingsOf(new DueRun(arm, 1, rate)) with { BaseModelDigest = new string('0', 64) }).Faults());
     }
 
-    internal static Outcome OutcomeOf(DueRun due, double? loss) =>
-        new(due.Arm.Name, due.Key, due.Rate, loss, 0.5, null, 100, 1000, 2000, 0.01, 0.1, 20, "00");
+    internal static Outcome OutcomeOf(DueRun due, double? loss, int rounds = 60) =>
+        new(due.Arm.Name, due.Key, due.Rate, rounds, loss, 0.5, null, 100, 1000, 2000, 0.01, 0.1, 20, "00");
 }

@@ -14,10 +14,10 @@ public sealed class ResultsTests : IDisposable
 
     private static IReadOnlyList<Outcome> Outcomes { get; } =
     [
-        ProgressTests.OutcomeOf(new DueRun(Two.Arms[0], 1, 0.1), 1),
-        ProgressTests.OutcomeOf(new DueRun(Two.Arms[0], 1, 0.2), null),
-        ProgressTests.OutcomeOf(new DueRun(Two.Arms[0], 2, 0.1), 2),
-        ProgressTests.OutcomeOf(new DueRun(Two.Arms[1], 1, 0.1), 3),
+        ProgressTests.OutcomeOf(new DueRun(Two.Arms[0], 1, 0.1), 1, rounds: 20),
+        ProgressTests.OutcomeOf(new DueRun(Two.Arms[0], 1, 0.2), null, rounds: 20),
+        ProgressTests.OutcomeOf(new DueRun(Two.Arms[0], 2, 0.1), 2, rounds: 20),
+        ProgressTests.OutcomeOf(new DueRun(Two.Arms[1], 1, 0.1), 3, rounds: 20),
     ];
 
     public void Dispose() => _folder.Dispose();

@@ -7,6 +7,7 @@ namespace FedKSeed.Experiments;
 /// <param name="Arm">Name of its arm.</param>
 /// <param name="Key">Its pool key.</param>
 /// <param name="Rate">Its learning rate.</param>
+/// <param name="Rounds">Its rounds: outcomes of shorter and longer runs are not compared.</param>
 /// <param name="Loss">Held-out loss after the last round, nats a token; null when it diverged.</param>
 /// <param name="ExactMatch">Share of held-out answers that were given word for word.</param>
 /// <param name="WorstClient">
@@ -20,8 +21,8 @@ namespace FedKSeed.Experiments;
 /// <param name="RebuildSeconds">Mean of rebuilding a version.</param>
 /// <param name="LogHash">Of the last entry of its log.</param>
 public sealed record Outcome(
-    string Arm, int Key, double Rate, double? Loss, double ExactMatch, double? WorstClient, long Trained, double BytesUp, double BytesDown,
-    double StepSeconds, double RebuildSeconds, double Seconds, string LogHash);
+    string Arm, int Key, double Rate, int Rounds, double? Loss, double ExactMatch, double? WorstClient, long Trained, double BytesUp,
+    double BytesDown, double StepSeconds, double RebuildSeconds, double Seconds, string LogHash);
 
 /// <summary>The outcomes of an experiment, a line of JSON each: what is there is not run again.</summary>
 public sealed class OutcomesFile(string path)

@@ -22,7 +22,10 @@ public sealed class Progress(Experiment experiment, IReadOnlyList<Outcome> outco
         return null;
     }
 
-    public int Done => experiment.Arms.Sum(arm => outcomes.Count(outcome => outcome.Arm == arm.Name));
+    /// <summary>Runs that are done, of those that it needs: a folder may hold others, of rates or rounds that it had before.</summary>
+    public int Done => experiment.Arms.Sum(
+        arm => arm.Rates.Count(rate => Find(arm, FirstKey, rate) is not null)
+            + Of(arm).Count(one => arm.RateOf is not null || one.Key > FirstKey));
 
     /// <summary>All runs, those done included.</summary>
     public int Total => experiment.Arms.Sum(arm => Math.Max(1, arm.Rates.Count) + experiment.Keys - 1);
@@ -41,5 +44,6 @@ public sealed class Progress(Experiment experiment, IReadOnlyList<Outcome> outco
         [.. Enumerable.Range(FirstKey, experiment.Keys).Select(key => Find(arm, key, BestRate(arm))).OfType<Outcome>()];
 
     private Outcome? Find(Arm arm, int key, double rate) =>
-        outcomes.FirstOrDefault(outcome => outcome.Arm == arm.Name && outcome.Key == key && outcome.Rate == rate);
+        outcomes.FirstOrDefault(outcome =>
+            outcome.Arm == arm.Name && outcome.Key == key && outcome.Rate == rate && outcome.Rounds == experiment.Common.Rounds);
 }

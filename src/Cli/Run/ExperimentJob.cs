@@ -71,7 +71,8 @@ internal sealed class ExperimentJob(Experiment experiment, string folder, int th
         double? worst = data is null || hasDiverged ? null : data.WorstClient(data.HeldOutByTask.ToDictionary(
             task => task.Key, task => LossOf(run.Model, plan with { Data = Path.GetDirectoryName(task.Value)! }, cancel)));
         return new Outcome(
-            due.Arm.Name, due.Key, due.Rate, hasDiverged ? null : summary.After.Loss, summary.After.ExactMatch, worst,
+            due.Arm.Name, due.Key, due.Rate, plan.Federation.Rounds, hasDiverged ? null : summary.After.Loss,
+            summary.After.ExactMatch, worst,
             Trained(plan, cancel), summary.BytesUp, summary.BytesDown, times.MeanStep, times.MeanRebuild, summary.Seconds, summary.LogHash);
     }
 
