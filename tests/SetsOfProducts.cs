@@ -31,4 +31,12 @@ internal sealed class SetsOfProducts(IWeights weights) : IWeights
         Products.Add(product.shape[0]);
         return product;
     }
+
+    /// <summary>How many products come before the first of two sets, after which every other is of two: those of a frozen trunk.</summary>
+    public int OfTrunk()
+    {
+        var first = Products.TakeWhile(sets => sets == 1).Count();
+        Assert.All(Products.Skip(first), sets => Assert.Equal(2, sets));
+        return first;
+    }
 }
