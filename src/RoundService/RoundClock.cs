@@ -16,11 +16,13 @@ namespace FedKSeed.RoundService;
 /// instances the one with the lease does so, the others look on.
 /// </summary>
 /// <param name="isOurs">Whether this instance should have the clock: see <see cref="ClockInstances"/>.</param>
+/// <param name="instanceSince">Since when this instance hears of clients.</param>
 public sealed partial class RoundClock(
     string federation,
     FederationBook book,
     RedisPresence presence,
     Func<bool> isOurs,
+    DateTimeOffset instanceSince,
     WakeUp wakeUp,
     IBus bus,
     RoundServiceOptions options,
@@ -34,7 +36,6 @@ public sealed partial class RoundClock(
     private string _told = "";
     private bool _isAway;
     private ImmutableHashSet<string>? _here;
-    private readonly DateTimeOffset _started = time.GetUtcNow();
     private Inheritance? _inherited;
     private bool _hasClock;
 
@@ -121,12 +122,13 @@ public sealed partial class RoundClock(
         _hasClock = await presence.HoldClockAsync(options.ClockLease, cancel);
         if (_hasClock && !had)
         {
-            var round = (await book.RefreshAsync(cancel)).Round;
+            var state = await book.RefreshAsync(cancel);
+            var round = state.Round;
             _inherited = round is null ? null : new Inheritance(round.Number, [.. round.Participants]);
             _last = Announcement.None;
             // Who was there before is the other instance's to tell.
             _here = [.. await presence.AliveAsync(options.ClientTimeout, cancel)];
-            Took(federation, _here.Count);
+            Took(federation, state.Version, state.Head.Length, _here.Count);
         }
         return _hasClock;
     }
@@ -190,7 +192,7 @@ public sealed partial class RoundClock(
     {
         if (state.Round?.Number != inherited.Round || inherited.Clients.IsEmpty)
             return null;
-        var back = inherited.Clients.Intersect(await presence.HeardSinceAsync(_started, cancel));
+        var back = inherited.Clients.Intersect(await presence.HeardSinceAsync(instanceSince, cancel));
         if (!back.IsEmpty)
             await PublishAsync(new RoundDecision.Start(inherited.Round, [.. back.Order(StringComparer.Ordinal)]), cancel);
         return inherited with { Clients = inherited.Clients.Except(back) };
@@ -249,8 +251,9 @@ public sealed partial class RoundClock(
     }
 
     [LoggerMessage(
-        Level = LogLevel.Information, Message = "This instance has the clock of federation {Federation}; {Clients} clients are here")]
-    private partial void Took(string federation, int clients);
+        Level = LogLevel.Information,
+        Message = "{Federation}: this instance has the clock, at version {Version}, {Entries} entries; {Clients} clients are here")]
+    private partial void Took(string federation, int version, long entries, int clients);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Federation}: the clock waits for its store or broker: {Reason}")]
     private partial void Away(string federation, string reason);

@@ -20,6 +20,7 @@ public sealed partial class RoundClocks(
 
     private readonly Dictionary<string, RunningClock> _running = new(StringComparer.Ordinal);
     private volatile IReadOnlyList<string> _alive = [];
+    private readonly DateTimeOffset _since = time.GetUtcNow();
     private bool _isAway;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -81,7 +82,7 @@ public sealed partial class RoundClocks(
         var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var clock = new RoundClock(
             federation.Name, books.Of(federation), presences.Of(federation.Name),
-            () => ClockInstances.Of(federation.Name, _alive) == instances.Own,
+            () => ClockInstances.Of(federation.Name, _alive) == instances.Own, _since,
             wakeUps.Of(federation.Name), bus, options.Value, time, log);
         _running[federation.Name] = new RunningClock(federation, ending, RunAsync(federation.Name, clock, ending.Token));
     }
