@@ -24,7 +24,9 @@ public sealed class BaseModel : IDisposable
     public void Dispose() => Model.Dispose();
 }
 
-/// <summary>The base models of this process, one a folder, on its device and in its compute type. Not thread-safe: asked at the start.</summary>
+/// <summary>
+/// The base models of this process, one a folder, on its device and in its compute type. Not thread-safe: they are loaded at its start.
+/// </summary>
 public sealed class BaseModels : IDisposable
 {
     private readonly Dictionary<string, BaseModel> _byFolder = new(StringComparer.Ordinal);

@@ -56,9 +56,9 @@ public static class ClientWorkerRegistration
     public static void AddClientWorkerConsumers(this IBusRegistrationConfigurator bus)
     {
         ArgumentNullException.ThrowIfNull(bus);
-        // Connected to the queues of clients and evaluators once their data is loaded; see ClientSessions. Nothing else filters what comes to
-        // those by federation: what is sent to a client for a federation that it is no member of is for an operator to see, in the error
-        // queue, not to be dropped.
+        // Connected to the queues of clients and evaluators once their data is loaded; see ClientSessions. A worker names no federations to
+        // FederationFilter: what is sent to a client for one that it is no member of is for its operator to see, in the error queue, and
+        // not to be dropped.
         bus.AddConsumer<SeedsAssignedConsumer>().ExcludeFromConfigureEndpoints();
         bus.AddConsumer<ReportRejectedConsumer>().ExcludeFromConfigureEndpoints();
         bus.AddConsumer<EvaluationRequestedConsumer>().ExcludeFromConfigureEndpoints();

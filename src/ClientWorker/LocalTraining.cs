@@ -82,8 +82,8 @@ public sealed class LocalTraining(WorkerMetrics metrics, TimeProvider time, IOpt
     }
 
     /// <summary>
-    /// One of this model and pool; null where none is idle, and there is room for another one. There are never more of them than assignments
-    /// may run at once: where another federation's are idle, the one that was so longest goes.
+    /// One of this model and pool; null where none is idle, and there is room for another one. There are never more trainers than
+    /// assignments may run at once: where another federation's are idle, the one that was so longest goes.
     /// </summary>
     private ZerothOrderTrainer? TakeIdle(CausalLanguageModel model, DirectionSpace pool)
     {

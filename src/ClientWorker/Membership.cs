@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;
 
-/// <summary>All that this process has of one federation. Nothing of it is ever another federation's, but the weights of a base model.</summary>
+/// <summary>All that this process has of one federation. Nothing of it is another one's, but for the weights of the base model.</summary>
 public sealed class Membership : IDisposable
 {
     public required string Federation { get; init; }

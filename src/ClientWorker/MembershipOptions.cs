@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker;
 
-/// <summary>An element of section "Memberships": a federation that this process works in, its base model there, and whose data it has.</summary>
+/// <summary>An element of section "Memberships": a federation that this process works in, its base model there, and its data.</summary>
 public sealed class MembershipOptions
 {
     internal const string Section = "Memberships";

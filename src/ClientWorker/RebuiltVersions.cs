@@ -3,8 +3,8 @@ using FedKSeed.Contracts;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// The weights of the version that clients of one federation tune: rebuilt once for all of them, and for whoever scores it. Safe to call from
-/// any thread; who asks for another version waits until it is rebuilt.
+/// The weights of the version that clients of one federation tune: rebuilt once for all of them, and for whoever scores it. Safe to call
+/// from any thread; who asks for another version waits until it is rebuilt.
 /// </summary>
 public sealed class RebuiltVersions(FederationModel model, WorkerMetrics metrics, TimeProvider time) : IDisposable
 {

@@ -36,7 +36,7 @@ public sealed class VersionScoring
     /// <param name="turn">Of one, and of this process.</param>
     /// <param name="model">Null, with its versions, where there is none, and the file is only to be looked at.</param>
     /// <returns>Null where there is no model.</returns>
-    /// <exception cref="InvalidDataException">The held-out data is missing, broken, or nothing that this model can be scored on.</exception>
+    /// <exception cref="InvalidDataException">The held-out data is broken, or nothing that this model can be scored on.</exception>
     internal static VersionScoring? Load(
         MembershipOptions options, DataReading reading, FederationModel? model, RebuiltVersions? versions, SemaphoreSlim turn)
     {

@@ -1,6 +1,5 @@
 using FedKSeed.Operations.Settings;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker.Tests;
 
@@ -22,6 +21,7 @@ public sealed class MembershipSettingsTests
 
         Assert.Equal(
         [
+            "Memberships: more than one of them is of federation 'one'.",
             "Memberships:0:Clients: more than one of them is called 'a'.",
             "Memberships:1:BaseModelDigest must be 64 hexadecimal digits, as fedkseed digest MODEL prints them.",
             "Memberships:1:Clients:0:Data is not set.",
@@ -35,7 +35,6 @@ public sealed class MembershipSettingsTests
             "Memberships:2:Evaluator:Limit must be between 0 and 2147483647.",
             "Memberships:2:Evaluator:MaximumNewTokens must be between 1 and 100000.",
             "Memberships:2:Evaluator:Name must be 1 to 63 lower-case letters, digits and hyphens, not beginning with a hyphen.",
-            "Memberships: more than one of them is of federation 'one'.",
         ], faults.Order(StringComparer.Ordinal));
     }
 
@@ -64,19 +63,28 @@ public sealed class MembershipSettingsTests
     }
 
     [Theory]
-    [InlineData("Memberships:0:Clients:1:Nmae", "There is no setting Memberships:0:Clients:1:Nmae: did you mean Memberships:0:Clients:1:Name?")]
+    [InlineData(
+        "Memberships:0:Clients:1:Nmae",
+        "There is no setting Memberships:0:Clients:1:Nmae: did you mean Memberships:0:Clients:1:Name?")]
     [InlineData("Memberships:0:Federatoin", "There is no setting Memberships:0:Federatoin: did you mean Memberships:0:Federation?")]
     [InlineData("Memberships:0:Evaluator:Banana", "There is no setting Memberships:0:Evaluator:Banana, only Name, Data, Limit, ")]
     [InlineData(
-        "Memberships:ModelFolder", "There is no setting Memberships:ModelFolder, Memberships is a list: did you mean Memberships:0:ModelFolder?")]
+        "Memberships:ModelFolder",
+        "There is no setting Memberships:ModelFolder, Memberships is a list: did you mean Memberships:0:ModelFolder?")]
     [InlineData(
         "Memberships:0:Clients:Data", "Memberships:0:Clients is a list: did you mean Memberships:0:Clients:0:Data?")]
     [InlineData("Memberships:1", "There is no setting Memberships:1, Memberships is a list: Memberships:0:Federation and so on.")]
     [InlineData("Membership:0:Federation", "There is no section Membership: did you mean Memberships?")]
-    [InlineData("Federation:Name", "There is no section Federation any more: a worker is told the federations that it works in as Memberships:0")]
+    [InlineData(
+        "Federation:Name",
+        "There is no section Federation any more: a worker is told the federations that it works in as Memberships:0")]
     [InlineData("Evaluator:Data", "There is no section Evaluator any more: each membership has its own, Memberships:0:Evaluator:Data")]
-    [InlineData("Worker:ModelFolder", "There is no setting Worker:ModelFolder any more: each membership has its own, Memberships:0:ModelFolder.")]
-    [InlineData("Worker:Clients:0:Name", "There is no setting Worker:Clients any more: each membership has its own, Memberships:0:Clients.")]
+    [InlineData(
+        "Worker:ModelFolder",
+        "There is no setting Worker:ModelFolder any more: each membership has its own, Memberships:0:ModelFolder.")]
+    [InlineData(
+        "Worker:Clients:0:Name",
+        "There is no setting Worker:Clients any more: each membership has its own, Memberships:0:Clients.")]
     [InlineData("Worker:Nmae", "There is no setting Worker:Nmae: did you mean Worker:Name?")]
     public void A_setting_that_does_not_exist_is_named_with_what_was_meant_or_replaces_it(string key, string said)
     {
@@ -91,7 +99,8 @@ public sealed class MembershipSettingsTests
     public void A_process_without_memberships_is_told_what_it_needs() =>
         Assert.Contains(
             SettingSection.Faults(Configuration(("Bus:Transport", "InMemory")), ClientWorkerRegistration.Settings),
-            fault => fault.StartsWith("Nothing of section Memberships is set: a worker needs Memberships:0:Federation", StringComparison.Ordinal));
+            fault => fault.StartsWith(
+                "Nothing of section Memberships is set: a worker needs Memberships:0:Federation", StringComparison.Ordinal));
 
     [Fact]
     public void Help_describes_lists_in_lists_and_nothing_that_is_gone()

@@ -34,7 +34,7 @@ public sealed class MembershipsTests
     public async Task A_client_is_announced_to_each_of_its_federations_and_an_evaluator_to_its_own()
     {
         await using var worker = await WorkerOnBus.StartAsync(
-            [.. Membership("one", "client-1"), .. Membership("other", "client-2", at: 1), .. Evaluator("other", at: 1)]);
+            [.. Membership("one", "client-1"), .. Membership("other", "client-2", at: 1), .. Evaluator(at: 1)]);
 
         var announced = new HashSet<(string, string)>();
         while (announced.Count < 2)
@@ -43,15 +43,15 @@ public sealed class MembershipsTests
 
         Assert.Equal([("one", "hospital"), ("other", "hospital")], announced.Order());
         Assert.Equal(
-            new EvaluatorAnnounced { Federation = "other", Evaluator = "other", Worker = "worker", Examples = 1, Device = "cpu" }, evaluator);
+            new EvaluatorAnnounced { Federation = "other", Evaluator = "other", Worker = "worker", Examples = 1, Device = "cpu" },
+            evaluator);
     }
 
     [Fact]
     public async Task Memberships_with_one_model_folder_share_its_weights_whatever_their_prompts_are()
     {
         using TemporaryFolder folder = new();
-        var prompt = Path.Combine(folder.Path, "prompt.json");
-        File.WriteAllText(prompt, """{"withInput": "{input} {instruction} =", "withoutInput": "{instruction} ="}""");
+        var prompt = folder.Write("prompt.json", """{"withInput": "{input} {instruction} =", "withoutInput": "{instruction} ="}""");
         await using var worker = await WorkerOnBus.StartAsync(
         [
             .. Membership("one", "client-1"),
@@ -103,7 +103,7 @@ public sealed class MembershipsTests
         [
             .. Membership("right", "client-1", at: 0, ("BaseModelDigest", Digest)),
             .. Membership("wrong", "client-1", at: 1, ("BaseModelDigest", new string('b', 64))),
-            .. Evaluator("wrong", at: 1),
+            .. Evaluator(at: 1),
         ]);
 
         Assert.Equal("right", (await ReportAsync(worker, "right")).Federation);
@@ -121,7 +121,7 @@ public sealed class MembershipsTests
     [Fact]
     public async Task What_is_of_a_federation_or_a_client_that_it_does_not_work_for_is_put_aside_with_the_reason()
     {
-        await using var worker = await WorkerOnBus.StartAsync(Membership("one", "client-1").Concat(Evaluator("one")));
+        await using var worker = await WorkerOnBus.StartAsync(Membership("one", "client-1").Concat(Evaluator()));
         var assignment = Assignment("one", Version(0, 0));
 
         await worker.AssignAsync(assignment with { Federation = "third" });
@@ -135,7 +135,7 @@ public sealed class MembershipsTests
     public async Task An_evaluator_scores_versions_of_its_own_federations_and_of_no_other()
     {
         await using var worker = await WorkerOnBus.StartAsync(
-            [.. Membership("one", "client-1"), .. Evaluator("one"), .. Membership("other", "client-2", at: 1)]);
+            [.. Membership("one", "client-1"), .. Evaluator(), .. Membership("other", "client-2", at: 1)]);
         var queue = QueueNames.OfEvaluator("one");
 
         await worker.SendAsync(queue, new EvaluationRequested { Federation = "other", Model = Version(1, 10) });
@@ -153,8 +153,7 @@ public sealed class MembershipsTests
     public void Every_broken_file_of_every_membership_is_named_at_once()
     {
         using TemporaryFolder folder = new();
-        var broken = Path.Combine(folder.Path, "broken.jsonl");
-        File.WriteAllText(broken, "{\n");
+        var broken = folder.Write("broken.jsonl", "{\n");
         var one = Samples.MembershipOf("one", "client-1");
         one.Clients = [new ClientOptions { Name = "a", Data = broken }, new ClientOptions { Name = "b", Data = "/nowhere/b.jsonl" }];
         var other = Samples.MembershipOf("other", "client-1");
@@ -174,9 +173,8 @@ public sealed class MembershipsTests
         string federation, string data, int at = 0, params (string Key, string Value)[] more) =>
         WorkerOnBus.Membership(at, federation, Samples.Data(data), more);
 
-    private static Dictionary<string, string?> Evaluator(string federation, int at = 0) => new()
+    private static Dictionary<string, string?> Evaluator(int at = 0) => new()
     {
-        [$"Memberships:{at}:Federation"] = federation,
         [$"Memberships:{at}:Evaluator:Data"] = Samples.Data("held-out"),
         [$"Memberships:{at}:Evaluator:Limit"] = "1",
         [$"Memberships:{at}:Evaluator:MaximumNewTokens"] = "1",

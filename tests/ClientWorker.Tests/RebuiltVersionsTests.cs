@@ -50,5 +50,6 @@ public sealed class RebuiltVersionsTests : IDisposable
         Assert.False(second.Weights.Buffer.Tensor.IsInvalid);
     }
 
-    private ModelVersion Version(int number) => ModelVersion.Of(number, _membership.Model.Base.Digest, Directions, [number, .. new long[63]]);
+    private ModelVersion Version(int number) =>
+        ModelVersion.Of(number, _membership.Model.Base.Digest, Directions, [number, .. new long[63]]);
 }

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.ClientWorker.Tests;
 
-/// <summary>A worker process on the bus within this one; the test sends it what services would, and reads what they would hear of it.</summary>
+/// <summary>A worker on the bus within this process; the test sends it what services would, and reads what they would hear of it.</summary>
 internal sealed class WorkerOnBus : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
