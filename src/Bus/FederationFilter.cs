@@ -1,12 +1,7 @@
+using FedKSeed.Contracts;
 using MassTransit;
 
 namespace FedKSeed.Bus;
-
-/// <summary>Which federations a process works for.</summary>
-public interface IServedFederations
-{
-    ValueTask<bool> ServesAsync(string federation, CancellationToken cancel);
-}
 
 /// <summary>
 /// Lets messages of federations that this process serves through to their consumers and drops all others: of one that was removed, or that
@@ -15,9 +10,9 @@ public interface IServedFederations
 internal sealed class FederationFilter<T>(IServedFederations? served = null) : IFilter<ConsumeContext<T>> where T : class
 {
     // One delegate a type of message. Not an interface of the messages: the transport would make an exchange of it.
-    private static readonly Func<T, string>? FederationOf = typeof(T) == typeof(Contracts.OpenFederation)
+    private static readonly Func<T, string>? FederationOf = typeof(T) == typeof(OpenFederation)
         ? null
-        : typeof(T).GetProperty(nameof(Contracts.RoundStarted.Federation), typeof(string))?.GetMethod?.CreateDelegate<Func<T, string>>();
+        : typeof(T).GetProperty(nameof(RoundStarted.Federation), typeof(string))?.GetMethod?.CreateDelegate<Func<T, string>>();
 
     // One that is dropped counts as consumed: what nobody consumed would be kept where messages of unknown types are.
     public async Task Send(ConsumeContext<T> context, IPipe<ConsumeContext<T>> next)

@@ -197,11 +197,17 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     private async Task<FederationState> UntilDoneAsync(Func<FederationState, Task<FederationState?>> attempt, CancellationToken cancel)
     {
         for (var attempts = 0; attempts < MaximumAttempts; attempts++)
-            if (await attempt(await RefreshAsync(cancel)) is { } done)
+        {
+            var state = await RefreshAsync(cancel);
+            if (await attempt(state) is { } done)
             {
                 await WriteCheckpointAsync(done, cancel);
                 return done;
             }
+            // A log only ever grows: a shorter one was removed.
+            if (await log.LengthAsync(cancel) < state.Head.Length)
+                throw new NoSuchFederationException(log.Federation);
+        }
         throw new InvalidOperationException($"Federation '{log.Federation}' was written by others {MaximumAttempts} times in a row.");
     }
 

@@ -40,13 +40,16 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     // Entries of one reply: as many as are about so large, judged by those before them.
     private const int FirstPage = 256, MaximumPage = 8192, PageBytes = 4 << 20;
 
-    private readonly RedisKey _log = $"fedkseed:{{{federation}}}:log";
+    private readonly RedisKey _log = LogKey(federation);
     private readonly RedisKey _inHand = $"fedkseed:{{{federation}}}:in-hand";
     private readonly RedisKey _importance = $"fedkseed:{{{federation}}}:importance";
     private readonly RedisKey _checkpoint = $"fedkseed:{{{federation}}}:checkpoint";
     private readonly RedisKey _snapshot = $"fedkseed:{{{federation}}}:snapshot";
 
     public string Federation { get; } = federation;
+
+    /// <summary>Where the log of a federation is.</summary>
+    internal static RedisKey LogKey(string federation) => $"fedkseed:{{{federation}}}:log";
 
     /// <summary>
     /// Lines of the log from a position to its present end, a few megabytes at a time: while Redis sends a whole log it answers nobody,
@@ -143,6 +146,15 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
             },
             cancel);
     }
+
+    /// <summary>Entries of the log.</summary>
+    public async Task<long> LengthAsync(CancellationToken cancel) => await ReadAsync(() => Database.ListLengthAsync(_log), cancel);
+
+    /// <summary>Deletes all of the federation's keys at once, whoever wrote them.</summary>
+    public Task DeleteAsync(CancellationToken cancel) => RedisOperation.RunAsync(
+        () => Database.KeyDeleteAsync(
+            [_log, _inHand, _importance, _checkpoint, _snapshot, .. RedisPresence.KeysOf(Federation)]),
+        cancel);
 
     public Task<TimeSpan> PingAsync(CancellationToken cancel) => RedisOperation.RunAsync(() => Database.PingAsync(), cancel);
 

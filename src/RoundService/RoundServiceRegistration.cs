@@ -1,5 +1,4 @@
 using FedKSeed.Bus;
-using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using FedKSeed.Operations.Settings;
@@ -15,18 +14,17 @@ public static class RoundServiceRegistration
     [
         new("Bus", typeof(BusOptions)) { OtherwiseSay = BusOptions.OtherwiseSay },
         new("Redis", typeof(RedisOptions)),
-        new("Federation", typeof(FederationSettings)) { Read = [nameof(FederationSettings.Name)] },
         new("RoundService", typeof(RoundServiceOptions)),
     ];
 
-    /// <summary>RoundService: the clock of the federation that "Federation:Name" names.</summary>
+    /// <summary>RoundService: the clocks of all federations of the store.</summary>
     public static IHostApplicationBuilder AddRoundService(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        builder.AddFederationBook();
+        builder.AddLogStore();
         builder.Services.AddOptions<RoundServiceOptions>().BindConfiguration("RoundService").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<WakeUp>();
-        builder.Services.AddHostedService<RoundClock>();
+        builder.Services.AddSingleton<WakeUps>();
+        builder.Services.AddHostedService<RoundClocks>();
         return builder;
     }
 
@@ -38,13 +36,18 @@ public static class RoundServiceRegistration
         bus.AddConsumer<ProgressConsumer>();
     }
 
-    /// <summary>The window to the world: health, and the federation as JSON.</summary>
+    /// <summary>The window to the world: health, and the federations as JSON.</summary>
     public static void MapRoundService(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
         app.MapHealth();
-        app.MapGet("/federation", async (
-            FederationBook book, RedisPresence presence, IOptions<RoundServiceOptions> options, CancellationToken cancel) =>
-            FederationStatus.Of(await book.RefreshAsync(cancel), await presence.AliveAsync(options.Value.ClientTimeout, cancel)));
+        app.MapGet("/api/federations", async (FederationRegistry registry, CancellationToken cancel) =>
+            (await registry.AllAsync(cancel)).Values);
+        app.MapGet("/api/federations/{name}", async (
+            string name, FederationBooks books, RedisPresences presences, IOptions<RoundServiceOptions> options,
+            CancellationToken cancel) =>
+            FederationStatus.Of(
+                await (await books.OfAsync(name, cancel)).RefreshAsync(cancel),
+                await presences.Of(name).AliveAsync(options.Value.ClientTimeout, cancel)));
     }
 }

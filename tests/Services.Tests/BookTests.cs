@@ -77,7 +77,7 @@ public class BookTests(RedisServer redis)
             await writer.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
             await writer.AppendAsync(state => FederationDecisions.StartRound(state, 1, ["a"]), TestContext.Current.CancellationToken);
         }
-        var database = redis.Client.GetDatabase();
+        var database = redis.Of("flips").Client.GetDatabase();
         var line = (await database.ListGetByIndexAsync("fedkseed:{flips}:log", 2)).ToString();
         await database.ListSetByIndexAsync(
             "fedkseed:{flips}:log", 2, line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
@@ -87,7 +87,7 @@ public class BookTests(RedisServer redis)
     }
 
     private FederationBook Book(string federation) => new(
-        new RedisFederationLog(redis.Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
+        new RedisFederationLog(redis.Of(federation).Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
 
     private static async Task RunRounds(FederationBook book)
     {

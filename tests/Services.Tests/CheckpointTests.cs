@@ -20,7 +20,7 @@ public class CheckpointTests(RedisServer redis)
     {
         var whole = await WriteAsync("begins");
         // Whoever read this line would notice.
-        await redis.Client.GetDatabase().ListSetByIndexAsync(Key("begins", "log"), 7, "not what was written");
+        await redis.Of("begins").Client.GetDatabase().ListSetByIndexAsync(Key("begins", "log"), 7, "not what was written");
 
         using var book = Book("begins");
         var state = await book.RefreshAsync(TestContext.Current.CancellationToken);
@@ -39,14 +39,14 @@ public class CheckpointTests(RedisServer redis)
     {
         var federation = $"unfit-{text.Length}-{text[0] % 10}";
         var whole = await WriteAsync(federation);
-        var database = redis.Client.GetDatabase();
+        var database = redis.Of(federation).Client.GetDatabase();
         var own = (string)(await database.StringGetAsync(Key(federation, "checkpoint")))!;
         if (text == "CHANGED")
             text = own.Replace("\"lastCommitHadScalars\":true", "\"lastCommitHadScalars\":false", StringComparison.Ordinal);
         if (text == "OTHERS")
         {
             await WriteAsync(federation + "-other");
-            text = (await database.StringGetAsync(Key(federation + "-other", "checkpoint")))!;
+            text = (await redis.Of(federation + "-other").Client.GetDatabase().StringGetAsync(Key(federation + "-other", "checkpoint")))!;
         }
         Assert.NotEqual(own, text);
         await database.StringSetAsync(Key(federation, "checkpoint"), text);
@@ -129,5 +129,5 @@ public class CheckpointTests(RedisServer redis)
     private static string Key(string federation, string name) => $"fedkseed:{{{federation}}}:{name}";
 
     private FederationBook Book(string federation) => new(
-        new RedisFederationLog(redis.Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
+        new RedisFederationLog(redis.Of(federation).Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
 }

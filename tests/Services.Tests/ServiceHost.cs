@@ -1,5 +1,6 @@
 using FedKSeed.Bus;
 using FedKSeed.Contracts;
+using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
@@ -12,16 +13,18 @@ using Microsoft.Extensions.Logging;
 namespace FedKSeed.Services.Tests;
 
 /// <summary>
-/// Services of one federation in this process, as `fedkseed run` composes them, on a real Redis; the test is the clients.
+/// Services and a federation in this process, as `fedkseed run` composes them, on a real Redis; the test is the clients.
 /// </summary>
 public sealed class ServiceHost : IAsyncDisposable
 {
     private readonly IHost _host;
     private bool _isDisposed;
 
-    private ServiceHost(IHost host, string federation) => (_host, Name) = (host, new FederationName(federation));
+    private ServiceHost(IHost host, string federation, FederationBook book) => (_host, Federation, Book) = (host, federation, book);
 
-    public FederationName Name { get; }
+    public string Federation { get; }
+
+    public FederationBook Book { get; }
 
     /// <summary>What the services publish.</summary>
     public Inbox Published { get; } = new();
@@ -29,7 +32,10 @@ public sealed class ServiceHost : IAsyncDisposable
     /// <summary>What the client's own queue got.</summary>
     public Inbox Client { get; } = new();
 
-    public FederationBook Book => _host.Services.GetRequiredService<FederationBook>();
+    public FederationBooks Books => _host.Services.GetRequiredService<FederationBooks>();
+
+    /// <summary>What the evaluator's own queue got.</summary>
+    public Inbox Evaluator { get; } = new();
 
     public static async Task<ServiceHost> StartAsync(
         RedisServer redis, string federation, bool rounds = false, params (string Key, string Value)[] settings)
@@ -40,8 +46,9 @@ public sealed class ServiceHost : IAsyncDisposable
         builder.Logging.AddConsole().SetMinimumLevel(LogLevel.Error);
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
-            ["Redis:Connection"] = redis.Connection,
+            ["Redis:Connection"] = redis.Of(federation).Connection,
             ["Federation:Name"] = federation,
+            ["Federation:Keep"] = "Best",
             ["Federation:BaseModelDigest"] = new string('a', 64),
             ["Federation:Directions:SeedCount"] = "4096",
             ["Federation:StepsPerRound"] = "200",
@@ -59,8 +66,11 @@ public sealed class ServiceHost : IAsyncDisposable
         builder.AddSeedService();
         if (rounds)
             builder.AddRoundService();
-        var services = new ServiceHost(builder.Build(), federation);
-        await services._host.StartAsync();
+        var host = builder.Build();
+        var books = host.Services.GetRequiredService<FederationBooks>();
+        await books.OpenAsync(builder.Configuration.GetSection("Federation").Get<FederationSettings>()!, CancellationToken.None);
+        var services = new ServiceHost(host, federation, await books.OfAsync(federation, CancellationToken.None));
+        await host.StartAsync();
         await services.ListenAsync();
         return services;
     }
@@ -86,17 +96,24 @@ public sealed class ServiceHost : IAsyncDisposable
             Published.Listen<RoundCommitted>(endpoint);
             Published.Listen<ReportAccepted>(endpoint);
             Published.Listen<ReportRejected>(endpoint);
-            Published.Listen<EvaluationRequested>(endpoint);
+            Published.Listen<FederationOpened>(endpoint);
             Published.Listen<FederationClosed>(endpoint);
+            Published.Listen<Fault<OpenFederation>>(endpoint);
+            Published.Listen<Fault<RemoveFederation>>(endpoint);
             Published.Listen<ScalarsReported>(endpoint);
             Published.Listen<Fault<RoundStarted>>(endpoint);
             Published.Listen<Fault<RoundClosed>>(endpoint);
         }).Ready;
-        await bus.ConnectReceiveEndpoint(Name.QueueOf("a"), endpoint =>
+        await bus.ConnectReceiveEndpoint(QueueNames.OfClient("a"), endpoint =>
         {
             endpoint.ConfigureConsumeTopology = false;
             Client.Listen<SeedsAssigned>(endpoint);
             Client.Listen<ReportRejected>(endpoint);
+        }).Ready;
+        await bus.ConnectReceiveEndpoint(QueueNames.OfEvaluator("e"), endpoint =>
+        {
+            endpoint.ConfigureConsumeTopology = false;
+            Evaluator.Listen<EvaluationRequested>(endpoint);
         }).Ready;
     }
 }

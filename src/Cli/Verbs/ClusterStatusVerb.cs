@@ -57,18 +57,18 @@ internal static class ClusterStatusVerb
             new ServiceStatus(service.Name, service.Id, await TextAsync(http, new Uri(service.Health, "health/ready"), cancel))));
         var queues = await RabbitMqServer.QueuesAsync(cluster.Broker, cancel);
         return new ClusterStatus(
-            await FederationAsync(http, cluster.RoundService, cancel), await services,
+            await FederationAsync(http, new Uri(cluster.RoundService, $"api/federations/{cluster.Federation}"), cancel), await services,
             [.. queues.Where(queue => !IsForErrors(queue)).OrderBy(queue => queue.Name, StringComparer.Ordinal)],
             [.. queues.Where(queue => IsForErrors(queue) && queue.Messages > 0).OrderBy(queue => queue.Name, StringComparer.Ordinal)]);
     }
 
     private static bool IsForErrors(QueueStatus queue) => queue.Name.EndsWith(ErrorSuffix, StringComparison.Ordinal);
 
-    private static async Task<FederationStatus?> FederationAsync(HttpClient http, Uri roundService, CancellationToken cancel)
+    private static async Task<FederationStatus?> FederationAsync(HttpClient http, Uri address, CancellationToken cancel)
     {
         try
         {
-            return await http.GetFromJsonAsync<FederationStatus>(new Uri(roundService, "federation"), cancel);
+            return await http.GetFromJsonAsync<FederationStatus>(address, cancel);
         }
         catch (Exception fault) when (fault is HttpRequestException or TaskCanceledException && !cancel.IsCancellationRequested)
         {
