@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using Microsoft.Extensions.Logging;
@@ -49,19 +50,31 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     }
 
     /// <summary>Reads, decides and appends until nobody else came between.</summary>
-    /// <param name="decide">The events that follow from the state; none when they happened before. May be called more than once.</param>
+    /// <param name="decide">
+    /// The events that follow from the state at the time that is given, which is that of their entries; none when they happened before. May
+    /// be called more than once.
+    /// </param>
     /// <returns>The state after the append, or the one in which there was nothing to append.</returns>
-    public Task<FederationState> AppendAsync(Func<FederationState, IReadOnlyList<LogEvent>> decide, CancellationToken cancel) =>
-        UntilDoneAsync(state => TryAppendAsync(state, 0, decide(state), cancel), cancel);
+    public Task<FederationState> AppendAsync(
+        Func<FederationState, DateTimeOffset, IReadOnlyList<LogEvent>> decide, CancellationToken cancel) =>
+        UntilDoneAsync(
+            state =>
+            {
+                var now = time.GetUtcNow();
+                return TryAppendAsync(state, [], decide(state, now), now, cancel);
+            },
+            cancel);
 
     /// <summary>As <see cref="AppendAsync"/>, with the reports in hand, which do not change in between either.</summary>
     public Task<FederationState> AppendWithReportsAsync(
-        Func<FederationState, IEnumerable<ScalarsReportedEntry>, IReadOnlyList<LogEvent>> decide, CancellationToken cancel) =>
+        Func<FederationState, IEnumerable<ScalarsReportedEntry>, DateTimeOffset, IReadOnlyList<LogEvent>> decide,
+        CancellationToken cancel) =>
         UntilDoneAsync(
             async state =>
             {
                 var inHand = await log.ReadInHandAsync(cancel);
-                return await TryAppendAsync(state, inHand.Count, decide(state, inHand.Values), cancel);
+                var now = time.GetUtcNow();
+                return await TryAppendAsync(state, [.. inHand.Keys], decide(state, inHand.Values, now), now, cancel);
             },
             cancel);
 
@@ -116,7 +129,7 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
         await UntilDoneAsync(
             async state =>
             {
-                verdicts = [.. reports.Select(report => FederationDecisions.Judge(state, report))];
+                verdicts = [.. reports.Select(report => FederationDecisions.Judge(state, report, time.GetUtcNow()))];
                 int[] accepted = [.. Enumerable.Range(0, verdicts.Length).Where(k => verdicts[k] is ReportVerdict.Accept)];
                 if (accepted.Length == 0)
                     return state;
@@ -132,11 +145,12 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     }
 
     private async Task<FederationState?> TryAppendAsync(
-        FederationState state, int inHand, IReadOnlyList<LogEvent> events, CancellationToken cancel)
+        FederationState state, IReadOnlyCollection<AssignmentKey> inHand, IReadOnlyList<LogEvent> events, DateTimeOffset now,
+        CancellationToken cancel)
     {
         if (events.Count == 0)
             return state;
-        var (lines, entries) = EventLog.Write(state.Head, time.GetUtcNow(), events);
+        var (lines, entries) = EventLog.Write(state.Head, now, events);
         var after = FederationFold.Fold(state, entries);
         if (!await log.AppendAsync(state, inHand, lines, events, after, cancel))
             return null;

@@ -46,14 +46,15 @@ public sealed class FederationBooks(
     }
 
     /// <summary>Takes a name and begins its log, if nobody did.</summary>
+    /// <param name="actor">Who opens it; null where it is nobody in particular.</param>
     /// <returns>The state of the federation, which may have come far already.</returns>
     /// <exception cref="InvalidOperationException">It was opened with other settings.</exception>
-    public async Task<FederationState> OpenAsync(FederationSettings settings, CancellationToken cancel)
+    public async Task<FederationState> OpenAsync(FederationSettings settings, string? actor, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(settings);
         await registry.AddAsync(settings.Name, cancel);
         var book = await OfAsync(settings.Name, cancel);
-        return await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
+        return await book.AppendAsync((state, _) => FederationDecisions.Open(state, settings, actor), cancel);
     }
 
     /// <summary>Deletes all that the store holds of a federation.</summary>

@@ -120,26 +120,26 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     }
 
     /// <summary>
-    /// Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.
+    /// Appends lines, takes the reports among them, and those that they drop, out of hand and writes what others read, unless the log or the hand changed.
     /// </summary>
     /// <param name="before">The state that the lines follow.</param>
-    /// <param name="expectedInHand">Reports in hand when the lines were decided.</param>
+    /// <param name="inHand">Reports in hand when the lines were decided: those that the lines take in or drop leave it.</param>
     /// <param name="after">The state that they lead to.</param>
     public Task<bool> AppendAsync(
-        FederationState before, int expectedInHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events, FederationState after,
-        CancellationToken cancel)
+        FederationState before, IReadOnlyCollection<AssignmentKey> inHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events,
+        FederationState after, CancellationToken cancel)
     {
-        var taken = events.OfType<ScalarsReportedEntry>()
-            .Select(report => (RedisValue)report.Key.ToString()).ToArray();
+        var leaving = events.OfType<ScalarsReportedEntry>().Select(report => report.Key)
+            .Concat(FederationDecisions.DroppedBy(events, inHand)).Select(key => (RedisValue)key.ToString()).ToArray();
         return ExecuteAsync(
             transaction =>
             {
                 transaction.AddCondition(Condition.ListLengthEqual(_log, before.Head.Length));
-                if (events.Any(happened => happened is RoundCommittedEntry or FederationClosedEntry))
-                    transaction.AddCondition(Condition.HashLengthEqual(_inHand, expectedInHand));
+                if (events.Any(happened => happened is RoundCommittedEntry or FederationClosedEntry or ClientBarredEntry))
+                    transaction.AddCondition(Condition.HashLengthEqual(_inHand, inHand.Count));
                 _ = transaction.ListRightPushAsync(_log, [.. lines.Select(line => (RedisValue)line)]);
-                if (taken.Length > 0)
-                    _ = transaction.HashDeleteAsync(_inHand, taken);
+                if (leaving.Length > 0)
+                    _ = transaction.HashDeleteAsync(_inHand, leaving);
                 if (Importances(before.Importance, after.Importance) is { Length: > 0 } importances)
                     _ = transaction.SortedSetAddAsync(_importance, importances);
                 _ = transaction.HashSetAsync(_snapshot, Snapshot(after));

@@ -14,6 +14,7 @@ public static class RoundServiceRegistration
     [
         new("Bus", typeof(BusOptions)) { OtherwiseSay = BusOptions.OtherwiseSay },
         new("Redis", typeof(RedisOptions)),
+        SettingSection.Gone("Federation", "services serve every federation of their store; fedkseed open FILE opens one."),
         new("RoundService", typeof(RoundServiceOptions)),
     ];
 

@@ -16,6 +16,7 @@ public static class SeedServiceRegistration
     [
         new("Bus", typeof(BusOptions)) { OtherwiseSay = BusOptions.OtherwiseSay },
         new("Redis", typeof(RedisOptions)),
+        SettingSection.Gone("Federation", "services serve every federation of their store; fedkseed open FILE opens one."),
         new("Health", typeof(HealthOptions)),
     ];
 
@@ -43,6 +44,7 @@ public static class SeedServiceRegistration
         bus.AddConsumer<VersionRequestedConsumer>();
         bus.AddConsumer<ModelEvaluatedConsumer>();
         bus.AddConsumer<EvaluatorAnnouncedConsumer>();
+        bus.AddConsumer<SteeringConsumer>();
         bus.AddConsumer<CloseFederationConsumer>();
         bus.AddConsumer<RemoveFederationConsumer>();
     }

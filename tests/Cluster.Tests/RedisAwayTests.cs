@@ -193,7 +193,8 @@ public sealed class RedisAwayTests(Servers servers) : IAsyncLifetime
         await using var redis = await ConnectionMultiplexer.ConnectAsync(_redis.Connection);
         using var registry = new FederationRegistry(redis, TimeProvider.System);
         var books = new FederationBooks(redis, registry, TimeProvider.System, NullLogger<FederationBook>.Instance);
-        await books.OpenAsync(new FederationSettings { BaseModelDigest = new string('a', 64) }, TestContext.Current.CancellationToken);
+        await books.OpenAsync(
+            new FederationSettings { BaseModelDigest = new string('a', 64) }, actor: null, TestContext.Current.CancellationToken);
     }
 
     private string[] Settings(string redis) =>

@@ -68,7 +68,8 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
             builder.Services.AddSingleton<WakeUps>();
         var host = builder.Build();
         var books = host.Services.GetRequiredService<FederationBooks>();
-        await books.OpenAsync(builder.Configuration.GetSection("Federation").Get<FederationSettings>()!, CancellationToken.None);
+        await books.OpenAsync(
+            builder.Configuration.GetSection("Federation").Get<FederationSettings>()!, actor: null, CancellationToken.None);
         await host.StartAsync();
         var connection = await new ConnectionFactory { Uri = servers.Of(federation).Broker }.CreateConnectionAsync();
         var service = new SeedServiceOnBroker(host, connection, federation, await books.OfAsync(federation, CancellationToken.None));

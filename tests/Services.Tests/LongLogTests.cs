@@ -51,18 +51,18 @@ public class LongLogTests(RedisServer redis)
             EvaluateEvery = 10,
         };
         var cancel = TestContext.Current.CancellationToken;
-        var state = await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
+        var state = await book.AppendAsync((state, _) => FederationDecisions.Open(state, settings), cancel);
         for (var round = 1; state.Head.Length < Entries; round++)
         {
-            state = await book.AppendAsync(state => FederationDecisions.StartRound(state, round, Clients), cancel);
+            state = await book.AppendAsync((state, now) => FederationDecisions.StartRound(state, round, Clients, now), cancel);
             var started = state;
             await Task.WhenAll(Clients.Select(client => book.HoldAsync(
                 new ClientReport(new AssignmentKey(round, client), started.Version, 10, new float[8], []), cancel)));
             state = await book.AppendWithReportsAsync(
-                (state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand), cancel);
+                (state, inHand, now) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand, now), cancel);
             if (settings.IsEvaluationDue(state.Version))
                 state = await book.AppendAsync(
-                    state => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(state.Version, 10, 1, 0, 0)), cancel);
+                    (state, _) => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(state.Version, 10, 1, 0, 0)), cancel);
         }
         return state;
     }

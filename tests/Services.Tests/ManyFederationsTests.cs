@@ -190,11 +190,11 @@ public class ManyFederationsTests(RedisServer redis)
         const int Waiting = 10_000;
         await using var services = await ServiceHost.StartAsync(redis, "busy", settings: ("Federation:StepsPerRound", "25"));
         string[] clients = [.. Enumerable.Range(0, Waiting).Select(number => $"client-{number:D5}")];
-        var state = await services.Book.AppendAsync(state => FederationDecisions.StartRound(state, 1, clients), Cancel);
+        var state = await services.Book.AppendAsync((state, now) => FederationDecisions.StartRound(state, 1, clients, now), Cancel);
         await services.Publish(Open("quiet"));
         await services.Published.WaitFor<FederationOpened>(_ => true);
         await (await services.Books.OfAsync("quiet", Cancel)).AppendAsync(
-            state => FederationDecisions.StartRound(state, 1, ["a"]), Cancel);
+            (state, now) => FederationDecisions.StartRound(state, 1, ["a"], now), Cancel);
 
         var clock = System.Diagnostics.Stopwatch.StartNew();
         await Task.WhenAll(clients.Select(client => services.Publish(Report("busy", client, steps: 25))));

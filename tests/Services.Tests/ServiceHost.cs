@@ -68,7 +68,8 @@ public sealed class ServiceHost : IAsyncDisposable
             builder.AddRoundService();
         var host = builder.Build();
         var books = host.Services.GetRequiredService<FederationBooks>();
-        await books.OpenAsync(builder.Configuration.GetSection("Federation").Get<FederationSettings>()!, CancellationToken.None);
+        await books.OpenAsync(
+            builder.Configuration.GetSection("Federation").Get<FederationSettings>()!, actor: null, CancellationToken.None);
         var services = new ServiceHost(host, federation, await books.OfAsync(federation, CancellationToken.None));
         await host.StartAsync();
         await services.ListenAsync();

@@ -42,7 +42,7 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
 
         // It listens before there is anything to hear.
         _observer = Observer(shared, plan, folder, watch);
-        await _observer.Services.GetRequiredService<FederationBooks>().OpenAsync(plan.Federation, cancel);
+        await _observer.Services.GetRequiredService<FederationBooks>().OpenAsync(plan.Federation, actor: null, cancel);
         await _observer.StartAsync(cancel);
         var recorder = _observer.Services.GetRequiredService<RunRecorder>();
 

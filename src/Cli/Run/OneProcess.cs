@@ -35,7 +35,7 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
         var host = Compose(plan, folder, plan.Redis ?? _redis!.Connection, watch);
         try
         {
-            await host.Services.GetRequiredService<FederationBooks>().OpenAsync(plan.Federation, cancel);
+            await host.Services.GetRequiredService<FederationBooks>().OpenAsync(plan.Federation, actor: null, cancel);
             await host.StartAsync(cancel);
         }
         catch

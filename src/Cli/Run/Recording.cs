@@ -33,7 +33,8 @@ internal static class Recording
 }
 
 /// <summary>Hands what is measured in messages to the recorder.</summary>
-public sealed class MeasurementConsumer(RunRecorder recorder, RecordedFederation federation) : IConsumer<LocalProgress>, IConsumer<ReportAccepted>
+public sealed class MeasurementConsumer(RunRecorder recorder, RecordedFederation federation)
+    : IConsumer<LocalProgress>, IConsumer<ReportAccepted>
 {
     public Task Consume(ConsumeContext<LocalProgress> context)
     {

@@ -20,10 +20,12 @@ public sealed partial class CloseFederationConsumer(
         var book = await books.OfAsync(close.Federation, context.CancellationToken);
         IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendWithReportsAsync(
-            (state, inHand) => written = FederationDecisions.Close(state, reason, close.Version ?? state.KeptVersion, inHand),
+            (state, inHand, now) => written = close.Actor is { } actor
+                ? FederationDecisions.Stop(state, actor, inHand, now)
+                : FederationDecisions.Close(state, reason, close.Version ?? state.KeptVersion, inHand, now),
             context.CancellationToken);
         if (written.Count > 0)
-            Closed(close.Federation, close.Reason, state.Closed!.Version, written.Count - 1);
+            Closed(close.Federation, state.Closed!.Reason, state.Closed.Version, state.Closed.Actor ?? "its settings", written.Count - 1);
         if (state.Closed is not { } closed)
             return;
         await registry.CloseAsync(close.Federation, context.CancellationToken);
@@ -34,6 +36,6 @@ public sealed partial class CloseFederationConsumer(
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "Federation {Federation} is closed: {Reason}; version {Version} is kept, {Reports} reports came after the last commit")]
-    private partial void Closed(string federation, string reason, int version, int reports);
+        Message = "{Federation} is closed by {Actor}: {Reason}; version {Version} is kept, {Entries} entries were written before its last")]
+    private partial void Closed(string federation, FederationEnd reason, int version, string actor, int entries);
 }

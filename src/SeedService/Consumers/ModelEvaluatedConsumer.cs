@@ -15,7 +15,7 @@ public sealed partial class ModelEvaluatedConsumer(FederationBooks books, ILogge
         var entry = IncomingMessages.Evaluation(context.Message);
         var book = await books.OfAsync(context.Message.Federation, context.CancellationToken);
         IReadOnlyList<LogEvent> recorded = [];
-        await book.AppendAsync(state => recorded = FederationDecisions.Evaluate(state, entry), context.CancellationToken);
+        await book.AppendAsync((state, _) => recorded = FederationDecisions.Evaluate(state, entry), context.CancellationToken);
         if (recorded.Count > 0)
             Evaluated(context.Message.Federation, entry.Version, entry.Loss, entry.ExactMatch, entry.RougeL, entry.Examples);
     }

@@ -12,17 +12,18 @@ public sealed partial class OpenFederationConsumer(FederationBooks books, ILogge
 {
     public async Task Consume(ConsumeContext<OpenFederation> context)
     {
-        var state = await OpenAsync(IncomingMessages.Settings(context.Message), context.CancellationToken);
+        var state = await OpenAsync(
+            IncomingMessages.Settings(context.Message), context.Message.Actor, context.CancellationToken);
         Opened(context.Message.Federation, state.Version, state.Head.Length);
         await context.PublishInTimeAsync(new FederationOpened { Federation = context.Message.Federation }, context.CancellationToken);
     }
 
     /// <exception cref="FormatException">It was opened with other settings: trying again would not help.</exception>
-    private async Task<FederationState> OpenAsync(FederationSettings settings, CancellationToken cancel)
+    private async Task<FederationState> OpenAsync(FederationSettings settings, string actor, CancellationToken cancel)
     {
         try
         {
-            return await books.OpenAsync(settings, cancel);
+            return await books.OpenAsync(settings, actor, cancel);
         }
         catch (InvalidOperationException fault)
         {

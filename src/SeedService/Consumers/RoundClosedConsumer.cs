@@ -23,7 +23,8 @@ public sealed partial class RoundClosedConsumer(
         var reason = IncomingMessages.Reason<RoundEnd>(closed.Reason);
         IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendWithReportsAsync(
-            (state, inHand) => written = FederationDecisions.Commit(state, closed.Round, reason, inHand), context.CancellationToken);
+            (state, inHand, now) => written = FederationDecisions.Commit(state, closed.Round, reason, inHand, now),
+            context.CancellationToken);
         if (state.LastCommit is not { } commit || commit.Round != closed.Round)
             return;
         if (written.Count > 0)

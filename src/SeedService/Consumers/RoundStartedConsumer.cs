@@ -29,9 +29,9 @@ public sealed partial class RoundStartedConsumer(
         var inHand = await book.Log.ReadInHandKeysAsync(context.CancellationToken);
         IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendAsync(
-            state => written = state.Round?.Number == started.Round
-                ? FederationDecisions.JoinRound(state, started.Round, started.Participants, inHand)
-                : FederationDecisions.StartRound(state, started.Round, started.Participants),
+            (state, now) => written = state.Round?.Number == started.Round
+                ? FederationDecisions.JoinRound(state, started.Round, started.Participants, inHand, now)
+                : FederationDecisions.StartRound(state, started.Round, started.Participants, now),
             context.CancellationToken);
         if (written is [RoundStartedEntry entry, ..])
             Started(started.Federation, entry.Round, entry.Participants.Count, state.Version);
