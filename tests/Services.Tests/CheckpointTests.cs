@@ -96,7 +96,8 @@ public class CheckpointTests(RedisServer redis)
             var started = await book.AppendAsync((state, now) => FederationDecisions.StartRound(state, round, Clients, now), cancel);
             // One client's report is always late.
             await Task.WhenAll(Clients.Skip(1).Select(client => book.HoldAsync(Report(started, client), cancel)));
-            await book.AppendWithReportsAsync((state, inHand, now) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand, now), cancel);
+            await book.AppendWithReportsAsync(
+                (state, inHand, now) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand, now), cancel);
             await book.HoldAsync(Report(started, Clients[0]), cancel);
             await book.AppendAsync(
                 (state, _) => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(round, 10, 3.0 / round, 0.5, 0.25)), cancel);
