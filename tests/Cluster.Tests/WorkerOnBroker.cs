@@ -36,7 +36,7 @@ internal sealed class WorkerOnBroker : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
-            ["Bus:Broker"] = servers.Broker.Address.ToString(),
+            ["Bus:Broker"] = servers.Of(federation).Broker.ToString(),
             ["Federation:Name"] = federation,
             ["Worker:ModelFolder"] = ModelFolder,
             ["Worker:PromptFile"] = Path.Combine(Fedkseed.Samples, "prompt.json"),
