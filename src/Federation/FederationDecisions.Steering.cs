@@ -28,6 +28,8 @@ public static partial class FederationDecisions
     {
         Names.RequireClient(client);
         until = until?.ToUniversalTime();
+        if (until >= FederationFold.Latest)
+            throw new FormatException($"its end is not before the year {FederationFold.Latest.Year}; one without an end is for good");
         return Steer(
             state, new ClientBarredEntry(client, reason, actor, until), actor, reason,
             isSoAlready: until <= now || (state.BarOf(client, now) is { } before && IsSame(before, reason, until)));

@@ -16,7 +16,7 @@ public static class FederationFold
     private const double MaximumLoss = 1e9;
 
     private static readonly DateTimeOffset Earliest = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly DateTimeOffset Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    internal static readonly DateTimeOffset Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public static FederationState Fold(FederationState state, IEnumerable<LogEntry> entries) => entries.Aggregate(state, Apply);
 

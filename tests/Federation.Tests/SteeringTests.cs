@@ -84,6 +84,7 @@ public class SteeringTests
     public void A_bar_that_would_be_over_changes_nothing_and_the_log_has_its_end_in_UTC()
     {
         Assert.Empty(FederationDecisions.Bar(Started, "b", "", "ann", Start, Start));
+        Assert.Throws<FormatException>(() => FederationDecisions.Bar(Started, "b", "", "ann", DateTimeOffset.MaxValue, Start));
         var abroad = Noon.ToOffset(TimeSpan.FromHours(5));
         var entry = Assert.IsType<ClientBarredEntry>(FederationDecisions.Bar(Started, "b", "", "ann", abroad, Start).Single());
         Assert.Equal((Noon, TimeSpan.Zero), (entry.Until!.Value, entry.Until.Value.Offset));
