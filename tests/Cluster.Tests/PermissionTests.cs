@@ -46,7 +46,7 @@ public sealed partial class PermissionTests(Servers servers)
     }
 
     private Task<WorkerOnBroker> WorkerAsync() => WorkerOnBroker.StartAsync(
-        servers, Federation, ("Bus:Broker", AddressOf("hospital-a")), ("Evaluator:Data", ""));
+        servers, Federation, ("Bus:Broker", AddressOf("hospital-a")), ("Memberships:0:Evaluator:Data", ""));
 
     private static async Task UntilVersionAsync(SeedServiceOnBroker service, int version, CancellationToken cancel)
     {
