@@ -87,8 +87,23 @@ public sealed record FederationState
 
     public FederationClosedEntry? Closed { get; init; }
 
+    /// <summary>Who paused the federation and why; null while it is not paused.</summary>
+    public FederationPausedEntry? Paused { get; init; }
+
+    /// <summary>
+    /// The last bar of each client that was not readmitted since. One that has an end stands here after it too: ask <see cref="IsBarred"/>.
+    /// </summary>
+    public ImmutableSortedDictionary<string, ClientBarredEntry> Barred { get; init; } =
+        ImmutableSortedDictionary.Create<string, ClientBarredEntry>(StringComparer.Ordinal);
+
     /// <summary>Rounds close after a number of reports, and free clients join the open one.</summary>
     public bool IsContinuous => Settings is { CommitEvery: > 0 };
+
+    public bool IsBarred(string client, DateTimeOffset at) => BarOf(client, at) is not null;
+
+    /// <summary>The bar that a client is under at some time; null for none. Its last instant is the one before its end.</summary>
+    public ClientBarredEntry? BarOf(string client, DateTimeOffset at) =>
+        Barred.TryGetValue(client, out var barred) && !(at >= barred.Until) ? barred : null;
 
     public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.GetValueOrDefault(version);
 

@@ -22,9 +22,9 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     private const int MaximumBatch = 256;
 
     private readonly SemaphoreSlim _oneAtATime = new(1);
-    private readonly SemaphoreSlim _oneHoldAtATime = new(1);
     private readonly ConcurrentQueue<WaitingReport> _waiting = new();
     private FederationState _state = new();
+    private int _waitingReports;
     private bool _hasBegun;
     private long _checkpointAt;
 
@@ -73,45 +73,41 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     {
         var waiting = new WaitingReport(report);
         _waiting.Enqueue(waiting);
-        await _oneHoldAtATime.WaitAsync(cancel);
-        try
-        {
-            // Whoever had the turn before may have taken this report along; older ones come first.
-            while (!waiting.Verdict.IsCompleted)
-                await HoldWaitingAsync(cancel);
-        }
-        finally
-        {
-            _oneHoldAtATime.Release();
-        }
-        return await waiting.Verdict;
+        if (Interlocked.Increment(ref _waitingReports) == 1)
+            _ = Task.Run(HoldWaitingAsync, CancellationToken.None);
+        return await waiting.Verdict.WaitAsync(cancel);
     }
 
     public void Dispose()
     {
         _oneAtATime.Dispose();
-        _oneHoldAtATime.Dispose();
     }
 
     /// <summary>
-    /// Settles the reports that wait, the oldest first and at most so many at once; what goes wrong goes wrong for each of them.
+    /// Settles the reports that wait until there are none, the oldest first and at most so many at once; what goes wrong goes wrong for
+    /// each of them. Who gave up waiting is settled too: a report may be in hand without its sender hearing of it.
     /// </summary>
-    private async Task HoldWaitingAsync(CancellationToken cancel)
+    private async Task HoldWaitingAsync()
     {
         var batch = new List<WaitingReport>();
-        while (batch.Count < MaximumBatch && _waiting.TryDequeue(out var next))
-            batch.Add(next);
-        try
+        do
         {
-            var verdicts = await HoldAsync(batch.ConvertAll(waiting => waiting.Report), cancel);
-            foreach (var (waiting, verdict) in batch.Zip(verdicts))
-                waiting.Settle(verdict);
+            batch.Clear();
+            while (batch.Count < MaximumBatch && _waiting.TryDequeue(out var next))
+                batch.Add(next);
+            try
+            {
+                var verdicts = await HoldAsync(batch.ConvertAll(waiting => waiting.Report), CancellationToken.None);
+                foreach (var (waiting, verdict) in batch.Zip(verdicts))
+                    waiting.Settle(verdict);
+            }
+            catch (Exception fault)
+            {
+                foreach (var waiting in batch)
+                    waiting.Fail(fault);
+            }
         }
-        catch (Exception fault)
-        {
-            foreach (var waiting in batch)
-                waiting.Fail(fault);
-        }
+        while (Interlocked.Add(ref _waitingReports, -batch.Count) > 0);
     }
 
     private async Task<ReportVerdict[]> HoldAsync(List<ClientReport> reports, CancellationToken cancel)

@@ -36,7 +36,7 @@ internal sealed class WorkerOnBroker : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
-            ["Bus:Broker"] = servers.Broker.Address.ToString(),
+            ["Bus:Broker"] = servers.Of(federation).Broker.ToString(),
             ["Worker:Heartbeat"] = "00:00:00.200",
             ["Memberships:0:Federation"] = federation,
             ["Memberships:0:ModelFolder"] = ModelFolder,

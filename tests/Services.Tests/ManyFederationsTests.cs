@@ -184,6 +184,29 @@ public class ManyFederationsTests(RedisServer redis)
         });
     }
 
+    [Fact]
+    public async Task Reports_of_one_federation_that_wait_by_the_thousand_do_not_hold_up_another_s()
+    {
+        const int Waiting = 10_000;
+        await using var services = await ServiceHost.StartAsync(redis, "busy", settings: ("Federation:StepsPerRound", "25"));
+        string[] clients = [.. Enumerable.Range(0, Waiting).Select(number => $"client-{number:D5}")];
+        var state = await services.Book.AppendAsync(state => FederationDecisions.StartRound(state, 1, clients), Cancel);
+        await services.Publish(Open("quiet"));
+        await services.Published.WaitFor<FederationOpened>(_ => true);
+        await (await services.Books.OfAsync("quiet", Cancel)).AppendAsync(
+            state => FederationDecisions.StartRound(state, 1, ["a"]), Cancel);
+
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        await Task.WhenAll(clients.Select(client => services.Publish(Report("busy", client, steps: 25))));
+        TestContext.Current.TestOutputHelper!.WriteLine($"published {clock.Elapsed}");
+        await services.Publish(Report("quiet", "a", steps: 8));
+        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Federation == "quiet");
+        var before = services.Published.All<ReportAccepted>().Count(accepted => accepted.Federation == "busy");
+        TestContext.Current.TestOutputHelper!.WriteLine($"quiet {clock.Elapsed} after {before}");
+        await services.Published.WaitFor<ReportAccepted>(accepted => accepted.Federation == "busy", Waiting);
+        TestContext.Current.TestOutputHelper!.WriteLine($"all {clock.Elapsed}");
+    }
+
     private async Task<string?[]> HoldersAsync(IEnumerable<string> federations) => await Task.WhenAll(federations.Select(
         async federation => (string?)await redis.Of("spread").Client.GetDatabase().StringGetAsync($"fedkseed:{{{federation}}}:clock")));
 
@@ -222,6 +245,16 @@ public class ManyFederationsTests(RedisServer redis)
 
     private static ModelEvaluated Evaluated(string federation, int version) =>
         new() { Federation = federation, Version = version, Examples = 10, Loss = 1, ExactMatch = 0, RougeL = 0 };
+
+    private static ScalarsReported Report(string federation, string client, int steps) => new()
+    {
+        Federation = federation,
+        Assignment = new AssignmentKey(1, client),
+        BaseVersion = 0,
+        Examples = 10,
+        Scalars = new byte[steps * sizeof(float)],
+        SkippedSteps = [],
+    };
 
     private static ScalarsReported ReportOn(SeedsAssigned assignment) => new()
     {

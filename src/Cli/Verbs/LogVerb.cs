@@ -24,7 +24,7 @@ internal sealed class LogVerb : IVerb
     private readonly Option<string?> _client = new("--client")
     {
         HelpName = "NAME",
-        Description = "Only what this client was asked for, reported or is counted in.",
+        Description = "Only what this client was asked for, reported or is counted in, and when it was barred or readmitted.",
     };
     private readonly Option<int?> _round = CommonOptions.Number("--round", "Only entries of this round.", 1, int.MaxValue);
     private readonly Option<bool> _json = new("--json")
@@ -132,6 +132,8 @@ internal sealed class LogVerb : IVerb
         SeedsAssignedEntry assigned => assigned.Client == client,
         ScalarsReportedEntry reported => reported.Client == client,
         RoundCommittedEntry committed => committed.Reports.Any(report => report.Client == client),
+        ClientBarredEntry barred => barred.Client == client,
+        ClientReadmittedEntry readmitted => readmitted.Client == client,
         _ => false,
     };
 
