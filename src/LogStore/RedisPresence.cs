@@ -51,7 +51,8 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
         var clients = await RedisOperation.RunAsync(
             () => redis.GetDatabase().SortedSetRangeByScoreWithScoresAsync(_presence, horizon), cancel);
         return clients.ToDictionary(
-            client => client.Element.ToString(), client => DateTimeOffset.FromUnixTimeMilliseconds((long)client.Score), StringComparer.Ordinal);
+            client => client.Element.ToString(), client => DateTimeOffset.FromUnixTimeMilliseconds((long)client.Score),
+            StringComparer.Ordinal);
     }
 
     /// <summary>Takes the clock, or keeps it. False while another instance has it.</summary>

@@ -57,8 +57,8 @@ public sealed record ClientStatus(string Name, bool IsAlive, DateTimeOffset? Las
 public sealed record VersionStatus(int Version, DateTimeOffset At, int Reports, string? Digest, ModelEvaluatedEntry? Evaluation);
 
 /// <summary>
-/// GET /federations/{name}/log?from=&amp;limit=&amp;kind=&amp;client=&amp;round=&amp;last=. A page ends early where its lines are large, or where few
-/// of many are asked for: go on from <paramref name="Next"/> until that is the length.
+/// GET /federations/{name}/log?from=&amp;limit=&amp;kind=&amp;client=&amp;round=&amp;last=. A page ends early where its lines are large, or
+/// where few of many are asked for: go on from <paramref name="Next"/> until that is the length.
 /// </summary>
 /// <param name="Lines">Entries as they stand in the log, each with its hash.</param>
 /// <param name="Next">Where the next page begins; the log's length where there is none yet.</param>

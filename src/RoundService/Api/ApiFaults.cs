@@ -47,7 +47,8 @@ internal sealed partial class ApiFaults(ILogger<ApiFaults> log) : IExceptionHand
         _ when FederationBus.IsBusAway(fault) => Problems.Of(
             StatusCodes.Status503ServiceUnavailable,
             $"The broker, or SeedService, is away: {fault.Message} What was asked for may happen all the same: look, then try again."),
-        _ => Problems.Of(StatusCodes.Status500InternalServerError, "Something went wrong that nobody foresaw; the service's log says what."),
+        _ => Problems.Of(
+            StatusCodes.Status500InternalServerError, "Something went wrong that nobody foresaw; the service's log says what."),
     };
 
     private static string Sentence(string words) => $"{char.ToUpperInvariant(words[0])}{words[1..]}.";

@@ -8,7 +8,7 @@ namespace FedKSeed.RoundService.Api;
 /// <summary>How much of the API a token may use, or an address that has none.</summary>
 internal static class ApiLimits
 {
-    /// <summary>Bytes of a request's body: settings are a few kilobytes, with a pattern for every tensor of a large model a hundred.</summary>
+    /// <summary>Bytes of a body: settings are a few kilobytes, with a pattern for every tensor of a large model a hundred.</summary>
     public const int Body = 256 << 10;
 
     /// <summary>Policy of streams, which take no request after their first.</summary>

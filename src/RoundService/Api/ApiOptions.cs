@@ -9,8 +9,8 @@ namespace FedKSeed.RoundService.Api;
 public sealed class ApiOptions
 {
     /// <summary>
-    /// Whoever reaches the API may read and steer without a token, as "anonymous". Only where every address that the service listens on is of
-    /// the loopback interface: anything else ends it at its start.
+    /// Whoever reaches the API may read and steer without a token, as "anonymous". Only where every address that the service listens on is
+    /// of the loopback interface: anything else ends it at its start.
     /// </summary>
     public bool Anonymous { get; set; }
 }

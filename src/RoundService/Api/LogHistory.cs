@@ -54,28 +54,22 @@ internal sealed record HistoryOfLog(long Length, ImmutableList<CommitOfLog> Comm
 /// <summary>The history of one log, brought up to date by reading what was appended since. Safe to call from any thread.</summary>
 internal sealed class LogHistory(RedisFederationLog log)
 {
-    private readonly SemaphoreSlim _oneAtATime = new(1);
-    private HistoryOfLog _history = HistoryOfLog.None;
+    private volatile HistoryOfLog _history = HistoryOfLog.None;
 
     /// <param name="length">Entries that were folded, and so verified.</param>
     public async Task<HistoryOfLog> UpToAsync(long length, CancellationToken cancel)
     {
-        await _oneAtATime.WaitAsync(cancel);
-        try
+        var history = _history;
+        if (history.Length >= length)
+            return history;
+        await foreach (var line in log.ReadAsync(history.Length, cancel))
         {
-            if (_history.Length < length)
-                await foreach (var line in log.ReadAsync(_history.Length, cancel))
-                {
-                    _history = _history.After(line);
-                    if (_history.Length == length)
-                        break;
-                }
-            return _history;
+            history = history.After(line);
+            if (history.Length == length)
+                break;
         }
-        finally
-        {
-            _oneAtATime.Release();
-        }
+        // Of two that read at once one keeps what it read, and the next one goes on from there.
+        return _history = history;
     }
 }
 

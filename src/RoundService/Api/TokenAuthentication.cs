@@ -99,12 +99,14 @@ internal sealed class TokenAuthentication(
         Response.Headers.WWWAuthenticate = BearerScheme;
         return Problems.Of(
             StatusCodes.Status401Unauthorized,
-            "It takes a token, \"Authorization: Bearer TOKEN\", that was given out and not revoked: fedkseed token new.").ExecuteAsync(Context);
+            "It takes a token, \"Authorization: Bearer TOKEN\", that was given out and not revoked: fedkseed token new.")
+            .ExecuteAsync(Context);
     }
 
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => Problems.Of(
         StatusCodes.Status403Forbidden,
-        $"'{Context.User.Identity?.Name}' may read, not steer: that takes a token of role {nameof(TokenRole.Operator)}.").ExecuteAsync(Context);
+        $"'{Context.User.Identity?.Name}' may read, not steer: that takes a token of role {nameof(TokenRole.Operator)}.")
+        .ExecuteAsync(Context);
 
     private AuthenticateResult Success(AccessToken token, string id) => AuthenticateResult.Success(new AuthenticationTicket(
         new ClaimsPrincipal(new ClaimsIdentity(
