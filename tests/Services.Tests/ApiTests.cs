@@ -194,6 +194,12 @@ public class ApiTests(RedisServer redis)
         Assert.All(later, answer => Assert.True(answer.Headers.RetryAfter!.Delta > TimeSpan.Zero));
         await GetAsync<FederationSummary[]>(alice, "");
         await PostAsync(carol, "api-limits/resume");
+
+        var streams = await Task.WhenAll(Enumerable.Range(0, 33).Select(_ => carol.GetAsync(
+            "api-limits/log/live", HttpCompletionOption.ResponseHeadersRead, Cancel)));
+        Assert.Single(streams, answer => answer.StatusCode == HttpStatusCode.TooManyRequests);
+        foreach (var stream in streams)
+            stream.Dispose();
     }
 
     [Fact]
@@ -450,7 +456,8 @@ public class ApiTests(RedisServer redis)
         await using var services = await ServiceHost.StartWithApiAsync(redis, "api-metrics");
         using var bob = await ClientAsync(services, "bob", TokenRole.Reader);
         // As Prometheus asks.
-        bob.DefaultRequestHeaders.Add("Accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1");
+        bob.DefaultRequestHeaders.Add(
+            "Accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1");
         await services.Book.AppendAsync(
             (state, _) => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(0, 10, 2.5, 0, 0)), Cancel);
         var dashboard = await File.ReadAllTextAsync(Path.Combine(Root(), "deploy", "grafana", "fedkseed.json"), Cancel);
