@@ -15,9 +15,14 @@ namespace FedKSeed.Cli.Remote;
 /// <summary>What comes of a live log: a line of it, or, with none, that there will be no more.</summary>
 internal readonly record struct LiveLine(string? Line);
 
-/// <summary>Which entries of a log: those that are null leave it open.</summary>
+/// <summary>Which entries of a log: what is null leaves it open.</summary>
+/// <param name="Last">The last ones, so many; goes without <paramref name="From"/>.</param>
 internal sealed record LogQuery(
-    long From = 0, string? Kind = null, string? Client = null, int? Round = null, int? Last = null, int? Limit = null);
+    long? From = null, string? Kind = null, string? Client = null, int? Round = null, int? Last = null, int? Limit = null)
+{
+    /// <summary>Entries of a page.</summary>
+    public const int Most = 1000;
+}
 
 /// <summary>
 /// The API of the services (<see cref="FederationSummary"/> and what is beside it), as calls. Whatever goes wrong is one

@@ -27,7 +27,7 @@ internal sealed class FollowedLog(FederationServer server, string federation, Lo
                 yield return (line, Next(line));
         while (true)
         {
-            var page = await server.LogAsync(federation, new LogQuery(Head.Length), cancel);
+            var page = await server.LogAsync(federation, new LogQuery(Head.Length, Limit: LogQuery.Most), cancel);
             foreach (var line in page.Lines)
                 yield return (line, Next(line));
             if (page.Lines.Count == 0 || Head.Length >= page.Length)

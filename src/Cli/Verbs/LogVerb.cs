@@ -69,7 +69,7 @@ internal sealed class LogVerb : IVerb
                 return ExitCode.Done;
             }
             using var server = Connect(parsed);
-            await foreach (var line in PagesAsync(server, Query(parsed) with { Last = parsed.GetValue(last) }, parsed, cancel))
+            await foreach (var line in LinesAsync(server, parsed, parsed.GetValue(last), cancel))
                 Write(parsed, (line, FollowedLog.EntryOf(line)));
             return ExitCode.Done;
         });
@@ -126,7 +126,7 @@ internal sealed class LogVerb : IVerb
         var name = parsed.GetValue(_federation)!;
         var detail = await server.ShowAsync(name, cancel);
         if (shown > 0)
-            await foreach (var line in PagesAsync(server, Query(parsed) with { Last = shown }, parsed, cancel))
+            await foreach (var line in LinesAsync(server, parsed, shown, cancel))
                 if (FollowedLog.EntryOf(line) is var entry && entry.Sequence < detail.LogEntries)
                     Write(parsed, (line, entry));
         if (detail.Summary.Closed is not null)
@@ -166,8 +166,18 @@ internal sealed class LogVerb : IVerb
     private FederationServer Connect(ParseResult parsed) =>
         _server.Connect(parsed, ServerOptions.FaultOfName("NAME", parsed.GetValue(_federation)!));
 
-    private LogQuery Query(ParseResult parsed) => new(
-        Kind: parsed.GetValue(_kind) is { } kind ? Kinds[kind] : null, Client: parsed.GetValue(_client), Round: parsed.GetValue(_round));
+    /// <summary>Those that are asked for, of what is there.</summary>
+    private IAsyncEnumerable<string> LinesAsync(FederationServer server, ParseResult parsed, int? last, CancellationToken cancel)
+    {
+        var query = new LogQuery(
+            Kind: parsed.GetValue(_kind) is { } kind ? Kinds[kind] : null, Client: parsed.GetValue(_client),
+            Round: parsed.GetValue(_round));
+        var all = PagesAsync(server, query with { From = 0, Limit = LogQuery.Most }, parsed, cancel);
+        return last is not { } count ? all
+            : count <= LogQuery.Most ? PagesAsync(server, query with { Last = count }, parsed, cancel)
+            // More than a page holds are found by reading all of them.
+            : all.TakeLast(count);
+    }
 
     private async IAsyncEnumerable<string> PagesAsync(
         FederationServer server, LogQuery query, ParseResult parsed, [EnumeratorCancellation] CancellationToken cancel)

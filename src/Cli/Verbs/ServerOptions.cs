@@ -29,11 +29,9 @@ internal sealed class ServerOptions
             + "is none]",
     };
 
-    public IEnumerable<Option> All => [_server.In(Group), _token.In(Group)];
+    public ServerOptions() => All = [_server.In(Group), _token.In(Group)];
 
-    /// <summary>Whether a server was named, in whichever way.</summary>
-    public bool IsGiven(ParseResult parsed) =>
-        parsed.GetResult(_server) is { Implicit: false } || Environment.GetEnvironmentVariable(Variable) is { Length: > 0 };
+    public IReadOnlyList<Option> All { get; }
 
     /// <summary>Whether a server was named here.</summary>
     public bool IsTyped(ParseResult parsed) => parsed.GetResult(_server) is { Implicit: false };
