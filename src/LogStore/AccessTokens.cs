@@ -71,5 +71,5 @@ public sealed class AccessTokens(IConnectionMultiplexer redis, TimeProvider time
         JsonSerializer.Deserialize<AccessToken>(about.ToString(), JsonSerializerOptions.Web)!;
 
     /// <summary>A token is as random as a key: it needs no salt and no slow hash.</summary>
-    private static string HashOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
+    public static string HashOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 }

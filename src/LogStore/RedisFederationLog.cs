@@ -70,6 +70,10 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
         }
     }
 
+    /// <summary>So many lines of the log from a position, or as many as there are: for few.</summary>
+    public async Task<IReadOnlyList<string>> ReadAsync(long from, int count, CancellationToken cancel) =>
+        [.. (await ReadAsync(() => Database.ListRangeAsync(_log, from, from + count - 1), cancel)).Select(line => line.ToString())];
+
     /// <summary>The hash at the end of one line of the log; null when the log is shorter.</summary>
     public async Task<string?> ReadHashAsync(long sequence, CancellationToken cancel) =>
         await ReadAsync(() => Database.ListGetByIndexAsync(_log, sequence), cancel) is { IsNull: false } line

@@ -44,6 +44,17 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
         return [.. clients.Select(client => client.ToString())];
     }
 
+    /// <summary>When each client that was heard of within a time was last heard of. Forgets none.</summary>
+    public async Task<IReadOnlyDictionary<string, DateTimeOffset>> LastHeardAsync(TimeSpan within, CancellationToken cancel)
+    {
+        var horizon = Now() - within.TotalMilliseconds;
+        var clients = await RedisOperation.RunAsync(
+            () => redis.GetDatabase().SortedSetRangeByScoreWithScoresAsync(_presence, horizon), cancel);
+        return clients.ToDictionary(
+            client => client.Element.ToString(), client => DateTimeOffset.FromUnixTimeMilliseconds((long)client.Score),
+            StringComparer.Ordinal);
+    }
+
     /// <summary>Takes the clock, or keeps it. False while another instance has it.</summary>
     public async Task<bool> HoldClockAsync(TimeSpan lease, CancellationToken cancel)
     {

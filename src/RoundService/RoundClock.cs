@@ -25,6 +25,7 @@ public sealed partial class RoundClock(
     DateTimeOffset instanceSince,
     WakeUp wakeUp,
     IBus bus,
+    FederationGauges gauges,
     RoundServiceOptions options,
     TimeProvider time,
     ILogger<RoundClock> log)
@@ -59,6 +60,7 @@ public sealed partial class RoundClock(
 
     private async Task GiveBackAsync()
     {
+        gauges.Forget(federation);
         if (!_hasClock)
             return;
         _hasClock = false;
@@ -120,6 +122,8 @@ public sealed partial class RoundClock(
         }
         var had = _hasClock;
         _hasClock = await presence.HoldClockAsync(options.ClockLease, cancel);
+        if (!_hasClock)
+            gauges.Forget(federation);
         if (_hasClock && !had)
         {
             var state = await book.RefreshAsync(cancel);
@@ -142,6 +146,7 @@ public sealed partial class RoundClock(
         var now = time.GetUtcNow();
         var decision = RoundPolicy.Decide(state, inHand, alive, now);
         TellOfClients(alive);
+        gauges.Set(federation, FederationReading.Of(state, alive.Count, inHand.Count));
         var said = Describe(decision);
         Tell(decision, said);
         if (said != _last.Said || state.Head.Length != _last.Length || now >= _last.At + options.RepeatAfter)

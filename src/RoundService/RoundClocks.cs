@@ -10,7 +10,7 @@ namespace FedKSeed.RoundService;
 /// </summary>
 public sealed partial class RoundClocks(
     FederationRegistry registry, FederationBooks books, RedisPresences presences, ClockInstances instances, WakeUps wakeUps, IBus bus,
-    IOptions<RoundServiceOptions> options, TimeProvider time, ILogger<RoundClock> log)
+    FederationGauges gauges, IOptions<RoundServiceOptions> options, TimeProvider time, ILogger<RoundClock> log)
     : BackgroundService
 {
     /// <summary>What nobody foresaw may pass; it is not tried again at once, and holds up no other federation.</summary>
@@ -83,7 +83,7 @@ public sealed partial class RoundClocks(
         var clock = new RoundClock(
             federation.Name, books.Of(federation), presences.Of(federation.Name),
             () => ClockInstances.Of(federation.Name, _alive) == instances.Own, _since,
-            wakeUps.Of(federation.Name), bus, options.Value, time, log);
+            wakeUps.Of(federation.Name), bus, gauges, options.Value, time, log);
         _running[federation.Name] = new RunningClock(federation, ending, RunAsync(federation.Name, clock, ending.Token));
     }
 

@@ -2,8 +2,8 @@ using FedKSeed.Bus;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using FedKSeed.Operations.Settings;
+using FedKSeed.RoundService.Api;
 using MassTransit;
-using Microsoft.Extensions.Options;
 
 namespace FedKSeed.RoundService;
 
@@ -16,16 +16,21 @@ public static class RoundServiceRegistration
         new("Redis", typeof(RedisOptions)),
         SettingSection.Gone("Federation", "services serve every federation of their store; fedkseed open FILE opens one."),
         new("RoundService", typeof(RoundServiceOptions)),
+        new("Api", typeof(ApiOptions)),
     ];
 
-    /// <summary>RoundService: the clocks of all federations of the store.</summary>
+    /// <summary>RoundService: the clocks of all federations of the store, and, in a process that serves the web, the API.</summary>
     public static IHostApplicationBuilder AddRoundService(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddLogStore();
         builder.Services.AddOptions<RoundServiceOptions>().BindConfiguration("RoundService").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddMetrics();
+        builder.Services.AddSingleton<FederationGauges>();
         builder.Services.AddSingleton<WakeUps>();
         builder.Services.AddHostedService<RoundClocks>();
+        if (builder is WebApplicationBuilder web)
+            web.AddApi();
         return builder;
     }
 
@@ -37,18 +42,11 @@ public static class RoundServiceRegistration
         bus.AddConsumer<ProgressConsumer>();
     }
 
-    /// <summary>The window to the world: health, and the federations as JSON.</summary>
+    /// <summary>The window to the world: health, for everybody; metrics and the API, for whoever has a token.</summary>
     public static void MapRoundService(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
         app.MapHealth();
-        app.MapGet("/api/federations", async (FederationRegistry registry, CancellationToken cancel) =>
-            (await registry.AllAsync(cancel)).Values);
-        app.MapGet("/api/federations/{name}", async (
-            string name, FederationBooks books, RedisPresences presences, IOptions<RoundServiceOptions> options,
-            CancellationToken cancel) =>
-            FederationStatus.Of(
-                await (await books.OfAsync(name, cancel)).RefreshAsync(cancel),
-                await presences.Of(name).AliveAsync(options.Value.ClientTimeout, cancel)));
+        app.MapApi();
     }
 }

@@ -5,6 +5,9 @@ using FedKSeed.LogStore;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
 using MassTransit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -37,12 +40,39 @@ public sealed class ServiceHost : IAsyncDisposable
     /// <summary>What the evaluator's own queue got.</summary>
     public Inbox Evaluator { get; } = new();
 
-    public static async Task<ServiceHost> StartAsync(
-        RedisServer redis, string federation, bool rounds = false, params (string Key, string Value)[] settings)
+    /// <summary>Where the API is, and what it says of itself; only of a host that was started with it.</summary>
+    public Uri Address => new(((WebApplication)_host).Urls.Single());
+
+    public IReadOnlyList<RouteEndpoint> Endpoints =>
+        [.. _host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()];
+
+    public Task<RegisteredFederation?> RegisteredAsync(string name) =>
+        _host.Services.GetRequiredService<FederationRegistry>().FindAsync(name, CancellationToken.None);
+
+    public AccessTokens Tokens => _host.Services.GetRequiredService<AccessTokens>();
+
+    public static Task<ServiceHost> StartAsync(
+        RedisServer redis, string federation, bool rounds = false, params (string Key, string Value)[] settings) =>
+        StartAsync(redis, federation, rounds, Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true }),
+            settings);
+
+    /// <summary>With the API, as the process of RoundService serves it, on a free port.</summary>
+    public static Task<ServiceHost> StartWithApiAsync(
+        RedisServer redis, string federation, TimeProvider? time = null, string url = "http://127.0.0.1:0",
+        params (string Key, string Value)[] settings)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseUrls(url);
+        builder.Services.AddRouting();
+        builder.Services.AddSingleton(time ?? TimeProvider.System);
+        return StartAsync(redis, federation, rounds: true, builder, settings);
+    }
+
+    private static async Task<ServiceHost> StartAsync(
+        RedisServer redis, string federation, bool rounds, IHostApplicationBuilder builder, (string Key, string Value)[] settings)
     {
         // MassTransit keeps the logger of the first bus in this flow, which may belong to a host that was disposed.
         LogContext.Current = null;
-        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.AddConsole().SetMinimumLevel(LogLevel.Error);
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
@@ -66,14 +96,31 @@ public sealed class ServiceHost : IAsyncDisposable
         builder.AddSeedService();
         if (rounds)
             builder.AddRoundService();
-        var host = builder.Build();
+        var host = Build(builder);
         var books = host.Services.GetRequiredService<FederationBooks>();
         await books.OpenAsync(
             builder.Configuration.GetSection("Federation").Get<FederationSettings>()!, actor: null, CancellationToken.None);
         var services = new ServiceHost(host, federation, await books.OfAsync(federation, CancellationToken.None));
-        await host.StartAsync();
+        try
+        {
+            await host.StartAsync();
+        }
+        catch
+        {
+            await services.DisposeAsync();
+            throw;
+        }
         await services.ListenAsync();
         return services;
+    }
+
+    private static IHost Build(IHostApplicationBuilder builder)
+    {
+        if (builder is not WebApplicationBuilder web)
+            return ((HostApplicationBuilder)builder).Build();
+        var app = web.Build();
+        app.MapRoundService();
+        return app;
     }
 
     public Task Publish<T>(T message) where T : class => _host.Services.GetRequiredService<IBus>().Publish(message);

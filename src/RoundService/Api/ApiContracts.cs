@@ -56,11 +56,15 @@ public sealed record ClientStatus(string Name, bool IsAlive, DateTimeOffset? Las
 /// <param name="Digest">SHA-256 of its accumulators; null for version 0.</param>
 public sealed record VersionStatus(int Version, DateTimeOffset At, int Reports, string? Digest, ModelEvaluatedEntry? Evaluation);
 
-/// <summary>GET /federations/{name}/log?from=&amp;limit=&amp;kind=&amp;client=&amp;round=.</summary>
+/// <summary>
+/// GET /federations/{name}/log?from=&amp;limit=&amp;kind=&amp;client=&amp;round=&amp;last=. A page ends early where its lines are large, or
+/// where few of many are asked for: go on from <paramref name="Next"/> until that is the length.
+/// </summary>
 /// <param name="Lines">Entries as they stand in the log, each with its hash.</param>
 /// <param name="Next">Where the next page begins; the log's length where there is none yet.</param>
 /// <param name="Length">Entries of the whole log.</param>
-public sealed record LogPage(IReadOnlyList<string> Lines, long Next, long Length);
+/// <param name="From">The first entry that was looked at.</param>
+public sealed record LogPage(IReadOnlyList<string> Lines, long Next, long Length, long From = 0);
 
 /// <summary>GET /federations/{name}/model: the present version, all of it.</summary>
 /// <param name="Accumulators">K little-endian int64 in units of 2⁻⁴⁰, base64.</param>
