@@ -46,7 +46,8 @@ public sealed class OperatorTests(Servers servers) : IDisposable
         Assert.Equal(0, await watch.EndAsync());
         await SayAsync(["pull", Name, "--base", Path.Combine(Fedkseed.Samples, "model"), "--to", pulled, .. server]);
         await SayAsync(
-            "replay", "--log", Path.Combine(pulled, "events.log"), "--base", Path.Combine(Fedkseed.Samples, "model"), "--to", At("replayed"));
+            "replay", "--log", Path.Combine(pulled, "events.log"), "--base", Path.Combine(Fedkseed.Samples, "model"), "--to",
+            At("replayed"));
         var shown = await SayAsync(["show", Name, .. server]);
         await SayAsync(["remove", Name, "--yes", .. server]);
 

@@ -28,25 +28,35 @@ public sealed class SettingsTests(Servers servers)
     [InlineData(
         Worker,
         2,
-        "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Evaluator:Limit=-1",
+        "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Memberships:0:Federation=one --Memberships:0:Evaluator:Limit=-1",
         "Parallelism",
         "TorchThreads",
-        "ModelFolder",
-        "Limit",
+        "Memberships:0:ModelFolder is not set",
+        "Memberships:0:Evaluator:Limit must be",
         "Nothing of section Bus is set")]
     [InlineData(
         Worker,
         2,
-        OnABroker + " --Worker:Clients:0:Nmae=client-1 --Worker:Clients:0:Data=x --Worker:Clients:1:Name=Ümit --Worker:Clients:1:Data=x"
-            + " --Wroker:Device=cpu --Worker:Banana=1 --Federation:BaseModelDigset=x",
-        "There is no setting Worker:Clients:0:Nmae: did you mean Worker:Clients:0:Name?",
-        "Worker:Clients:0: The Name field is required",
-        "Worker:Clients:1: Name must be 1 to 63 lower-case letters, digits and hyphens",
+        OnABroker + " --Memberships:0:Clients:0:Nmae=client-1 --Memberships:0:Clients:0:Data=x --Memberships:0:Clients:1:Name=Ümit"
+            + " --Memberships:0:BaseModelDigset=x --Wroker:Device=cpu --Worker:Banana=1 --Federation:Name=one --Evaluator:Data=x",
+        "There is no setting Memberships:0:Clients:0:Nmae: did you mean Memberships:0:Clients:0:Name?",
+        "Memberships:0:Clients:0:Name is not set",
+        "Memberships:0:Clients:1:Name must be 1 to 63 lower-case letters, digits and hyphens",
+        "did you mean Memberships:0:BaseModelDigest?",
         "There is no section Wroker: did you mean Worker?",
         "There is no setting Worker:Banana, only ",
-        "did you mean Federation:BaseModelDigest?")]
+        "There is no section Federation any more: a worker is told the federations that it works in as Memberships:0:Federation",
+        "There is no section Evaluator any more: each membership has its own")]
+    [InlineData(Worker, 2, OnABroker + " --Worker:Device=cpu", "Nothing of section Memberships is set: a worker needs")]
+    [InlineData(Worker, 2, OnABroker + " --Memberships:0:MaximumTokens=many", "'many' at 'Memberships:0:MaximumTokens'")]
     [InlineData(SeedService, 2, "--Bus:Transport=Pigeon", "Bus:Transport", "Pigeon")]
-    [InlineData(Worker, 1, OnABroker + " --Worker:ModelFolder=/nowhere", "/nowhere")]
+    [InlineData(
+        Worker,
+        1,
+        OnABroker + " --Memberships:0:Federation=one --Memberships:0:ModelFolder=/nowhere --Memberships:0:Clients:0:Name=a"
+            + " --Memberships:0:Clients:0:Data=/nothing.jsonl",
+        "/nowhere",
+        "/nothing.jsonl")]
     public async Task Every_wrong_setting_is_named_at_the_start(string program, int code, string arguments, params string[] named)
     {
         var (exitCode, output, said) = await RunAsync(program, arguments.Split(' '));

@@ -43,13 +43,17 @@ public sealed class StrangersTests(Servers servers)
         await service.ReasonInErrorQueue("fedkseed-service-scalars-reported", "");
 
         var said = await RabbitMqServer.ControlAsync(
-            servers.Broker.Node, TestContext.Current.CancellationToken, "list_queues", "-p", servers.Of("bounded").VirtualHost, "name", "arguments", "--formatter", "json");
+            servers.Broker.Node, TestContext.Current.CancellationToken, "list_queues", "-p", servers.Of("bounded").VirtualHost, "name",
+            "arguments", "--formatter", "json");
 
         var queues = JsonDocument.Parse(said).RootElement.EnumerateArray()
             .Select(queue => (Name: queue.GetProperty("name").GetString()!, Arguments: Arguments(queue.GetProperty("arguments"))))
             .Where(queue => queue.Name.StartsWith("fedkseed-", StringComparison.Ordinal)).ToArray();
         // Nine of SeedService, two of RoundService, the client's, the evaluator's, and two of errors at least.
         Assert.True(queues.Length >= 15, string.Join(", ", queues.Select(queue => queue.Name)));
+        Assert.All(
+            queues.Where(queue => queue.Name is "fedkseed-client-client-1" or "fedkseed-evaluator-bounded"),
+            queue => Assert.Contains("x-expires", queue.Arguments.Keys));
         Assert.All(queues, queue => Assert.Superset(
             new HashSet<string> { "x-max-length", "x-max-length-bytes" }, queue.Arguments.Keys.ToHashSet()));
         Assert.All(queues.Where(queue => queue.Name.EndsWith("_error", StringComparison.Ordinal)), queue =>

@@ -14,7 +14,7 @@ public sealed class WorkerTests(Servers servers)
     {
         await using var service = await SeedServiceOnBroker.StartAsync(
             servers, "other-model", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
-        var (assignments, requests) = (QueueNames.OfClient(Client), "fedkseed-other-model-evaluation-requested");
+        var (assignments, requests) = (QueueNames.OfClient(Client), QueueNames.OfEvaluator("other-model"));
         var sound = await service.StartRound();
         var model = sound.Model!;
         var other = model with { BaseModelDigest = new string('b', 64) };
@@ -65,7 +65,7 @@ public sealed class WorkerTests(Servers servers)
         var announcements = await service.Tap<ClientAnnounced>();
 
         await using var worker = await WorkerOnBroker.StartAsync(
-            servers, "told-otherwise", ("Federation:BaseModelDigest", new string('b', 64)));
+            servers, "told-otherwise", ("Memberships:0:BaseModelDigest", new string('b', 64)));
 
         Assert.Equal(HealthStatus.Unhealthy, (await worker.ReadinessAsync()).Status);
         Assert.Equal(0u, await service.ConsumersAsync(QueueNames.OfClient(Client)));
@@ -79,7 +79,7 @@ public sealed class WorkerTests(Servers servers)
     {
         await using var service = await SeedServiceOnBroker.StartAsync(
             servers, "worker-poison", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
-        var (assignments, requests) = (QueueNames.OfClient(Client), "fedkseed-worker-poison-evaluation-requested");
+        var (assignments, requests) = (QueueNames.OfClient(Client), QueueNames.OfEvaluator("worker-poison"));
         var sound = await service.StartRound();
         var model = sound.Model!;
         var reports = await service.Tap<ScalarsReported>();
@@ -94,6 +94,7 @@ public sealed class WorkerTests(Servers servers)
                 queue,
                 "SeedsAssigned",
                 sound with { Assignment = sound.Assignment with { Client = "client-2" } }), "works for no client"),
+            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Federation = "third" }), "no member of federation"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Steps = int.MaxValue }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { BatchSize = 1_000_000 }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Seeds = [1, 2] }), "bytes, not 2"),
@@ -146,7 +147,7 @@ public sealed class WorkerTests(Servers servers)
                 (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) :
                 default);
         var evaluated = await service.Tap<ModelEvaluated>();
-        await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = model });
+        await service.Put(requests, "EvaluationRequested", new EvaluationRequested { Federation = "worker-poison", Model = model });
         Assert.Equal(0, (await service.Next<ModelEvaluated>(evaluated)).Version);
     }
 

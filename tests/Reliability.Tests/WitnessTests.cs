@@ -116,7 +116,8 @@ internal sealed class WitnessedBook : IAsyncDisposable
                 new ReportAccepted { Federation = federation, Assignment = new AssignmentKey(round, "a"), ReportBytes = 1 },
                 cancel);
             if (round == 1)
-                await book.AppendWithReportsAsync((state, inHand, now) => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, inHand, now), cancel);
+                await book.AppendWithReportsAsync(
+                    (state, inHand, now) => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, inHand, now), cancel);
         }
         while (witness.Accepted < 2)
             await Task.Delay(20, cancel);

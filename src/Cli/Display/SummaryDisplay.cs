@@ -50,7 +50,7 @@ public static class SummaryDisplay
             FederationEnd.Completed => $"[bold green]Completed[/] {work}. {kept}",
             FederationEnd.TargetReached => $"[bold green]Target loss reached[/] {work}. {kept}",
             FederationEnd.TimeIsUp => $"[bold green]Time is up[/] {work}. {kept}",
-            FederationEnd.Stopped => $"[bold yellow]Stopped[/] {work}. {kept}",
+            FederationEnd.Stopped => $"[bold yellow]Stopped by an operator[/] {work}. {kept}",
             _ => $"[bold red]Diverged[/] {work}: the loss left its bounds. {kept}",
         });
     }

@@ -54,6 +54,8 @@ internal sealed class OpenVerb : IVerb
         {
             var plan = RunPlan.Read(file.FullName);
             faults.AddRange(plan.Federation.Faults().Select(fault => $"{file.Name}: {RunOptionNames.InWordsOfOptions(fault)}"));
+            if (plan.Federation.BaseModelDigest.Length == 0)
+                faults.Add($"{file.Name}: federation.baseModelDigest is not set: fedkseed new writes it, fedkseed digest MODEL prints it.");
             return (plan, faults);
         }
         catch (UsageException fault)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using FedKSeed.Cli.Remote;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
@@ -18,6 +19,8 @@ internal abstract class SteeringVerb(string name, string description, string don
         Required = true,
     };
 
+    private readonly Option<bool> _json = CommonOptions.Json();
+
     public abstract int Place { get; }
 
     /// <summary>Whether somebody has to say why.</summary>
@@ -32,7 +35,7 @@ internal abstract class SteeringVerb(string name, string description, string don
         var verb = new Command(name, description) { _federation };
         foreach (var argument in OwnArguments)
             verb.Arguments.Add(argument);
-        foreach (var option in (HasReason ? OwnOptions.Prepend(_reason) : OwnOptions).Concat(_server.All))
+        foreach (var option in (HasReason ? OwnOptions.Prepend(_reason) : OwnOptions).Append(_json).Concat(_server.All))
             verb.Options.Add(option);
         verb.SetAction((parsed, cancel) => ExecuteAsync(parsed, context, cancel));
         return verb;
@@ -63,7 +66,10 @@ internal abstract class SteeringVerb(string name, string description, string don
             return ExitCode.Failed;
         }
         var isDone = await SteerAsync(server, federation, reason, parsed, cancel);
-        output.WriteLine(isDone ? $"{federation}: {done}" : $"{federation}: asked for; fedkseed show {federation} says when it is so.");
+        output.WriteLine(
+            parsed.GetValue(_json) ? JsonSerializer.Serialize(new { federation, act = name, isDone }, CommonOptions.JsonFormat)
+            : isDone ? $"{federation}: {done}"
+            : $"{federation}: asked for; fedkseed show {federation} says when it is so.");
         return ExitCode.Done;
     }
 

@@ -56,7 +56,11 @@ internal sealed class TokenVerb : IVerb
             HelpName = "FILE",
             Description = "Where it is written, for its owner alone. [default: it is printed, once]",
         };
-        var verb = new Command("new", "Make a token. It cannot be had again: the store has a hash of it.") { holder, role, target, _redis };
+        var json = CommonOptions.Json();
+        var verb = new Command("new", "Make a token. It cannot be had again: the store has a hash of it.")
+        {
+            holder, role, target, _redis, json,
+        };
         verb.SetAction(async (parsed, cancel) =>
         {
             var (name, file) = (parsed.GetRequiredValue(holder), parsed.GetValue(target));
@@ -69,10 +73,14 @@ internal sealed class TokenVerb : IVerb
             if (file is not null)
             {
                 await WriteAsync(file, Make);
-                output.WriteLine($"A token of {name} is in {file.FullName}: --token-file reads it.");
+                output.WriteLine(parsed.GetValue(json)
+                    ? JsonSerializer.Serialize(new { holder = name, file = file.FullName }, CommonOptions.JsonFormat)
+                    : $"A token of {name} is in {file.FullName}: --token-file reads it.");
                 return ExitCode.Done;
             }
-            output.WriteLine(await Make());
+            var token = await Make();
+            output.WriteLine(
+                parsed.GetValue(json) ? JsonSerializer.Serialize(new { holder = name, token }, CommonOptions.JsonFormat) : token);
             errors.WriteLine($"This is all there is of the token of {name}: keep it where nobody else reads it.");
             return ExitCode.Done;
         });
@@ -105,7 +113,8 @@ internal sealed class TokenVerb : IVerb
     private Command Revoke()
     {
         var holder = new Argument<string>("NAME") { Description = "The holder: all tokens of that name are none any more." };
-        var verb = new Command("revoke", "Revoke all tokens of a holder.") { holder, _redis };
+        var json = CommonOptions.Json();
+        var verb = new Command("revoke", "Revoke all tokens of a holder.") { holder, _redis, json };
         verb.SetAction(async (parsed, cancel) =>
         {
             var name = parsed.GetRequiredValue(holder);
@@ -113,8 +122,9 @@ internal sealed class TokenVerb : IVerb
             var count = await AskAsync(parsed, () => new AccessTokens(redis, TimeProvider.System).RevokeAsync(name, cancel));
             if (count == 0)
                 throw new FailureException($"nobody called '{name}' has a token; fedkseed token list says who has one.");
-            parsed.InvocationConfiguration.Output.WriteLine(
-                string.Create(CultureInfo.InvariantCulture, $"{count} of {name} revoked."));
+            parsed.InvocationConfiguration.Output.WriteLine(parsed.GetValue(json)
+                ? JsonSerializer.Serialize(new { holder = name, revoked = count }, CommonOptions.JsonFormat)
+                : string.Create(CultureInfo.InvariantCulture, $"{count} of {name} revoked."));
             return ExitCode.Done;
         });
         return verb;

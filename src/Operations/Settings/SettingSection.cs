@@ -103,7 +103,8 @@ public sealed record SettingSection(string Name, Type Options)
                 faults.Add($"There is no setting {item.Path}, {given.Path} is a list: did you mean {given.Path}:0:{property.Name}?");
             else
                 faults.Add(
-                    $"There is no setting {item.Path}, {given.Path} is a list: {given.Path}:0:{element.GetProperties()[0].Name} and so on.");
+                    $"There is no setting {item.Path}, {given.Path} is a list: {given.Path}:0:{element.GetProperties()[0].Name} and "
+                        + "so on.");
     }
 
     private static string? Nearest(string given, IEnumerable<string> known)

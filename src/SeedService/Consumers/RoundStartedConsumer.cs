@@ -13,7 +13,7 @@ namespace FedKSeed.SeedService.Consumers;
 /// Draws the seeds of a round and sends every participant its assignment; a repeat sends those again that wait for a report.
 /// </summary>
 public sealed partial class RoundStartedConsumer(
-    FederationBooks books, VersionHistories histories, ILogger<RoundStartedConsumer> log)
+    FederationBooks books, VersionHistories histories, TimeProvider time, ILogger<RoundStartedConsumer> log)
     : IConsumer<RoundStarted>
 {
     // One megabyte of assignments at K = 4096.
@@ -42,7 +42,8 @@ public sealed partial class RoundStartedConsumer(
         var version = versions.Of(state);
         var addressed = started.Participants.ToHashSet(StringComparer.Ordinal);
         var waiting = state.Assignments.Values.Where(assignment => assignment.Key.Round == started.Round
-            && addressed.Contains(assignment.Key.Client) && !assignment.IsReported && !inHand.Contains(assignment.Key));
+            && addressed.Contains(assignment.Key.Client) && !assignment.IsReported && !inHand.Contains(assignment.Key)
+            && !state.IsBarred(assignment.Key.Client, time.GetUtcNow()));
         // The broker confirms each after its disk did, many at once as soon as one.
         var sending = new ParallelOptions { MaxDegreeOfParallelism = AssignmentsUnderWay, CancellationToken = context.CancellationToken };
         await Parallel.ForEachAsync(waiting, sending, async (assignment, _) =>

@@ -8,7 +8,7 @@ namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Sends an assignment again, with the whole version, to a client whose worker could not make it out of what it holds.</summary>
 public sealed partial class VersionRequestedConsumer(
-    FederationBooks books, VersionHistories histories, ILogger<VersionRequestedConsumer> log)
+    FederationBooks books, VersionHistories histories, TimeProvider time, ILogger<VersionRequestedConsumer> log)
     : IConsumer<VersionRequested>
 {
     public async Task Consume(ConsumeContext<VersionRequested> context)
@@ -18,7 +18,8 @@ public sealed partial class VersionRequestedConsumer(
         var book = await books.OfAsync(context.Message.Federation, context.CancellationToken);
         var versions = histories.Of(book);
         var state = await book.RefreshAsync(context.CancellationToken);
-        if (state.Closed is not null || !state.Assignments.TryGetValue(key, out var assignment) || assignment.IsReported)
+        if (state.Closed is not null || !state.Assignments.TryGetValue(key, out var assignment) || assignment.IsReported
+            || state.IsBarred(key.Client, time.GetUtcNow()))
             return;
         var version = assignment.BaseVersion == state.Version ? versions.Of(state) : versions.Find(assignment.BaseVersion);
         if (version is null)
