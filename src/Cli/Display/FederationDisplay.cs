@@ -92,7 +92,7 @@ public static class FederationDisplay
 
     private static Table ClientTable(FederationView view, DateTimeOffset now, int width, int shown)
     {
-        var table = new Table { Border = TableBorder.Simple, Width = width, ShowHeaders = true };
+        var table = new Table { Border = TableBorder.Simple, Width = view.IsMeasured ? width : null, ShowHeaders = true };
         table.AddColumn(new TableColumn("[bold]Client[/]").NoWrap());
         table.AddColumn(new TableColumn("[bold]State[/]") { Width = 9 }.NoWrap());
         (string Name, int Width)[] measured = !view.IsMeasured ? []

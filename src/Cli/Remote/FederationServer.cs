@@ -217,7 +217,7 @@ internal sealed class FederationServer : IDisposable
                 HttpStatusCode.Unauthorized when !_hasToken =>
                     $"the server at {Server} asks for a token: give --token-file FILE, or {TokenFile.Variable}.",
                 HttpStatusCode.Unauthorized =>
-                    $"the server at {Server} does not know this token: it was revoked, or is another store's. fedkseed token new makes one.",
+                    $"the server at {Server} does not know this token: it was revoked, or is of another store.",
                 HttpStatusCode.Forbidden =>
                     $"the server at {Server} does not let this token's holder do that: {said ?? "it takes an operator's token."}",
                 HttpStatusCode.TooManyRequests => $"the server at {Server} is asked too often: try again in a while.",

@@ -22,7 +22,9 @@ internal static class Retries
         _ => IsTooMuch(outcome),
     });
 
-    /// <summary>An act of which nobody knows whether it happened is a person's to repeat; one that was too much at once did not happen.</summary>
+    /// <summary>
+    /// An act of which nobody knows whether it happened is a person's to repeat. One that was too much at once did not happen.
+    /// </summary>
     public static ResiliencePipeline<HttpResponseMessage> OfActs { get; } = Of(IsTooMuch);
 
     private static bool IsTooMuch(Outcome<HttpResponseMessage> outcome) =>

@@ -50,7 +50,7 @@ internal sealed class LogVerb : IVerb
     {
         var verb = new Command("log", "Show what happened in a federation, entry by entry.");
         verb.Subcommands.Add(Show());
-        verb.Subcommands.Add(Tail());
+        verb.Subcommands.Add(Tail(context));
         return verb;
     }
 
@@ -75,7 +75,7 @@ internal sealed class LogVerb : IVerb
         });
     }
 
-    private Command Tail()
+    private Command Tail(VerbContext context)
     {
         var last = CommonOptions.Number(
             "--last", $"So many of the entries that are there already. [default: {ShownAtFirst}]", 0, int.MaxValue);
@@ -85,6 +85,7 @@ internal sealed class LogVerb : IVerb
         };
         return WithServer(verb, async (parsed, cancel) =>
         {
+            context.Interruption.GoOn = "The federation goes on; the same command follows its log again.";
             var shown = parsed.GetValue(last) ?? ShownAtFirst;
             if (File(parsed) is { } file)
             {
