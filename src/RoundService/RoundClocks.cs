@@ -38,8 +38,8 @@ public sealed partial class RoundClocks(
         }
         finally
         {
-            await Task.WhenAll(_running.Values.Select(clock => clock.Ended));
-            await LeaveAsync();
+            // All at once: a Redis that hangs costs the end of the service one patience, not two.
+            await Task.WhenAll([.. _running.Values.Select(clock => clock.Ended), LeaveAsync()]);
         }
     }
 

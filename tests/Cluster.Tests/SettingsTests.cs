@@ -117,7 +117,7 @@ public sealed class SettingsTests(Servers servers)
 
     [Theory]
     [InlineData(
-        SeedService, "Bus:Heartbeat", "Time, [days.]hours:minutes:seconds, 00:00:01 to 00:01:00. Default 00:00:05.",
+        SeedService, "Bus:Heartbeat", "Time, [days.]hours:minutes:seconds",
         "How messages travel")]
     [InlineData(RoundService, "RoundService:Tick", "00:00:00.5000000.", "How often the clock looks at")]
     [InlineData(Worker, "Memberships:0:Clients:0:Name", "1 to 63 lower-case letters, digits and hyphens", "Assignments worked off at once")]
