@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Aggregation;
@@ -230,10 +232,10 @@ public class ApiTests(RedisServer redis)
     [Fact]
     public async Task A_broken_log_is_said_to_be_and_can_be_read_and_no_other_federation_is_the_worse()
     {
-        await using var services = await ServiceHost.StartWithApiAsync(redis, "api-sound");
         var database = redis.Of("api-sound").Client.GetDatabase();
         await database.ListRightPushAsync("fedkseed:{api-spoiled}:log", "no entry");
         await database.SortedSetAddAsync("fedkseed:federations", "api-spoiled", 1);
+        await using var services = await ServiceHost.StartWithApiAsync(redis, "api-sound");
         using var alice = await ClientAsync(services, "alice", TokenRole.Operator);
 
         var all = await GetAsync<FederationSummary[]>(alice, "");
@@ -437,6 +439,40 @@ public class ApiTests(RedisServer redis)
         Assert.Equal("bearer", document.GetProperty("components").GetProperty("securitySchemes").GetProperty("token")
             .GetProperty("scheme").GetString());
     }
+
+    [Fact]
+    public async Task Every_metric_that_the_dashboard_names_is_served()
+    {
+        await using var services = await ServiceHost.StartWithApiAsync(redis, "api-metrics");
+        using var bob = await ClientAsync(services, "bob", TokenRole.Reader);
+        await services.Book.AppendAsync(
+            (state, _) => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(0, 10, 2.5, 0, 0)), Cancel);
+        var dashboard = await File.ReadAllTextAsync(Path.Combine(Root(), "deploy", "grafana", "fedkseed.json"), Cancel);
+        string[] named = [.. Regex.Matches(dashboard, "fedkseed_[a-z_]+").Select(match => match.Value).Distinct()];
+        Assert.True(named.Length >= 8, $"the dashboard names {string.Join(", ", named)}");
+
+        string[] Samples(string metrics) => [.. metrics.Split('\n').Where(line => line.StartsWith("fedkseed_", StringComparison.Ordinal))];
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        string[] samples = [], missing = named;
+        while (missing.Length > 0 && !patience.IsCancellationRequested)
+        {
+            await Task.Delay(200, Cancel);
+            samples = Samples(await bob.GetStringAsync("/metrics", Cancel));
+            missing = [.. named.Where(name => !samples.Any(line => line.StartsWith(name + "{", StringComparison.Ordinal)))];
+        }
+        Assert.Empty(missing);
+        Assert.Contains(samples, line => line.StartsWith("fedkseed_federation_loss{", StringComparison.Ordinal)
+            && line.Contains("federation=\"api-metrics\"", StringComparison.Ordinal) && line.Contains(" 2.5", StringComparison.Ordinal));
+
+        await services.Publish(new CloseFederation { Federation = "api-metrics", Reason = "Stopped", Actor = "alice" });
+        while (samples.Any(line => line.StartsWith("fedkseed_federation_", StringComparison.Ordinal)))
+        {
+            await Task.Delay(200, patience.Token);
+            samples = Samples(await bob.GetStringAsync("/metrics", Cancel));
+        }
+    }
+
+    private static string Root([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "../.."));
 
     private static string KindOf(string line) =>
         JsonDocument.Parse(line).RootElement.GetProperty("event").GetProperty("kind").GetString()!;

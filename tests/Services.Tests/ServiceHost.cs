@@ -2,6 +2,7 @@ using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.LogStore;
+using FedKSeed.Operations;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
 using MassTransit;
@@ -64,6 +65,7 @@ public sealed class ServiceHost : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseUrls(url);
         builder.Services.AddRouting();
+        builder.AddReadiness();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         return StartAsync(redis, federation, rounds: true, builder, settings);
     }

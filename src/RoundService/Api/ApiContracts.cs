@@ -72,7 +72,10 @@ public sealed record LogPage(IReadOnlyList<string> Lines, long Next, long Length
 /// <param name="Directions">Pool key, K, scheme and groups, as the settings have them.</param>
 public sealed record ModelAccumulators(int Version, string BaseModelDigest, JsonElement Directions, byte[] Accumulators, string Digest);
 
-/// <summary>POST /federations: all of the settings, as federation.json has them below "federation"; what is left out has its default.</summary>
+/// <summary>
+/// POST /federations: all of the settings, as federation.json has them below "federation"; what is left out has its default, and
+/// "keep" is Best.
+/// </summary>
 public sealed record OpenRequest(JsonElement Settings);
 
 /// <summary>Of POST /federations/{name}/pause, /close, and /clients/{client}/exclude and /readmit.</summary>

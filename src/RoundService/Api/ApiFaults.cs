@@ -9,6 +9,17 @@ namespace FedKSeed.RoundService.Api;
 /// <summary>What the API refuses, as application/problem+json.</summary>
 internal static class Problems
 {
+    /// <summary>What the framework refuses by itself.</summary>
+    public static void Describe(ProblemDetailsOptions options) => options.CustomizeProblemDetails = context =>
+        context.ProblemDetails.Detail ??= context.ProblemDetails.Status switch
+        {
+            StatusCodes.Status404NotFound => "There is nothing at this address: GET /api/openapi.json names all that there are.",
+            StatusCodes.Status405MethodNotAllowed => "This address takes other methods: GET /api/openapi.json names them.",
+            StatusCodes.Status413PayloadTooLarge => $"A body has at most {ApiLimits.Body >> 10} KiB.",
+            StatusCodes.Status415UnsupportedMediaType => "A body is application/json.",
+            _ => null,
+        };
+
     /// <param name="faults">All that is wrong, where it may be several things.</param>
     public static ProblemHttpResult Of(int status, string detail, IReadOnlyList<string>? faults = null) => TypedResults.Problem(
         detail, statusCode: status,
@@ -36,8 +47,6 @@ internal sealed partial class ApiFaults(ILogger<ApiFaults> log) : IExceptionHand
     private static ProblemHttpResult ProblemOf(Exception fault) => fault switch
     {
         NoSuchFederationException none => Problems.Of(StatusCodes.Status404NotFound, Sentence(none.Message)),
-        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => Problems.Of(
-            StatusCodes.Status413PayloadTooLarge, $"A body has at most {ApiLimits.Body >> 10} KiB."),
         BadHttpRequestException wrong => Problems.Of(
             wrong.StatusCode, wrong.InnerException is { } inner ? $"{wrong.Message} {inner.Message}" : wrong.Message),
         InvalidEntryException broken => Problems.Of(

@@ -52,8 +52,19 @@ internal static class ApiLimits
 /// <summary>Wrong tokens by address: ten at once, then one a second.</summary>
 internal sealed class WrongTokens : IDisposable
 {
+    // Of many at once only so many are looked at before the first of them is known to be wrong.
+    private const int LooksAtOnce = 4, Waiting = 64;
+
+    private readonly PartitionedRateLimiter<string> _looks = PartitionedRateLimiter.Create<string, string>(address =>
+        RateLimitPartition.GetConcurrencyLimiter(
+            address, _ => new ConcurrencyLimiterOptions { PermitLimit = LooksAtOnce, QueueLimit = Waiting }));
+
     private readonly PartitionedRateLimiter<string> _byAddress =
         PartitionedRateLimiter.Create<string, string>(address => new Bucket(1, 10).Partition(address));
+
+    /// <summary>Waits until a token that is not known yet may be looked at; none is acquired where too many wait already.</summary>
+    public ValueTask<RateLimitLease> LookAsync(HttpContext context) =>
+        _looks.AcquireAsync(ApiLimits.AddressOf(context), 1, context.RequestAborted);
 
     /// <summary>How long an address waits before another token of it is looked at; null for not at all.</summary>
     public TimeSpan? MustWait(HttpContext context)
@@ -65,7 +76,11 @@ internal sealed class WrongTokens : IDisposable
 
     public void Count(HttpContext context) => _byAddress.AttemptAcquire(ApiLimits.AddressOf(context)).Dispose();
 
-    public void Dispose() => _byAddress.Dispose();
+    public void Dispose()
+    {
+        _looks.Dispose();
+        _byAddress.Dispose();
+    }
 }
 
 /// <summary>So many a second, and so many at once after a pause.</summary>

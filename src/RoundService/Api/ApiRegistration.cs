@@ -24,7 +24,7 @@ internal static class ApiRegistration
             .AddScheme<AuthenticationSchemeOptions, TokenAuthentication>(TokenAuthentication.BearerScheme, null);
         services.AddAuthorization(ApiPolicies.Add);
         services.AddRateLimiter(ApiLimits.Add);
-        services.AddProblemDetails();
+        services.AddProblemDetails(Problems.Describe);
         services.AddExceptionHandler<ApiFaults>();
         services.AddOpenApi(ApiDocument.Describe);
         services.Configure<KestrelServerOptions>(kestrel => (kestrel.Limits.MaxRequestBodySize, kestrel.AddServerHeader) =

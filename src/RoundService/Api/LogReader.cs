@@ -74,7 +74,9 @@ internal sealed class LogReader(FederationRegistry registry, FederationBooks boo
         response.Headers["X-Accel-Buffering"] = "no";
         try
         {
+            // Whoever waits for the first event knows at once that it is heard.
             await response.StartAsync(ending.Token);
+            await response.Body.FlushAsync(ending.Token);
             await foreach (var sent in EventsAsync(federation, from, ending.Token))
             {
                 await response.WriteAsync(sent, ending.Token);

@@ -81,11 +81,15 @@ internal sealed class TokenAuthentication(
         var token = header[BearerScheme.Length..].Trim();
         if (token.Length > MaximumLength)
             return AuthenticateResult.Fail("It is too long for a token.");
-        if (tokens.Known(token) is null && wrong.MustWait(Context) is { } wait)
-        {
-            _wait = wait;
+        return tokens.Known(token) is { } known ? Success(known, AccessTokens.HashOf(token)) : await LookAsync(token);
+    }
+
+    private async Task<AuthenticateResult> LookAsync(string token)
+    {
+        using var look = await wrong.LookAsync(Context);
+        _wait = look.IsAcquired ? wrong.MustWait(Context) : TimeSpan.FromSeconds(1);
+        if (_wait is not null)
             return AuthenticateResult.Fail("This address sent too many wrong tokens.");
-        }
         if (await tokens.FindAsync(token, Context.RequestAborted) is { } found)
             return Success(found, AccessTokens.HashOf(token));
         wrong.Count(Context);
