@@ -9,7 +9,9 @@ public static class QueueNames
     /// <summary>Of the services' queues: what follows is the name of the consumer, in lower case with hyphens.</summary>
     public const string ServicePrefix = "fedkseed-service-";
 
-    /// <summary>The queue of one client, whose name is its own in the whole store; every worker of that client reads it, and nobody else.</summary>
+    /// <summary>
+    /// The queue of one client, whose name is its own in the whole store; every worker of that client reads it, and nobody else.
+    /// </summary>
     public static string OfClient(string client) => $"fedkseed-client-{client}";
 
     /// <summary>The queue of one evaluator.</summary>

@@ -27,7 +27,9 @@ public static class Limits
     /// <summary>Characters of the name of whoever steers a federation, at least one; printable ASCII.</summary>
     public const int Actor = 63;
 
-    /// <summary>Characters (UTF-16) of the reason that somebody gives for steering a federation; none of them a control character.</summary>
+    /// <summary>
+    /// Characters (UTF-16) of the reason that somebody gives for steering a federation; none of them a control character.
+    /// </summary>
     public const int Reason = 500;
 
     /// <summary>

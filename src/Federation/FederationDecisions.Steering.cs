@@ -10,7 +10,9 @@ namespace FedKSeed.Federation;
 /// </content>
 public static partial class FederationDecisions
 {
-    /// <summary>No new round starts, and nobody joins one, until the federation is resumed. The open round closes as it would have.</summary>
+    /// <summary>
+    /// No new round starts, and nobody joins one, until the federation is resumed. The open round closes as it would have.
+    /// </summary>
     public static IReadOnlyList<LogEvent> Pause(FederationState state, string reason, string actor) =>
         Steer(state, new FederationPausedEntry(actor, reason), actor, reason, isSoAlready: state.Paused is not null);
 

@@ -71,7 +71,8 @@ public static partial class FederationDecisions
 
     /// <summary>
     /// Assignments in the open round of a continuous federation for clients that are free: their first in it, or the one after those they
-    /// reported. A client with one that it has not reported gets none, nor does one that is barred, nor anyone while the federation is paused.
+    /// reported. A client with one that it has not reported gets none, nor does one that is barred, nor anyone while the federation is
+    /// paused.
     /// </summary>
     /// <param name="inHand">
     /// Assignments whose reports were accepted and are not committed. What is there stays until the round is over.

@@ -124,7 +124,8 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     }
 
     /// <summary>
-    /// Appends lines, takes the reports among them, and those that they drop, out of hand and writes what others read, unless the log or the hand changed.
+    /// Appends lines, takes the reports among them, and those that they drop, out of hand and writes what others read, unless the log or
+    /// the hand changed.
     /// </summary>
     /// <param name="before">The state that the lines follow.</param>
     /// <param name="inHand">Reports in hand when the lines were decided: those that the lines take in or drop leave it.</param>

@@ -5,7 +5,9 @@ using Microsoft.Extensions.Options;
 
 namespace FedKSeed.SeedService;
 
-/// <summary>Brings the registry and the logs of the store together, at the start and every hour: see <see cref="FederationRegistry"/>.</summary>
+/// <summary>
+/// Brings the registry and the logs of the store together, at the start and every hour: see <see cref="FederationRegistry"/>.
+/// </summary>
 public sealed partial class RegistryRepair(
     FederationRegistry registry, IOptions<RedisOptions> redis, TimeProvider time, ILogger<RegistryRepair> log) : BackgroundService
 {

@@ -18,8 +18,8 @@ public sealed partial class NeverTests
     /// <summary>What a message may hold: names, numbers, packed vectors, q, and records of those.</summary>
     private static readonly HashSet<Type> OnTheWire =
     [
-        typeof(string), typeof(int), typeof(long), typeof(ulong), typeof(float), typeof(float?), typeof(double), typeof(double?),
-        typeof(bool), typeof(byte[]),
+        typeof(string), typeof(int), typeof(int?), typeof(long), typeof(ulong), typeof(float), typeof(float?), typeof(double), typeof(double?),
+        typeof(bool), typeof(byte[]), typeof(DateTimeOffset?),
         typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(ModelDelta), typeof(DirectionSpace),
         typeof(AssignmentKey),
         typeof(ReadOnlyMemory<int>), typeof(IReadOnlyList<TensorGroup>), typeof(IReadOnlyList<TrainedTensor>),

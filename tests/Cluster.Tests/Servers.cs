@@ -6,10 +6,14 @@ using FedKSeed.LocalServers;
 
 namespace FedKSeed.Cluster.Tests;
 
-/// <summary>A virtual host of the broker and a database of the Redis: services of a test serve the federations of that test alone.</summary>
+/// <summary>
+/// A virtual host of the broker and a database of the Redis: services of a test serve the federations of that test alone.
+/// </summary>
 public sealed record Place(string VirtualHost, Uri Broker, string Redis);
 
-/// <summary>A broker and a Redis for all tests of this project that need no cluster of their own; each names a federation of its own.</summary>
+/// <summary>
+/// A broker and a Redis for all tests of this project that need no cluster of their own; each names a federation of its own.
+/// </summary>
 public sealed class Servers : IAsyncLifetime
 {
     private const int Places = 48;

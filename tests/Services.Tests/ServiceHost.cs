@@ -58,12 +58,17 @@ public sealed class ServiceHost : IAsyncDisposable
             settings);
 
     /// <summary>With the API, as the process of RoundService serves it, on a free port.</summary>
+    /// <param name="url">Null for every address of this machine, told to the server itself.</param>
     public static Task<ServiceHost> StartWithApiAsync(
-        RedisServer redis, string federation, TimeProvider? time = null, string url = "http://127.0.0.1:0",
+        RedisServer redis, string federation, TimeProvider? time = null, string? url = "http://127.0.0.1:0",
         params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseUrls(url);
+        builder.WebHost.UseKestrelCore();
+        if (url is null)
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenAnyIP(0));
+        else
+            builder.WebHost.UseUrls(url);
         builder.Services.AddRouting();
         builder.AddReadiness();
         builder.Services.AddSingleton(time ?? TimeProvider.System);

@@ -77,7 +77,8 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
         var processes = new List<ClusterProcess>
         {
             Start("seed-service", "FedKSeed.SeedService", shared),
-            Start("round-service", "FedKSeed.RoundService", shared),
+            // Whoever is on this machine may look, and steer; it listens for nobody else.
+            Start("round-service", "FedKSeed.RoundService", shared, new() { ["Api:Anonymous"] = bool.TrueString }),
             Start("evaluator", "FedKSeed.ClientWorker", bus, ServiceConfiguration.Worker(plan, [], evaluates: true, parallelism: 1)),
         };
         var parallelism = Math.Max(1, plan.Threads / workers);

@@ -94,7 +94,9 @@ public readonly record struct CommittedReport(
 public sealed record ModelEvaluatedEntry(int Version, int Examples, double? Loss, double ExactMatch, double RougeL) : LogEvent;
 
 /// <param name="Version">The version to keep: the last one, or the best one when the federation diverged.</param>
-/// <param name="Actor">Who stopped it, where the reason is <see cref="FederationEnd.Stopped"/>; null where it ended as its settings say.</param>
+/// <param name="Actor">
+/// Who stopped it, where the reason is <see cref="FederationEnd.Stopped"/>; null where it ended as its settings say.
+/// </param>
 public sealed record FederationClosedEntry(
     FederationEnd Reason,
     int Version,

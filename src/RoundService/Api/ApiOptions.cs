@@ -18,27 +18,33 @@ public sealed class ApiOptions
 /// <summary>Ends the service at its start where everybody would be let in from everywhere.</summary>
 internal sealed class AnonymousOnLoopback(IServer server, IOptions<ApiOptions> options) : IHostedLifecycleService
 {
+    public const string Refusal =
+        "Api:Anonymous lets everybody in, and this service listens beyond loopback: listen on http://127.0.0.1:PORT alone "
+            + "(ASPNETCORE_URLS), or give out tokens (fedkseed token new).";
+
+    /// <summary>Addresses beyond loopback that the service is told to listen on.</summary>
+    public static IReadOnlyList<string> Others(IConfiguration configuration) => Others(
+        configuration[WebHostDefaults.ServerUrlsKey]?.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Only now is it known where the server listens; until then, <see cref="Loopback.IsWithin"/> keeps strangers out.</summary>
-    public Task StartedAsync(CancellationToken cancellationToken)
-    {
-        string[] others = [.. (server.Features.Get<IServerAddressesFeature>()?.Addresses ?? []).Where(address => !Loopback.Is(address))];
-        return options.Value.Anonymous && others.Length > 0
-            ? throw new OptionsValidationException(
-                "Api", typeof(ApiOptions),
-                [$"Api:Anonymous lets everybody in, and this service listens on {string.Join(" and ", others)}: "
-                    + "listen on http://127.0.0.1:PORT alone (ASPNETCORE_URLS), or give out tokens (fedkseed token new)."])
+    /// <summary>
+    /// Only now is it known where the server listens, however it was told; until then, <see cref="Loopback.IsWithin"/> keeps strangers out.
+    /// </summary>
+    public Task StartedAsync(CancellationToken cancellationToken) =>
+        options.Value.Anonymous && Others(server.Features.Get<IServerAddressesFeature>()?.Addresses).Length > 0
+            ? throw new OptionsValidationException("Api", typeof(ApiOptions), [Refusal])
             : Task.CompletedTask;
-    }
 
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private static string[] Others(IEnumerable<string>? addresses) => [.. (addresses ?? []).Where(address => !Loopback.Is(address))];
 }
 
 /// <summary>What is on this machine alone.</summary>

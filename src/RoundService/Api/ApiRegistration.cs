@@ -11,7 +11,11 @@ internal static class ApiRegistration
     public static void AddApi(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
-        services.AddOptions<ApiOptions>().BindConfiguration("Api").ValidateOnStart();
+        services.AddOptions<ApiOptions>().BindConfiguration("Api")
+            .Validate<IConfiguration>(
+                (api, configuration) => !api.Anonymous || AnonymousOnLoopback.Others(configuration).Count == 0,
+                AnonymousOnLoopback.Refusal)
+            .ValidateOnStart();
         services.AddHostedService<AnonymousOnLoopback>();
         services.AddSingleton<AccessTokens>();
         services.AddSingleton<KnownTokens>();

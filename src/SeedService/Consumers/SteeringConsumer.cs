@@ -7,7 +7,9 @@ using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.SeedService.Consumers;
 
-/// <summary>Writes what an operator wants into the log, with its actor: the clock and the book go by it from then on. A repeat changes nothing.</summary>
+/// <summary>
+/// Writes what an operator wants into the log, with its actor: the clock and the book go by it from then on. A repeat changes nothing.
+/// </summary>
 public sealed partial class SteeringConsumer(FederationBooks books, ILogger<SteeringConsumer> log)
     : IConsumer<PauseFederation>, IConsumer<ResumeFederation>, IConsumer<BarClient>, IConsumer<ReadmitClient>
 {
