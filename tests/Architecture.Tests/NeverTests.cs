@@ -86,11 +86,11 @@ public sealed partial class NeverTests
             typeof(Federation.FederationFold).Assembly,
             "System.IO", "System.Net", "System.Threading.Tasks", "System.TimeProvider");
 
-    /// <summary>Of Display, Run, Cluster, Verbs; Doctor stands beside the first three.</summary>
+    /// <summary>Of Display, Remote, Run, Cluster, Verbs; Doctor stands beside the first four.</summary>
     [Fact]
     public void No_room_of_Cli_knows_one_that_comes_after_it()
     {
-        string[] rooms = ["Display", "Run", "Cluster", "Verbs"];
+        string[] rooms = ["Display", "Remote", "Run", "Cluster", "Verbs"];
         foreach (var (place, room) in rooms.Index())
             AssertRoomKnowsNone(room, rooms[(place + 1)..]);
         AssertRoomKnowsNone("Doctor", rooms);
