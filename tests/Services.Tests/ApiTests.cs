@@ -1,11 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Aggregation;
@@ -450,43 +448,6 @@ public class ApiTests(RedisServer redis)
             .GetProperty("scheme").GetString());
     }
 
-    [Fact]
-    public async Task Every_metric_that_the_dashboard_names_is_served()
-    {
-        await using var services = await ServiceHost.StartWithApiAsync(redis, "api-metrics");
-        using var bob = await ClientAsync(services, "bob", TokenRole.Reader);
-        // As Prometheus asks.
-        bob.DefaultRequestHeaders.Add(
-            "Accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1");
-        await services.Book.AppendAsync(
-            (state, _) => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(0, 10, 2.5, 0, 0)), Cancel);
-        var dashboard = await File.ReadAllTextAsync(Path.Combine(Root(), "deploy", "grafana", "fedkseed.json"), Cancel);
-        string[] named = [.. Regex.Matches(dashboard, "fedkseed_[a-z_]+").Select(match => match.Value).Distinct()];
-        Assert.True(named.Length >= 8, $"the dashboard names {string.Join(", ", named)}");
-
-        string[] Samples(string metrics) => [.. metrics.Split('\n').Where(line => line.StartsWith("fedkseed_", StringComparison.Ordinal))];
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        string[] samples = [], missing = named;
-        while (missing.Length > 0 && !patience.IsCancellationRequested)
-        {
-            await Task.Delay(200, Cancel);
-            samples = Samples(await bob.GetStringAsync("/metrics", Cancel));
-            missing = [.. named.Where(name => !samples.Any(line => line.StartsWith(name + "{", StringComparison.Ordinal)))];
-        }
-        Assert.True(missing.Length == 0, $"{string.Join(", ", missing)} not among{Environment.NewLine}{string.Join('\n', samples)}");
-        Assert.Contains(samples, line => line.StartsWith("fedkseed_federation_loss{", StringComparison.Ordinal)
-            && line.Contains("federation=\"api-metrics\"", StringComparison.Ordinal) && line.Contains(" 2.5", StringComparison.Ordinal));
-
-        await services.Publish(new CloseFederation { Federation = "api-metrics", Reason = "Stopped", Actor = "alice" });
-        while (samples.Any(line => line.StartsWith("fedkseed_federation_", StringComparison.Ordinal)))
-        {
-            await Task.Delay(200, patience.Token);
-            samples = Samples(await bob.GetStringAsync("/metrics", Cancel));
-        }
-    }
-
-    private static string Root([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "../.."));
-
     private static string KindOf(string line) =>
         JsonDocument.Parse(line).RootElement.GetProperty("event").GetProperty("kind").GetString()!;
 
@@ -503,7 +464,7 @@ public class ApiTests(RedisServer redis)
                 Pattern(endpoint).Replace("{name}", services.Federation, StringComparison.Ordinal)
                     .Replace("{client}", "a", StringComparison.Ordinal))));
 
-    private static async Task<HttpClient> ClientAsync(ServiceHost services, string holder, TokenRole role) =>
+    internal static async Task<HttpClient> ClientAsync(ServiceHost services, string holder, TokenRole role) =>
         Client(services, await services.Tokens.NewAsync(holder, role, Cancel));
 
     private static HttpClient Client(ServiceHost services, string token) => new()
