@@ -91,8 +91,8 @@ public static partial class FederationDecisions
     {
         if (state.Protocol < LogProtocol.FirstSteered)
             throw new InvalidOperationException(
-                $"Federation '{state.Settings!.Name}' was opened by an earlier version: its log is of format {state.Protocol}, which has no "
-                    + $"entries for what people do to a federation (format {LogProtocol.FirstSteered} has). It goes on as it began.");
+                $"Federation '{state.Settings!.Name}' was opened by an earlier version: its log is of format {state.Protocol}, which has "
+                    + $"no entries for what people do to a federation (format {LogProtocol.FirstSteered} has). It goes on as it began.");
     }
 
     private static void RequireWords(string actor, string reason = "")
@@ -101,7 +101,9 @@ public static partial class FederationDecisions
             throw new FormatException(fault);
     }
 
-    private static string Words(ClientBarredEntry barred) =>
-        $"{barred.Client} is barred{(barred.Until is { } until ? FormattableString.Invariant($" until {until:yyyy-MM-dd HH:mm:ss} UTC") : "")}"
-            + (barred.Reason.Length > 0 ? $": {barred.Reason}" : "");
+    private static string Words(ClientBarredEntry barred)
+    {
+        var until = barred.Until is { } end ? FormattableString.Invariant($" until {end:yyyy-MM-dd HH:mm:ss} UTC") : "";
+        return $"{barred.Client} is barred{until}{(barred.Reason.Length > 0 ? $": {barred.Reason}" : "")}";
+    }
 }

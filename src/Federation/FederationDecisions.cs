@@ -86,7 +86,7 @@ public static partial class FederationDecisions
         foreach (var client in clients.Where(client => !state.IsBarred(client, now)).Distinct().Order(StringComparer.Ordinal))
         {
             var key = new AssignmentKey(round, client);
-            while (state.Assignments.ContainsKey(key) && inHand.Contains(key))
+            while (state.Assignments.TryGetValue(key, out var made) && (made.IsLost || inHand.Contains(key)))
                 key = key.Next;
             if (!state.Assignments.ContainsKey(key))
                 assigned.Add(Assign(state, key));

@@ -241,6 +241,9 @@ public static class FederationFold
         return state with
         {
             Barred = state.Barred.SetItem(barred.Client, barred),
+            Assignments = state.Assignments.SetItems(state.Assignments
+                .Where(item => item.Key.Client == barred.Client && !item.Value.IsReported)
+                .Select(item => KeyValuePair.Create(item.Key, item.Value with { IsLost = true }))),
             // No decision leaves a report in the log without its commit; a log that was cut off there goes on all the same.
             Uncommitted = state.Uncommitted.RemoveAll(item => item.Report.Client == barred.Client),
         };

@@ -8,8 +8,10 @@ namespace FedKSeed.Federation;
 
 /// <param name="Seeds">Empty once the report is in the log.</param>
 /// <param name="IsReported">Whether the log holds its report.</param>
+/// <param name="IsLost">Whether its client was barred after it: nobody waits for its report any more.</param>
 public sealed record Assignment(
-    AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported);
+    AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported,
+    bool IsLost = false);
 
 /// <summary>An accepted report that waits for its commit.</summary>
 /// <param name="Assignment">As it was before the report.</param>

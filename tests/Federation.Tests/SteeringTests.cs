@@ -1,5 +1,6 @@
 using FedKSeed.Contracts;
 using FedKSeed.Federation.Log;
+using FedKSeed.Federation.Rounds;
 using static FedKSeed.Federation.Tests.Federations;
 
 namespace FedKSeed.Federation.Tests;
@@ -63,6 +64,39 @@ public class SteeringTests
         var other = longer.Then(Bar("a", until: null, reason: "another"));
         Assert.Equal("another", Assert.Single(other.Barred).Value.Reason);
         Assert.Equal(Noon, other.Then(Bar("a", Noon)).Barred["a"].Until);
+    }
+
+    [Fact]
+    public void An_assignment_that_was_made_before_a_bar_does_not_keep_its_client_busy_after_it()
+    {
+        var settings = Settings with { MinimumClients = 2, Rounds = 3 };
+        var before = new FederationState().Then(state => FederationDecisions.Open(state, settings))
+            .Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"], Start));
+        var after = before.Then(Bar("a")).Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Deadline, [], Start))
+            .Then(state => FederationDecisions.Readmit(state, "a", "", "ann", Start));
+
+        Assert.True(after.Assignments[new AssignmentKey(1, "a")].IsLost);
+        Assert.False(after.Assignments[new AssignmentKey(1, "b")].IsLost);
+        var waits = RoundPolicy.Decide(after, new HashSet<AssignmentKey>(), ["a", "b"], Start);
+        // The other one has not reported either, and nobody barred it.
+        Assert.Contains("1 of at least 2", Assert.IsType<RoundDecision.Wait>(waits).For, StringComparison.Ordinal);
+        var starts = RoundPolicy.Decide(after, new HashSet<AssignmentKey>(), ["a", "b", "c"], Start);
+        Assert.Equal(["a", "c"], Assert.IsType<RoundDecision.Start>(starts).Participants);
+        Assert.Equal(
+            after.Assignments[new AssignmentKey(1, "a")].IsLost,
+            StateCheckpoint.Read(StateCheckpoint.Write(after)).Assignments[new AssignmentKey(1, "a")].IsLost);
+    }
+
+    [Fact]
+    public void In_a_continuous_round_a_client_that_is_readmitted_gets_its_next_assignment()
+    {
+        var settings = Settings with { CommitEvery = 5 };
+        var readmitted = new FederationState().Then(state => FederationDecisions.Open(state, settings))
+            .Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"], Start)).Then(Bar("a"))
+            .Then(state => FederationDecisions.Readmit(state, "a", "", "ann", Start));
+        var joined = FederationDecisions.JoinRound(readmitted, 1, ["a", "b"], new HashSet<AssignmentKey>(), Start);
+        Assert.Equal(new AssignmentKey(1, "a", 1), Assert.IsType<SeedsAssignedEntry>(Assert.Single(joined)).Key);
+        _ = readmitted.Then(_ => joined);
     }
 
     [Fact]

@@ -98,10 +98,11 @@ public static class StateCheckpoint
     }
 
     private static AssignmentContent ContentOf(Assignment assignment) => new(
-        assignment.Key, assignment.BaseVersion, assignment.LearningRate, assignment.Seeds, assignment.AssignedAt, assignment.IsReported);
+        assignment.Key, assignment.BaseVersion, assignment.LearningRate, assignment.Seeds, assignment.AssignedAt, assignment.IsReported,
+        assignment.IsLost);
 
     private static Assignment AssignmentOf(AssignmentContent content) => new(
-        content.Key, content.BaseVersion, content.LearningRate, content.Seeds, content.AssignedAt, content.IsReported);
+        content.Key, content.BaseVersion, content.LearningRate, content.Seeds, content.AssignedAt, content.IsReported, content.IsLost);
 
     private static T Parse<T>(string json) where T : class
     {
@@ -159,5 +160,6 @@ public static class StateCheckpoint
         double LearningRate,
         [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
         DateTimeOffset AssignedAt,
-        bool IsReported);
+        bool IsReported,
+        bool IsLost);
 }

@@ -183,7 +183,8 @@ public static class RoundPolicy
         FederationState state, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
     {
         var busy = state.Assignments.Values
-            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + AssignmentLifetime(state.Settings!))
+            .Where(assignment => !assignment.IsReported && !assignment.IsLost
+                && now < assignment.AssignedAt + AssignmentLifetime(state.Settings!))
             .Select(assignment => assignment.Key)
             .Where(key => !inHand.Contains(key) && !(state.Settings!.Synchronous && Dropout.Takes(state.Settings, key)))
             .Select(key => key.Client)

@@ -22,7 +22,8 @@ public sealed partial class ModelEvaluatedConsumer(FederationBooks books, ILogge
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "{Federation}: version {Version} evaluated: loss {Loss:F4}, exact match {ExactMatch:P1}, ROUGE-L {RougeL:F3} on {Examples} examples")]
+        Message = "{Federation}: version {Version} evaluated: loss {Loss:F4}, exact match {ExactMatch:P1}, ROUGE-L {RougeL:F3} on "
+            + "{Examples} examples")]
     private partial void Evaluated(
         string federation, int version, double? loss, double exactMatch, double rougeL, int examples);
 }

@@ -47,7 +47,8 @@ public sealed partial class RoundClosedConsumer(
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "{Federation}: round {Round} closed ({Reason}) and is version {Version}: {Reports} reports, {Late} of them late, digest {Digest}")]
+        Message = "{Federation}: round {Round} closed ({Reason}) and is version {Version}: {Reports} reports, {Late} of them late, "
+            + "digest {Digest}")]
     private partial void Committed(
         string federation, int round, RoundEnd reason, int version, int reports, int late, string digest);
 }

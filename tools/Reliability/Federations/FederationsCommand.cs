@@ -93,8 +93,8 @@ internal static class FederationsCommand
                 + $"{durations[durations.Length / 2].TotalMilliseconds:F0} ms, "
                 + $"p95 {durations[durations.Length * 95 / 100].TotalMilliseconds:F0} ms; "
                 + string.Join("; ", services.Select((service, at) =>
-                    $"{service.Name} {(ProcessorTime(service.Id) - before[at]).TotalMilliseconds / durations.Length:F1} ms of processor a round, "
-                        + $"{Memory(service.Id):F0} MB")));
+                    $"{service.Name} {(ProcessorTime(service.Id) - before[at]).TotalMilliseconds / durations.Length:F1} ms of processor "
+                        + $"a round, {Memory(service.Id):F0} MB")));
         }
     }
 
