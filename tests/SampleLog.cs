@@ -70,13 +70,13 @@ internal sealed class SampleLog : IDisposable
         string[] clients = ["client-1", "client-2"];
         for (var round = 1; round <= rounds; round++)
         {
-            Append(ref state, FederationDecisions.StartRound(state, round, clients));
+            Append(ref state, FederationDecisions.StartRound(state, round, clients, Start));
             var reports = clients.Select(client => ReportOf(state, round, client)).ToArray();
-            Append(ref state, FederationDecisions.Commit(state, round, RoundEnd.Quorum, reports));
+            Append(ref state, FederationDecisions.Commit(state, round, RoundEnd.Quorum, reports, Start));
             Append(ref state, [new ModelEvaluatedEntry(round, 10, 3.0 / round, 0.1 * round, 0.2 * round)]);
             Versions.Add(state.Accumulators);
         }
-        Append(ref state, FederationDecisions.Close(state, FederationEnd.Completed, rounds, []));
+        Append(ref state, FederationDecisions.Close(state, FederationEnd.Completed, rounds, [], Start));
         WriteChain(Events);
     }
 

@@ -38,21 +38,6 @@ public sealed class BusOptions
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(5);
 }
 
-/// <summary>The federation that a process works for: "Federation:Name".</summary>
-public sealed record FederationName(string Value)
-{
-    /// <summary>Whether it can be part of the names of queues and of keys.</summary>
-    public bool IsSound => Names.IsSound(Value);
-
-    /// <summary>The queue of one client; every worker of that client reads it, and nobody else.</summary>
-    public string QueueOf(string client) => $"fedkseed-{Value}-client-{client}";
-
-    /// <summary>
-    /// Where messages for one client are sent. The exchange, so that the sender declares no queue and none of its arguments.
-    /// </summary>
-    public Uri AddressOf(string client) => new($"exchange:{QueueOf(client)}");
-}
-
 /// <summary>What all services share about the bus: transport, serialisation, names, retries.</summary>
 public static class FederationBus
 {
@@ -60,16 +45,11 @@ public static class FederationBus
         this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> consumers)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var federation = new FederationName(builder.Configuration["Federation:Name"] ?? "federation");
         var options = builder.Configuration.GetSection("Bus").Get<BusOptions>() ?? new BusOptions();
-        builder.Services.AddSingleton(federation);
         builder.Services.AddOptions<BusOptions>().BindConfiguration("Bus").ValidateDataAnnotations()
             .Validate(
                 bus => bus.Broker is { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" },
                 "Bus:Broker must be an address like amqp://user:password@host:5672/.")
-            .Validate(
-                _ => federation.IsSound,
-                $"Federation:Name is '{federation.Value}', not {Names.Rule}.")
             .ValidateOnStart();
         builder.Services.Configure<MassTransitHostOptions>(host =>
         {
@@ -89,7 +69,7 @@ public static class FederationBus
         builder.Services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();
-            bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter($"fedkseed-{federation.Value}-", includeNamespace: false));
+            bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter(QueueNames.ServicePrefix, includeNamespace: false));
             bus.AddConfigureEndpointsCallback((context, _, endpoint) => UseConventions(endpoint, context));
             consumers(bus);
             if (options.Transport == BusTransport.RabbitMq)
@@ -105,7 +85,7 @@ public static class FederationBus
     }
 
     /// <summary>
-    /// Policy of every receive endpoint of a service: messages of other federations are dropped, and what
+    /// Policy of every receive endpoint of a service: messages of federations that it does not serve are dropped, and what
     /// <see cref="UseConventions(IReceiveEndpointConfigurator)"/> says.
     /// </summary>
     public static void UseConventions(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
@@ -199,7 +179,10 @@ public static class FederationBus
     /// </summary>
     private static bool IsForAService(PublishContext message) =>
         message is PublishContext<RoundStarted> or PublishContext<RoundClosed> or PublishContext<CloseFederation>
-            or PublishContext<ClientAnnounced> or PublishContext<ScalarsReported> or PublishContext<ModelEvaluated>;
+            or PublishContext<ClientAnnounced> or PublishContext<EvaluatorAnnounced> or PublishContext<ScalarsReported>
+            or PublishContext<ModelEvaluated> or PublishContext<OpenFederation> or PublishContext<PauseFederation>
+            or PublishContext<ResumeFederation> or PublishContext<BarClient> or PublishContext<ReadmitClient>
+            or PublishContext<RemoveFederation>;
 
     /// <summary>How messages are written and read.</summary>
     public static void UseCompactJson(IBusFactoryConfigurator transport)

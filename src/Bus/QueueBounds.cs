@@ -16,6 +16,9 @@ public static class QueueBounds
     private const int ClientMessages = 256;
     private const int ClientBytes = 64 << 20;
 
+    /// <summary>A client's queue that no worker has read for so long is deleted by the broker, with what it holds.</summary>
+    private static readonly TimeSpan ClientLifetime = TimeSpan.FromDays(7);
+
     /// <summary>Of a queue of what could not be worked off: the newest, for somebody to look at within a week.</summary>
     private const int ErrorMessages = 1000;
     private const int ErrorBytes = 32 << 20;
@@ -29,6 +32,7 @@ public static class QueueBounds
         ["x-queue-type"] = "quorum",
         [MaximumMessages] = ClientMessages,
         [MaximumBytes] = ClientBytes,
+        ["x-expires"] = (int)ClientLifetime.TotalMilliseconds,
     };
 
     /// <summary>Quorum queues keep a confirmed message through the loss of a broker node.</summary>

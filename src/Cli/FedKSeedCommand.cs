@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using System.Reflection;
 using FedKSeed.Bench;
 using FedKSeed.Checkpoints;
+using FedKSeed.Cli.Remote;
 using FedKSeed.Cli.Verbs;
 using FedKSeed.Federation.Log;
 using FedKSeed.LocalServers;
@@ -109,8 +110,9 @@ public static class FedKSeedCommand
     private static string Describe(Exception failure) => failure switch
     {
         OperationCanceledException => "stopped.",
-        FailureException or VersionException or BenchException or ChildProcessException or InvalidEntryException or CheckpointException
-            or InvalidDataException or IOException or UnauthorizedAccessException or CudaException => failure.Message,
+        FailureException or ServerException or VersionException or BenchException or ChildProcessException or InvalidEntryException
+            or CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException
+            or CudaException => failure.Message,
         _ => $"{failure.Message} ({failure.GetType().Name}; --verbose shows where)",
     };
 }

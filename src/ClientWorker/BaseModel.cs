@@ -1,92 +1,68 @@
-using FedKSeed.Contracts;
-using FedKSeed.InstructionData;
 using FedKSeed.LanguageModels;
 using FedKSeed.LanguageModels.Devices;
-using FedKSeed.LanguageModels.Weights;
-using FedKSeed.Perturbation;
 using FedKSeed.Perturbation.Cuda;
-using FedKSeed.Perturbation.Directions;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using TorchSharp;
 
 namespace FedKSeed.ClientWorker;
 
-/// <summary>The base model of this process, with its tokenizer and prompt; loaded once. Safe to use from any thread.</summary>
+/// <summary>A base model, loaded once for all memberships that have it. Safe to use from any thread.</summary>
 public sealed class BaseModel : IDisposable
 {
-    private readonly int _degreeOfParallelism;
-    private readonly ModelDevice _device;
-    private readonly Lock _lock = new();
-    private (DirectionSpace Space, CausalLanguageModel Model)? _adapted;
-
-    /// <exception cref="TorchLibraryException">libtorch cannot be had from where "Torch:LibraryPath" says.</exception>
-    /// <exception cref="CudaException">The card that the options name cannot be used.</exception>
-    public BaseModel(IOptions<WorkerOptions> options, IConfiguration configuration)
+    /// <inheritdoc cref="CausalLanguageModel.Load(string, ComputeType, ModelDevice?)"/>
+    internal BaseModel(string folder, ComputeType type, ModelDevice device)
     {
-        ArgumentNullException.ThrowIfNull(configuration);
-        ArgumentNullException.ThrowIfNull(options);
-        var worker = options.Value;
-        _device = DeviceSetting.Parse(worker.Device).Open(configuration[TorchLibrary.Setting]);
-        torch.set_num_threads(worker.TorchThreads);
-        Model = CausalLanguageModel.Load(worker.ModelFolder, ComputeTypes.Parse(worker.ComputeType), _device);
+        Model = CausalLanguageModel.Load(folder, type, device);
         Digest = Model.Checkpoint.Digest();
-        var prompt = ModelPrompt.Of(worker.ModelFolder, worker.PromptFile, worker.ChatForm);
-        var longest = Math.Min(worker.MaximumTokens, Model.MaxLength - VirtualTokens(configuration));
-        Encoder = Model.Encoder(prompt.Template, longest, prompt.Chat) with { WhenTooLong = worker.LongExamples };
-        _degreeOfParallelism = Math.Max(worker.Parallelism, worker.TorchThreads);
     }
 
     public CausalLanguageModel Model { get; }
 
-    public ExampleEncoder Encoder { get; }
-
     /// <summary>SHA-256 of the base checkpoint's tensors.</summary>
     public string Digest { get; }
 
-    /// <summary>The model that a space's versions are versions of: this one, or with the adapter that the space adds.</summary>
-    /// <exception cref="FormatException">
-    /// The space trains other tensors than its groups name in this base, or has another adapter than its settings make for it.
-    /// </exception>
-    /// <exception cref="InvalidDataException">The model has no room for the adapter.</exception>
-    public CausalLanguageModel For(DirectionSpace space)
+    public void Dispose() => Model.Dispose();
+}
+
+/// <summary>
+/// The base models of this process, one a folder, on its device and in its compute type. Not thread-safe: they are loaded at its start.
+/// </summary>
+public sealed class BaseModels : IDisposable
+{
+    private readonly Dictionary<string, BaseModel> _byFolder = new(StringComparer.Ordinal);
+    private readonly ModelDevice _device;
+    private readonly ComputeType _type;
+
+    /// <exception cref="TorchLibraryException">libtorch cannot be had from where "Torch:LibraryPath" says.</exception>
+    /// <exception cref="CudaException">The card that the options name cannot be used.</exception>
+    public BaseModels(IOptions<WorkerOptions> worker, IOptions<TorchOptions> torchOptions)
     {
-        ArgumentNullException.ThrowIfNull(space);
-        lock (_lock)
-        {
-            if (_adapted is { } known && known.Space == space)
-                return known.Model;
-            space.RequireResolved(Model.Checkpoint);
-            var model = Model.With(space);
-            _adapted = (space, model);
-            return model;
-        }
+        ArgumentNullException.ThrowIfNull(worker);
+        ArgumentNullException.ThrowIfNull(torchOptions);
+        _device = DeviceSetting.Parse(worker.Value.Device).Open(torchOptions.Value.LibraryPath);
+        _type = ComputeTypes.Parse(worker.Value.ComputeType);
+        torch.set_num_threads(worker.Value.TorchThreads);
     }
 
-    /// <summary>All weights of a version of this model, in the compute type; of an adapter, too.</summary>
-    /// <inheritdoc cref="For"/>
-    public ModelWeights Rebuild(ModelVersion version)
-    {
-        ArgumentNullException.ThrowIfNull(version);
-        return For(version.Directions).Rebuild(
-            new Rebuilder(version.Directions, version.Values(), version.Shift), _degreeOfParallelism);
-    }
+    /// <summary>How many were loaded.</summary>
+    public int Count => _byFolder.Count;
 
-    /// <summary>Virtual tokens of the federation's prompt, where this process is told of it.</summary>
-    private static int VirtualTokens(IConfiguration configuration)
-    {
-        var adapter = configuration.GetSection("Federation:Directions:Adapter");
-        return Enum.TryParse<AdapterKind>(adapter["Kind"], ignoreCase: true, out var kind) && kind == AdapterKind.Prompt
-            ? adapter.GetValue("Tokens", new Adapter { Kind = kind }.Tokens)
-            : 0;
-    }
-
-    /// <summary>Where it computes: cpu, or cuda:N.</summary>
+    /// <summary>Where they compute: cpu, or cuda:N.</summary>
     public string Device => _device.Torch.ToString();
+
+    /// <inheritdoc cref="CausalLanguageModel.Load(string, ComputeType, ModelDevice?)"/>
+    public BaseModel Of(string folder)
+    {
+        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        if (!_byFolder.TryGetValue(path, out var model))
+            _byFolder[path] = model = new BaseModel(folder, _type, _device);
+        return model;
+    }
 
     public void Dispose()
     {
-        Model.Dispose();
+        foreach (var model in _byFolder.Values)
+            model.Dispose();
         _device.Dispose();
     }
 }

@@ -10,8 +10,8 @@ namespace FedKSeed.ClientWorker;
 
 /// <summary>Works off an assignment of one of this process's clients and reports its scalars.</summary>
 public sealed partial class SeedsAssignedConsumer(
-    LocalTraining training, LocalClients clients, FederationBase baseModel, HeldVersions versions, FinishedReports finished,
-    WorkerMetrics metrics, IOptions<WorkerOptions> options, TimeProvider time, ILogger<SeedsAssignedConsumer> log)
+    Memberships memberships, LocalTraining training, WorkerMetrics metrics, IOptions<WorkerOptions> options, TimeProvider time,
+    ILogger<SeedsAssignedConsumer> log)
     : IConsumer<SeedsAssigned>
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(500);
@@ -20,41 +20,48 @@ public sealed partial class SeedsAssignedConsumer(
     {
         var assignment = context.Message;
         IncomingMessages.RequireSound(assignment);
-        if (!clients.Has(assignment.Assignment.Client))
-            throw new FormatException($"this worker works for no client '{assignment.Assignment.Client}'");
-        if (assignment.Model is { } whole)
-            baseModel.Require(whole);
+        var membership = memberships.Of(assignment.Federation);
+        var client = membership.Client(assignment.Assignment.Client);
+        membership.Base.Require(assignment.Model);
         metrics.Assigned(context.ReceiveContext.Body.Length ?? 0);
-        if (versions.Of(assignment) is not { } version)
+        if (membership.Held.Of(assignment) is not { } version)
         {
-            Missing(assignment.Assignment.Client, assignment.Version, assignment.Delta!.Since);
+            Missing(client.Name, assignment.Federation, assignment.Version, assignment.Delta!.Since);
             await context.PublishInTimeAsync(
                 new VersionRequested { Federation = assignment.Federation, Assignment = assignment.Assignment }, context.CancellationToken);
             return;
         }
         IncomingMessages.RequireSeeds(assignment, version);
-        if (finished.Find(assignment) is not { } report)
+        var report = membership.Finished.Find(assignment);
+        if (report is null)
         {
-            var client = clients[assignment.Assignment.Client];
-            var run = new AssignmentRun(assignment, client.Sequences.Count);
-            var began = time.GetTimestamp();
-            var shown = began;
-            await TellProgressAsync(context, run);
-            await foreach (var step in training.RunAsync(assignment, version, client, context.CancellationToken))
-            {
-                run.Add(step);
-                if (time.GetElapsedTime(shown) < ProgressInterval && run.Steps < assignment.Steps)
-                    continue;
-                shown = time.GetTimestamp();
-                await TellProgressAsync(context, run);
-            }
-            report = run.Report();
-            finished.Keep(assignment, report);
-            var seconds = time.GetElapsedTime(began).TotalSeconds;
-            var (loss, skipped) = (run.MeanLoss, report.SkippedSteps.Count);
-            Done(assignment.Assignment.Client, assignment.Assignment.Round, assignment.Version, run.Steps, skipped, loss, seconds);
+            report = await WorkOffAsync(context, membership, client, version);
+            membership.Finished.Keep(assignment, report);
         }
         await context.PublishInTimeAsync(report, context.CancellationToken);
+    }
+
+    private async Task<ScalarsReported> WorkOffAsync(
+        ConsumeContext<SeedsAssigned> context, Membership membership, LocalClient client, ModelVersion version)
+    {
+        var assignment = context.Message;
+        var run = new AssignmentRun(assignment, client.Sequences.Count);
+        var began = time.GetTimestamp();
+        var shown = began;
+        await TellProgressAsync(context, run);
+        await foreach (var step in training.RunAsync(assignment, version, membership, client, context.CancellationToken))
+        {
+            run.Add(step);
+            if (time.GetElapsedTime(shown) < ProgressInterval && run.Steps < assignment.Steps)
+                continue;
+            shown = time.GetTimestamp();
+            await TellProgressAsync(context, run);
+        }
+        var report = run.Report();
+        var seconds = time.GetElapsedTime(began).TotalSeconds;
+        var (loss, skipped) = (run.MeanLoss, report.SkippedSteps.Count);
+        Done(client.Name, membership.Federation, assignment.Assignment.Round, assignment.Version, run.Steps, skipped, loss, seconds);
+        return report;
     }
 
     /// <summary>For those who look on: an assignment does not fail because nobody hears of it.</summary>
@@ -83,13 +90,16 @@ public sealed partial class SeedsAssignedConsumer(
 
     [LoggerMessage(
         Level = LogLevel.Debug,
-        Message = "{Client}: version {Version} comes as a delta since {Since}, which this worker does not hold: it asks for the whole")]
-    private partial void Missing(string client, int version, int since);
+        Message = "{Client} of {Federation}: version {Version} comes as a delta since {Since}, which this worker does not hold: it asks "
+            + "for the whole")]
+    private partial void Missing(string client, string federation, int version, int since);
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "{Client} did round {Round} from version {Version}: {Steps} steps, {Skipped} skipped, loss {Loss:F4}, {Seconds:F1} s")]
-    private partial void Done(string client, int round, int version, int steps, int skipped, double? loss, double seconds);
+        Message = "{Client} of {Federation} did round {Round} from version {Version}: {Steps} steps, {Skipped} skipped, loss {Loss:F4}, "
+            + "{Seconds:F1} s")]
+    private partial void Done(
+        string client, string federation, int round, int version, int steps, int skipped, double? loss, double seconds);
 }
 
 /// <summary>The scalars of an assignment so far.</summary>
@@ -129,28 +139,34 @@ internal sealed class AssignmentRun(SeedsAssigned assignment, int examples)
 }
 
 /// <summary>Tells the operator of a client that its report did not count.</summary>
-public sealed partial class ReportRejectedConsumer(ILogger<ReportRejectedConsumer> log) : IConsumer<ReportRejected>
+public sealed partial class ReportRejectedConsumer(Memberships memberships, ILogger<ReportRejectedConsumer> log)
+    : IConsumer<ReportRejected>
 {
     public Task Consume(ConsumeContext<ReportRejected> context)
     {
-        Rejected(context.Message.Assignment.Client, context.Message.Assignment.Round, context.Message.Reason);
+        var rejected = context.Message;
+        var membership = memberships.Of(rejected.Federation);
+        var client = membership.Client(rejected.Assignment.Client);
+        Rejected(client.Name, membership.Federation, rejected.Assignment.Round, rejected.Reason);
         return Task.CompletedTask;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The report of {Client} for round {Round} was rejected: {Reason}")]
-    private partial void Rejected(string client, int round, string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The report of {Client} of {Federation} for round {Round} was rejected: {Reason}")]
+    private partial void Rejected(string client, string federation, int round, string reason);
 }
 
-/// <summary>Scores a version on the held-out data, each version once.</summary>
-public sealed partial class EvaluationRequestedConsumer(
-    VersionScoring scoring, FederationBase baseModel, ILogger<EvaluationRequestedConsumer> log)
+/// <summary>Scores a version of a federation on the held-out data that this process has for it, each version once.</summary>
+public sealed partial class EvaluationRequestedConsumer(Memberships memberships, ILogger<EvaluationRequestedConsumer> log)
     : IConsumer<EvaluationRequested>
 {
     public async Task Consume(ConsumeContext<EvaluationRequested> context)
     {
         var request = context.Message;
         IncomingMessages.RequireSound(request.Model);
-        baseModel.Require(request.Model);
+        var membership = memberships.Of(request.Federation);
+        membership.Base.Require(request.Model);
+        var scoring = membership.Scoring
+            ?? throw new FormatException($"this worker evaluates nothing of federation '{membership.Federation}'");
         var evaluation = await scoring.ScoreAsync(request.Model, context.CancellationToken);
         var evaluated = new ModelEvaluated
         {
@@ -162,18 +178,11 @@ public sealed partial class EvaluationRequestedConsumer(
             RougeL = evaluation.RougeL,
         };
         await context.PublishInTimeAsync(evaluated, context.CancellationToken);
-        Scored(request.Model.Version, evaluated.Loss, evaluated.ExactMatch, evaluated.RougeL);
+        Scored(membership.Federation, request.Model.Version, evaluated.Loss, evaluated.ExactMatch, evaluated.RougeL);
     }
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "Scored version {Version}: loss {Loss:F4}, exact match {ExactMatch:P1}, ROUGE-L {RougeL:F3}")]
-    private partial void Scored(int version, double? loss, double exactMatch, double rougeL);
-}
-
-/// <summary>One evaluation at a time; others wait in the queue.</summary>
-public sealed class EvaluationRequestedConsumerDefinition : ConsumerDefinition<EvaluationRequestedConsumer>
-{
-    public EvaluationRequestedConsumerDefinition() =>
-        Endpoint(endpoint => (endpoint.PrefetchCount, endpoint.ConcurrentMessageLimit) = (1, 1));
+        Message = "Scored version {Version} of {Federation}: loss {Loss:F4}, exact match {ExactMatch:P1}, ROUGE-L {RougeL:F3}")]
+    private partial void Scored(string federation, int version, double? loss, double exactMatch, double rougeL);
 }

@@ -4,9 +4,9 @@ using FedKSeed.Contracts;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// The last report of each client: a repeated assignment is answered with it instead of being worked off again. Repeated is what says the
-/// same in everything: whoever sends a client something that looks like its next assignment does not get to answer for it. Safe to use from
-/// any thread.
+/// The last report of each client in one federation: a repeated assignment is answered with it instead of being worked off again. Repeated
+/// is what says the same in everything: whoever sends a client something that looks like its next assignment does not get to answer for it.
+/// Safe to use from any thread.
 /// </summary>
 public sealed class FinishedReports
 {

@@ -3,8 +3,8 @@ using FedKSeed.Contracts;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// The last versions that this process was sent, from which deltas lead on. All its clients share them. Losing it costs a message, nothing
-/// else. Safe to call from any thread.
+/// The last versions of one federation that this process was sent, from which deltas lead on. All its clients there share them. Losing it
+/// costs a message, nothing else. Safe to call from any thread.
 /// </summary>
 public sealed class HeldVersions
 {

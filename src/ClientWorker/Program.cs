@@ -11,7 +11,7 @@ return await ServiceProgram.RunAsync(args, ClientWorkerRegistration.Settings, se
     builder.AddHealthEndpoint();
     builder.AddReadiness();
     builder.AddTelemetry("fedkseed-client-worker");
-    builder.AddFederationBus(bus => bus.AddClientWorkerConsumers(builder.Configuration));
+    builder.AddFederationBus(bus => bus.AddClientWorkerConsumers());
     builder.AddClientWorker();
     return builder.Build();
 });

@@ -3,10 +3,10 @@ using FedKSeed.Contracts;
 namespace FedKSeed.ClientWorker;
 
 /// <summary>
-/// The weights of the version that clients of this process tune: rebuilt once for all of them, and for whoever scores it. Safe to call from
-/// any thread; who asks for another version waits until it is rebuilt.
+/// The weights of the version that clients of one federation tune: rebuilt once for all of them, and for whoever scores it. Safe to call
+/// from any thread; who asks for another version waits until it is rebuilt.
 /// </summary>
-public sealed class RebuiltVersions(BaseModel model, WorkerMetrics metrics, TimeProvider time) : IDisposable
+public sealed class RebuiltVersions(FederationModel model, WorkerMetrics metrics, TimeProvider time) : IDisposable
 {
     private readonly Lock _lock = new();
     private SharedVersion? _latest;

@@ -24,6 +24,14 @@ public static class Limits
     /// <summary>Mean loss of a report's steps, nats a token: a uniform guess over any vocabulary is below 20.</summary>
     public const float MeanLoss = 1e6f;
 
+    /// <summary>Characters of the name of whoever steers a federation, at least one; printable ASCII.</summary>
+    public const int Actor = 63;
+
+    /// <summary>
+    /// Characters (UTF-16) of the reason that somebody gives for steering a federation; none of them a control character.
+    /// </summary>
+    public const int Reason = 500;
+
     /// <summary>
     /// η·|g| of one step, η with the largest factor that a client can get: <see cref="Steps"/> of them, in units of 2⁻⁴⁰, stay inside an
     /// int64.

@@ -42,16 +42,90 @@ public sealed record RoundCommitted
     public required int Reports { get; init; }
 }
 
+/// <summary>Somebody asks SeedService for a federation; one that is open with the same settings stays as it is.</summary>
+public sealed record OpenFederation
+{
+    public required string Federation { get; init; }
+
+    /// <summary>All of the federation's settings, as JSON.</summary>
+    public required string Settings { get; init; }
+
+    /// <summary>Who opens it.</summary>
+    public required string Actor { get; init; }
+}
+
+/// <summary>SeedService wrote the first entry of a log.</summary>
+public sealed record FederationOpened
+{
+    public required string Federation { get; init; }
+}
+
+/// <summary>An operator wants no new round of a federation until it is resumed; the open one closes as it would have.</summary>
+public sealed record PauseFederation
+{
+    public required string Federation { get; init; }
+
+    public required string Actor { get; init; }
+
+    public required string Reason { get; init; }
+}
+
+/// <summary>An operator lets a paused federation go on.</summary>
+public sealed record ResumeFederation
+{
+    public required string Federation { get; init; }
+
+    public required string Actor { get; init; }
+}
+
+/// <summary>An operator wants nothing more of a client to count: it gets no assignments, and its reports are refused.</summary>
+public sealed record BarClient
+{
+    public required string Federation { get; init; }
+
+    public required string Client { get; init; }
+
+    public required string Actor { get; init; }
+
+    public required string Reason { get; init; }
+
+    /// <summary>When it is over by itself; null for when the client is readmitted.</summary>
+    public DateTimeOffset? Until { get; init; }
+}
+
+/// <summary>An operator lets a barred client take part again.</summary>
+public sealed record ReadmitClient
+{
+    public required string Federation { get; init; }
+
+    public required string Client { get; init; }
+
+    public required string Actor { get; init; }
+
+    public required string Reason { get; init; }
+}
+
 /// <summary>RoundService asks SeedService to end the federation.</summary>
 public sealed record CloseFederation
 {
     public required string Federation { get; init; }
 
-    /// <summary>Completed, Diverged, TargetReached or TimeIsUp.</summary>
+    /// <summary>Completed, Diverged, TargetReached, TimeIsUp, or Stopped for an operator's wish.</summary>
     public required string Reason { get; init; }
 
-    /// <summary>The version to keep.</summary>
-    public required int Version { get; init; }
+    /// <summary>The version to keep; null, where an operator ends it, for the one that the settings say.</summary>
+    public int? Version { get; init; }
+
+    /// <summary>The operator who ends it; null where it ends as its settings say.</summary>
+    public string? Actor { get; init; }
+}
+
+/// <summary>An operator wants all of a closed federation deleted from the store, its log included.</summary>
+public sealed record RemoveFederation
+{
+    public required string Federation { get; init; }
+
+    public required string Actor { get; init; }
 }
 
 /// <summary>SeedService wrote the last entry of the log.</summary>
@@ -64,7 +138,7 @@ public sealed record FederationClosed
     public required int Version { get; init; }
 }
 
-/// <summary>SeedService asks an evaluator to score a version on held-out data.</summary>
+/// <summary>SeedService asks an evaluator to score a version on held-out data; sent to that evaluator's queue alone.</summary>
 public sealed record EvaluationRequested
 {
     public required string Federation { get; init; }
@@ -105,6 +179,24 @@ public sealed record ClientAnnounced
     public required string Worker { get; init; }
 
     /// <summary>Number of the client's training examples.</summary>
+    public required int Examples { get; init; }
+
+    /// <summary>What it computes on: cpu, cuda:0.</summary>
+    public required string Device { get; init; }
+}
+
+/// <summary>A worker that can score versions of a federation is alive; sent at intervals.</summary>
+public sealed record EvaluatorAnnounced
+{
+    public required string Federation { get; init; }
+
+    /// <summary>Names its queue; several processes may work for one evaluator.</summary>
+    public required string Evaluator { get; init; }
+
+    /// <summary>One of possibly several processes that work for the evaluator.</summary>
+    public required string Worker { get; init; }
+
+    /// <summary>Number of held-out examples that it scores versions on.</summary>
     public required int Examples { get; init; }
 
     /// <summary>What it computes on: cpu, cuda:0.</summary>

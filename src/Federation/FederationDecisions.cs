@@ -33,12 +33,17 @@ public abstract record ReportVerdict
 /// What may happen next, as pure functions of the state: each gives the events to append, or none when it happened before. The
 /// fold calls the same functions to check what it reads, so a log that could not have been written this way is found out.
 /// </summary>
-public static class FederationDecisions
+public static partial class FederationDecisions
 {
-    public static IReadOnlyList<LogEvent> Open(FederationState state, FederationSettings settings)
+    /// <param name="actor">Who opens it; null where nobody said.</param>
+    /// <exception cref="InvalidOperationException">It was opened with other settings.</exception>
+    /// <exception cref="FormatException">The actor is no name of one.</exception>
+    public static IReadOnlyList<LogEvent> Open(FederationState state, FederationSettings settings, string? actor = null)
     {
+        if (actor is not null)
+            RequireWords(actor);
         if (state.Settings is null)
-            return [new FederationOpenedEntry(LogProtocol.Current, settings)];
+            return [new FederationOpenedEntry(LogProtocol.Current, settings, actor)];
         return SettingsJson.Canonical(state.Settings) == SettingsJson.Canonical(settings)
             ? []
             : throw new InvalidOperationException(
@@ -49,12 +54,16 @@ public static class FederationDecisions
         string.Join("; ", SettingsJson.Differences(recorded, given)
             .Select(setting => $"{setting.Path} is {setting.One} in its log, {setting.Other} was given"));
 
-    /// <summary>Starts a round: an assignment for every participant, drawn from the present version's distribution.</summary>
-    public static IReadOnlyList<LogEvent> StartRound(FederationState state, int round, IEnumerable<string> participants)
+    /// <summary>
+    /// Starts a round, unless the federation is paused: an assignment for every participant that is not barred, drawn from the present
+    /// version's distribution.
+    /// </summary>
+    public static IReadOnlyList<LogEvent> StartRound(
+        FederationState state, int round, IEnumerable<string> participants, DateTimeOffset now)
     {
-        if (state.Settings is null || state.Closed is not null)
+        if (state.Settings is null || state.Closed is not null || state.Paused is not null)
             return [];
-        var clients = participants.Distinct().Order(StringComparer.Ordinal).ToArray();
+        var clients = participants.Where(client => !state.IsBarred(client, now)).Distinct().Order(StringComparer.Ordinal).ToArray();
         return state.Round is not null || round != state.LastRound + 1 || clients.Length == 0
             ? []
             : [new RoundStartedEntry(round, clients), .. clients.Select(client => Assign(state, new AssignmentKey(round, client)))];
@@ -62,21 +71,22 @@ public static class FederationDecisions
 
     /// <summary>
     /// Assignments in the open round of a continuous federation for clients that are free: their first in it, or the one after those they
-    /// reported. A client with one that it has not reported gets none.
+    /// reported. A client with one that it has not reported gets none, nor does one that is barred, nor anyone while the federation is
+    /// paused.
     /// </summary>
     /// <param name="inHand">
     /// Assignments whose reports were accepted and are not committed. What is there stays until the round is over.
     /// </param>
     public static IReadOnlyList<LogEvent> JoinRound(
-        FederationState state, int round, IEnumerable<string> clients, IReadOnlySet<AssignmentKey> inHand)
+        FederationState state, int round, IEnumerable<string> clients, IReadOnlySet<AssignmentKey> inHand, DateTimeOffset now)
     {
-        if (!state.IsContinuous || state.Closed is not null || state.Round?.Number != round)
+        if (!state.IsContinuous || state.Closed is not null || state.Paused is not null || state.Round?.Number != round)
             return [];
         List<LogEvent> assigned = [];
-        foreach (var client in clients.Distinct().Order(StringComparer.Ordinal))
+        foreach (var client in clients.Where(client => !state.IsBarred(client, now)).Distinct().Order(StringComparer.Ordinal))
         {
             var key = new AssignmentKey(round, client);
-            while (state.Assignments.ContainsKey(key) && inHand.Contains(key))
+            while (state.Assignments.TryGetValue(key, out var made) && (made.IsLost || inHand.Contains(key)))
                 key = key.Next;
             if (!state.Assignments.ContainsKey(key))
                 assigned.Add(Assign(state, key));
@@ -101,8 +111,11 @@ public static class FederationDecisions
         return new Assignment(key, state.Version, learningRate, seeds, default, IsReported: false);
     }
 
-    /// <summary>Checks a report against the book: its assignment, base version, counts and range.</summary>
-    public static ReportVerdict Judge(FederationState state, ClientReport report)
+    /// <summary>
+    /// Checks a report against the book: its assignment, base version, counts and range, and that its client is not barred. What was
+    /// assigned before a bar and is reported after its end is judged like any other.
+    /// </summary>
+    public static ReportVerdict Judge(FederationState state, ClientReport report, DateTimeOffset now)
     {
         if (state.Settings is not { } settings)
             return new ReportVerdict.Refuse("the federation is not open");
@@ -119,6 +132,8 @@ public static class FederationDecisions
             return new ReportVerdict.Lost();
         if (state.Closed is not null)
             return new ReportVerdict.Refuse("the federation is closed");
+        if (state.BarOf(report.Key.Client, now) is { } barred)
+            return new ReportVerdict.Refuse(Words(barred));
         if (state.Round is null && state.Version >= settings.Rounds)
             return new ReportVerdict.Refuse("the last round was committed");
         if (Fault(settings, assignment, report) is { } fault)
@@ -181,15 +196,18 @@ public static class FederationDecisions
         return null;
     }
 
-    /// <summary>Ends the open round with a commit of every report in hand, stragglers of earlier rounds included.</summary>
+    /// <summary>
+    /// Ends the open round with a commit of every report in hand, stragglers of earlier rounds included; those of clients that are barred
+    /// are left out, and never reach the log.
+    /// </summary>
     /// <param name="inHand">Accepted reports that are not in the log yet; they are written in the order of their keys.</param>
     public static IReadOnlyList<LogEvent> Commit(
-        FederationState state, int round, RoundEnd closed, IEnumerable<ScalarsReportedEntry> inHand)
+        FederationState state, int round, RoundEnd closed, IEnumerable<ScalarsReportedEntry> inHand, DateTimeOffset now)
     {
         if (state.Closed is not null || state.Round?.Number != round)
             return [];
-        var reports = inHand.OrderBy(report => report.Key).ToArray();
-        var after = reports.Aggregate(state, FederationFold.Take);
+        var reports = Counting(state, inHand, now);
+        var after = reports.Aggregate(state, (before, report) => FederationFold.Take(before, report, now));
         return [.. reports, CommitOf(after, closed).Entry];
     }
 
@@ -229,12 +247,22 @@ public static class FederationDecisions
             : [evaluation];
 
     /// <summary>
-    /// Ends the federation between two rounds. Reports that came after the last commit are written down before the end, so that none
-    /// that was accepted is lost, but no version counts them.
+    /// Ends the federation between two rounds, as its settings say. Reports that came after the last commit are written down before the
+    /// end, so that none that was accepted is lost, but no version counts them; those of clients that are barred are not.
     /// </summary>
+    /// <exception cref="FormatException">It is stopped by somebody: <see cref="Stop"/> does that.</exception>
     public static IReadOnlyList<LogEvent> Close(
-        FederationState state, FederationEnd reason, int version, IEnumerable<ScalarsReportedEntry> inHand) =>
-        state.Settings is null || state.Closed is not null || state.Round is not null || version < 0 || version > state.Version
+        FederationState state, FederationEnd reason, int version, IEnumerable<ScalarsReportedEntry> inHand, DateTimeOffset now)
+    {
+        if (reason == FederationEnd.Stopped)
+            throw new FormatException($"nobody is named who ends the federation, which {reason} needs");
+        return state.Settings is null || state.Closed is not null || state.Round is not null || version < 0 || version > state.Version
             ? []
-            : [.. inHand.OrderBy(report => report.Key), new FederationClosedEntry(reason, version)];
+            : [.. Counting(state, inHand, now), new FederationClosedEntry(reason, version)];
+    }
+
+    /// <summary>Reports in hand in the order in which they are written.</summary>
+    private static ScalarsReportedEntry[] Counting(
+        FederationState state, IEnumerable<ScalarsReportedEntry> inHand, DateTimeOffset now) =>
+        [.. inHand.Where(report => !state.IsBarred(report.Client, now)).OrderBy(report => report.Key)];
 }

@@ -16,7 +16,7 @@ public static class FederationFold
     private const double MaximumLoss = 1e9;
 
     private static readonly DateTimeOffset Earliest = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly DateTimeOffset Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    internal static readonly DateTimeOffset Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public static FederationState Fold(FederationState state, IEnumerable<LogEntry> entries) => entries.Aggregate(state, Apply);
 
@@ -50,10 +50,14 @@ public static class FederationFold
         _ when state.Closed is not null => throw new InvalidTransitionException("the federation is closed"),
         RoundStartedEntry started => Start(state, started, time),
         SeedsAssignedEntry assigned => Assign(state, assigned, time),
-        ScalarsReportedEntry reported => Take(state, reported),
+        ScalarsReportedEntry reported => Take(state, reported, time),
         RoundCommittedEntry committed => Commit(state, committed, time),
         ModelEvaluatedEntry evaluated => Evaluate(state, evaluated),
         FederationClosedEntry closed => Close(state, closed),
+        FederationPausedEntry paused => Pause(state, paused),
+        FederationResumedEntry resumed => Resume(state, resumed),
+        ClientBarredEntry barred => Bar(state, barred, time),
+        ClientReadmittedEntry readmitted => Readmit(state, readmitted, time),
         _ => throw new InvalidTransitionException($"{happened.GetType().Name} is unknown"),
     };
 
@@ -64,6 +68,8 @@ public static class FederationFold
         Require(
             opened.Settings.Directions is { Adapter: null } or { Adapter.Digest: not null, Tensors: not null },
             "its adapter comes without the digest of its first values, or without the tensors that are tuned");
+        if (opened.Actor is { } actor)
+            RequireSteering(opened.Protocol, actor);
         var seeds = opened.Settings.Directions.SeedCount;
         return state with
         {
@@ -80,11 +86,15 @@ public static class FederationFold
     private static FederationState Start(FederationState state, RoundStartedEntry started, DateTimeOffset time)
     {
         Require(state.Round is null, $"round {state.Round?.Number} is still open");
+        Require(state.Paused is null, $"the federation is paused: round {started.Round} cannot start");
         Require(started.Round == state.LastRound + 1, $"round {state.LastRound + 1} was expected, not {started.Round}");
         Require(started.Round <= state.Settings!.Rounds, $"the federation has {state.Settings.Rounds} rounds");
         Require(started.Participants.Count <= Limits.Participants, $"a round has at most {Limits.Participants} participants");
         foreach (var client in started.Participants)
+        {
             RequireName(client);
+            Require(!state.IsBarred(client, time), $"{client} is barred and cannot take part");
+        }
         Require(IsStrictlyAscending(started.Participants), "its participants are not a set in ordinal order");
         return state with
         {
@@ -98,6 +108,8 @@ public static class FederationFold
         var key = assigned.Key;
         RequireName(assigned.Client);
         Require(state.Round?.Number == assigned.Round, $"round {assigned.Round} is not open");
+        Require(!state.IsBarred(assigned.Client, time), $"{assigned.Client} is barred and gets no assignment");
+        Require(state.Paused is null, $"the federation is paused: {assigned.Client} gets no assignment");
         var isParticipant = state.Round!.Participants.Contains(assigned.Client);
         Require(isParticipant || state.IsContinuous, $"{assigned.Client} does not take part in round {assigned.Round}");
         Require(!state.Assignments.ContainsKey(key), $"assignment {key} was made before");
@@ -120,9 +132,10 @@ public static class FederationFold
     }
 
     /// <summary>The state after a report; a decision needs it before the report is in the log.</summary>
-    internal static FederationState Take(FederationState state, ScalarsReportedEntry report)
+    internal static FederationState Take(FederationState state, ScalarsReportedEntry report, DateTimeOffset time)
     {
         var key = report.Key;
+        Require(!state.IsBarred(report.Client, time), $"{report.Client} is barred: its report does not count");
         Require(state.Assignments.TryGetValue(key, out var assignment), $"there is no assignment {key}");
         Require(!assignment!.IsReported, $"assignment {key} was reported before");
         Require(!Dropout.Takes(state.Settings!, key), $"the federation's dropout takes the report on {key}");
@@ -192,7 +205,63 @@ public static class FederationFold
         Require(state.Round is null, $"round {state.Round?.Number} is still open");
         Require(closed.Version >= 0 && closed.Version <= state.Version, $"there is no version {closed.Version}");
         Require(Enum.IsDefined(closed.Reason), "its reason is none that there is");
+        Require(
+            closed.Actor is null == closed.Reason is not FederationEnd.Stopped,
+            $"an end says who made it if it is {nameof(FederationEnd.Stopped)}, and only then");
+        if (closed.Actor is { } actor)
+            RequireSteering(state.Protocol, actor);
         return state with { Closed = closed };
+    }
+
+    private static FederationState Pause(FederationState state, FederationPausedEntry paused)
+    {
+        RequireSteering(state.Protocol, paused.Actor, paused.Reason);
+        Require(state.Paused is null, "the federation is paused already");
+        return state with { Paused = paused };
+    }
+
+    private static FederationState Resume(FederationState state, FederationResumedEntry resumed)
+    {
+        RequireSteering(state.Protocol, resumed.Actor);
+        Require(state.Paused is not null, "the federation is not paused");
+        return state with { Paused = null };
+    }
+
+    private static FederationState Bar(FederationState state, ClientBarredEntry barred, DateTimeOffset time)
+    {
+        RequireSteering(state.Protocol, barred.Actor, barred.Reason);
+        RequireName(barred.Client);
+        Require(barred.Until is null || barred.Until > time, "its end is not after it");
+        Require(
+            barred.Until is null || (barred.Until.Value.Offset == TimeSpan.Zero && barred.Until < Latest),
+            $"its end is not in UTC before the year {Latest.Year}");
+        Require(
+            !(state.BarOf(barred.Client, time) is { } before && FederationDecisions.IsSame(before, barred.Reason, barred.Until)),
+            $"{barred.Client} is barred for that reason and as long already");
+        return state with
+        {
+            Barred = state.Barred.SetItem(barred.Client, barred),
+            Assignments = state.Assignments.SetItems(state.Assignments
+                .Where(item => item.Key.Client == barred.Client && !item.Value.IsReported)
+                .Select(item => KeyValuePair.Create(item.Key, item.Value with { IsLost = true }))),
+            // No decision leaves a report in the log without its commit; a log that was cut off there goes on all the same.
+            Uncommitted = state.Uncommitted.RemoveAll(item => item.Report.Client == barred.Client),
+        };
+    }
+
+    private static FederationState Readmit(FederationState state, ClientReadmittedEntry readmitted, DateTimeOffset time)
+    {
+        RequireSteering(state.Protocol, readmitted.Actor, readmitted.Reason);
+        RequireName(readmitted.Client);
+        Require(state.IsBarred(readmitted.Client, time), $"{readmitted.Client} is not barred");
+        return state with { Barred = state.Barred.Remove(readmitted.Client) };
+    }
+
+    private static void RequireSteering(int protocol, string actor, string reason = "")
+    {
+        Require(protocol >= LogProtocol.FirstSteered, $"a log of format {protocol} does not say who steers its federation");
+        if (SteeringWords.Fault(actor, reason) is { } fault)
+            throw new InvalidTransitionException(fault);
     }
 
     private static void RequireName(string client) => Require(Names.IsSound(client), $"a client's name is not {Names.Rule}");

@@ -8,8 +8,10 @@ namespace FedKSeed.Federation;
 
 /// <param name="Seeds">Empty once the report is in the log.</param>
 /// <param name="IsReported">Whether the log holds its report.</param>
+/// <param name="IsLost">Whether its client was barred after it: nobody waits for its report any more.</param>
 public sealed record Assignment(
-    AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported);
+    AssignmentKey Key, int BaseVersion, double LearningRate, ReadOnlyMemory<ushort> Seeds, DateTimeOffset AssignedAt, bool IsReported,
+    bool IsLost = false);
 
 /// <summary>An accepted report that waits for its commit.</summary>
 /// <param name="Assignment">As it was before the report.</param>
@@ -87,8 +89,23 @@ public sealed record FederationState
 
     public FederationClosedEntry? Closed { get; init; }
 
+    /// <summary>Who paused the federation and why; null while it is not paused.</summary>
+    public FederationPausedEntry? Paused { get; init; }
+
+    /// <summary>
+    /// The last bar of each client that was not readmitted since. One that has an end stands here after it too: ask <see cref="IsBarred"/>.
+    /// </summary>
+    public ImmutableSortedDictionary<string, ClientBarredEntry> Barred { get; init; } =
+        ImmutableSortedDictionary.Create<string, ClientBarredEntry>(StringComparer.Ordinal);
+
     /// <summary>Rounds close after a number of reports, and free clients join the open one.</summary>
     public bool IsContinuous => Settings is { CommitEvery: > 0 };
+
+    public bool IsBarred(string client, DateTimeOffset at) => BarOf(client, at) is not null;
+
+    /// <summary>The bar that a client is under at some time; null for none. Its last instant is the one before its end.</summary>
+    public ClientBarredEntry? BarOf(string client, DateTimeOffset at) =>
+        Barred.TryGetValue(client, out var barred) && !(at >= barred.Until) ? barred : null;
 
     public ModelEvaluatedEntry? EvaluationOf(int version) => Evaluations.GetValueOrDefault(version);
 

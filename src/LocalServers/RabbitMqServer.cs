@@ -87,11 +87,13 @@ public sealed class RabbitMqServer : IAsyncDisposable
         await UntilItListensAsync(cancel);
     }
 
-    /// <summary>All queues of a running node.</summary>
+    /// <summary>All queues of a virtual host of a running node.</summary>
     /// <exception cref="ChildProcessException">The node does not answer.</exception>
-    public static async Task<IReadOnlyList<QueueStatus>> QueuesAsync(RabbitMqNode node, CancellationToken cancel)
+    public static async Task<IReadOnlyList<QueueStatus>> QueuesAsync(
+        RabbitMqNode node, CancellationToken cancel, string virtualHost = "/")
     {
-        var said = await ControlAsync(node, cancel, "list_queues", "name", "messages", "consumers", "--formatter", "json");
+        var said = await ControlAsync(
+            node, cancel, "list_queues", "-p", virtualHost, "name", "messages", "consumers", "--formatter", "json");
         return JsonSerializer.Deserialize<List<QueueStatus>>(said, JsonSerializerOptions.Web)!;
     }
 

@@ -77,7 +77,8 @@ public sealed class RedisServer : IAsyncDisposable
             "--no-fork", "--timeout", PatienceWithAnother.TotalSeconds.ToString(CultureInfo.InvariantCulture),
             "--conflict-exit-code", IsTaken.ToString(CultureInfo.InvariantCulture), Path.Combine(Path.GetFullPath(_folder), LockFile),
             InstalledProgram.Find("redis-server", "redis-server"),
-            "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", Path.GetFullPath(_folder),
+            "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--databases", "64",
+            "--dir", Path.GetFullPath(_folder),
             "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
         ],
         []);

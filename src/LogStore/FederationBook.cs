@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using Microsoft.Extensions.Logging;
@@ -22,9 +23,9 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     private const int MaximumBatch = 256;
 
     private readonly SemaphoreSlim _oneAtATime = new(1);
-    private readonly SemaphoreSlim _oneHoldAtATime = new(1);
     private readonly ConcurrentQueue<WaitingReport> _waiting = new();
     private FederationState _state = new();
+    private int _waitingReports;
     private bool _hasBegun;
     private long _checkpointAt;
 
@@ -49,19 +50,31 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     }
 
     /// <summary>Reads, decides and appends until nobody else came between.</summary>
-    /// <param name="decide">The events that follow from the state; none when they happened before. May be called more than once.</param>
+    /// <param name="decide">
+    /// The events that follow from the state at the time that is given, which is that of their entries; none when they happened before. May
+    /// be called more than once.
+    /// </param>
     /// <returns>The state after the append, or the one in which there was nothing to append.</returns>
-    public Task<FederationState> AppendAsync(Func<FederationState, IReadOnlyList<LogEvent>> decide, CancellationToken cancel) =>
-        UntilDoneAsync(state => TryAppendAsync(state, 0, decide(state), cancel), cancel);
+    public Task<FederationState> AppendAsync(
+        Func<FederationState, DateTimeOffset, IReadOnlyList<LogEvent>> decide, CancellationToken cancel) =>
+        UntilDoneAsync(
+            state =>
+            {
+                var now = time.GetUtcNow();
+                return TryAppendAsync(state, [], decide(state, now), now, cancel);
+            },
+            cancel);
 
     /// <summary>As <see cref="AppendAsync"/>, with the reports in hand, which do not change in between either.</summary>
     public Task<FederationState> AppendWithReportsAsync(
-        Func<FederationState, IEnumerable<ScalarsReportedEntry>, IReadOnlyList<LogEvent>> decide, CancellationToken cancel) =>
+        Func<FederationState, IEnumerable<ScalarsReportedEntry>, DateTimeOffset, IReadOnlyList<LogEvent>> decide,
+        CancellationToken cancel) =>
         UntilDoneAsync(
             async state =>
             {
                 var inHand = await log.ReadInHandAsync(cancel);
-                return await TryAppendAsync(state, inHand.Count, decide(state, inHand.Values), cancel);
+                var now = time.GetUtcNow();
+                return await TryAppendAsync(state, [.. inHand.Keys], decide(state, inHand.Values, now), now, cancel);
             },
             cancel);
 
@@ -73,45 +86,41 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     {
         var waiting = new WaitingReport(report);
         _waiting.Enqueue(waiting);
-        await _oneHoldAtATime.WaitAsync(cancel);
-        try
-        {
-            // Whoever had the turn before may have taken this report along; older ones come first.
-            while (!waiting.Verdict.IsCompleted)
-                await HoldWaitingAsync(cancel);
-        }
-        finally
-        {
-            _oneHoldAtATime.Release();
-        }
-        return await waiting.Verdict;
+        if (Interlocked.Increment(ref _waitingReports) == 1)
+            _ = Task.Run(HoldWaitingAsync, CancellationToken.None);
+        return await waiting.Verdict.WaitAsync(cancel);
     }
 
     public void Dispose()
     {
         _oneAtATime.Dispose();
-        _oneHoldAtATime.Dispose();
     }
 
     /// <summary>
-    /// Settles the reports that wait, the oldest first and at most so many at once; what goes wrong goes wrong for each of them.
+    /// Settles the reports that wait until there are none, the oldest first and at most so many at once; what goes wrong goes wrong for
+    /// each of them. Who gave up waiting is settled too: a report may be in hand without its sender hearing of it.
     /// </summary>
-    private async Task HoldWaitingAsync(CancellationToken cancel)
+    private async Task HoldWaitingAsync()
     {
         var batch = new List<WaitingReport>();
-        while (batch.Count < MaximumBatch && _waiting.TryDequeue(out var next))
-            batch.Add(next);
-        try
+        do
         {
-            var verdicts = await HoldAsync(batch.ConvertAll(waiting => waiting.Report), cancel);
-            foreach (var (waiting, verdict) in batch.Zip(verdicts))
-                waiting.Settle(verdict);
+            batch.Clear();
+            while (batch.Count < MaximumBatch && _waiting.TryDequeue(out var next))
+                batch.Add(next);
+            try
+            {
+                var verdicts = await HoldAsync(batch.ConvertAll(waiting => waiting.Report), CancellationToken.None);
+                foreach (var (waiting, verdict) in batch.Zip(verdicts))
+                    waiting.Settle(verdict);
+            }
+            catch (Exception fault)
+            {
+                foreach (var waiting in batch)
+                    waiting.Fail(fault);
+            }
         }
-        catch (Exception fault)
-        {
-            foreach (var waiting in batch)
-                waiting.Fail(fault);
-        }
+        while (Interlocked.Add(ref _waitingReports, -batch.Count) > 0);
     }
 
     private async Task<ReportVerdict[]> HoldAsync(List<ClientReport> reports, CancellationToken cancel)
@@ -120,7 +129,7 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
         await UntilDoneAsync(
             async state =>
             {
-                verdicts = [.. reports.Select(report => FederationDecisions.Judge(state, report))];
+                verdicts = [.. reports.Select(report => FederationDecisions.Judge(state, report, time.GetUtcNow()))];
                 int[] accepted = [.. Enumerable.Range(0, verdicts.Length).Where(k => verdicts[k] is ReportVerdict.Accept)];
                 if (accepted.Length == 0)
                     return state;
@@ -136,11 +145,12 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     }
 
     private async Task<FederationState?> TryAppendAsync(
-        FederationState state, int inHand, IReadOnlyList<LogEvent> events, CancellationToken cancel)
+        FederationState state, IReadOnlyCollection<AssignmentKey> inHand, IReadOnlyList<LogEvent> events, DateTimeOffset now,
+        CancellationToken cancel)
     {
         if (events.Count == 0)
             return state;
-        var (lines, entries) = EventLog.Write(state.Head, time.GetUtcNow(), events);
+        var (lines, entries) = EventLog.Write(state.Head, now, events);
         var after = FederationFold.Fold(state, entries);
         if (!await log.AppendAsync(state, inHand, lines, events, after, cancel))
             return null;
@@ -197,11 +207,17 @@ public sealed partial class FederationBook(RedisFederationLog log, TimeProvider 
     private async Task<FederationState> UntilDoneAsync(Func<FederationState, Task<FederationState?>> attempt, CancellationToken cancel)
     {
         for (var attempts = 0; attempts < MaximumAttempts; attempts++)
-            if (await attempt(await RefreshAsync(cancel)) is { } done)
+        {
+            var state = await RefreshAsync(cancel);
+            if (await attempt(state) is { } done)
             {
                 await WriteCheckpointAsync(done, cancel);
                 return done;
             }
+            // A log only ever grows: a shorter one was removed.
+            if (await log.LengthAsync(cancel) < state.Head.Length)
+                throw new NoSuchFederationException(log.Federation);
+        }
         throw new InvalidOperationException($"Federation '{log.Federation}' was written by others {MaximumAttempts} times in a row.");
     }
 

@@ -1,5 +1,5 @@
 using System.ComponentModel.DataAnnotations;
-using FedKSeed.Federation;
+using FedKSeed.Contracts;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -42,12 +42,12 @@ public static class LogStoreRegistration
         return fault is RedisException and not RedisServerException or RedisTimeoutException ? "Redis does not answer" : fault.Message;
     }
 
-    /// <summary>The book of the federation that "Federation:Name" names, on the Redis of section "Redis".</summary>
-    public static IHostApplicationBuilder AddFederationBook(this IHostApplicationBuilder builder)
+    /// <summary>The books of all federations on the Redis of section "Redis".</summary>
+    public static IHostApplicationBuilder AddLogStore(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        // Services that share a process share the book.
-        if (builder.Services.Any(service => service.ServiceType == typeof(FederationBook)))
+        // Services that share a process share the books.
+        if (builder.Services.Any(service => service.ServiceType == typeof(FederationBooks)))
             return builder;
         builder.Services.AddOptions<RedisOptions>().BindConfiguration("Redis").ValidateDataAnnotations()
             .Validate(
@@ -58,14 +58,13 @@ public static class LogStoreRegistration
         var isOurs = builder.Services.All(service => service.ServiceType != typeof(IConnectionMultiplexer));
         builder.Services.TryAddSingleton<IConnectionMultiplexer>(
             services => Connect(services.GetRequiredService<IOptions<RedisOptions>>().Value.Connection));
-        builder.Services.TryAddSingleton(services => new RedisFederationLog(
-            services.GetRequiredService<IConnectionMultiplexer>(), Name(builder)));
+        builder.Services.AddSingleton<FederationRegistry>();
+        builder.Services.AddSingleton<IServedFederations>(services => services.GetRequiredService<FederationRegistry>());
+        builder.Services.AddSingleton<FederationBooks>();
+        builder.Services.AddSingleton<ClockInstances>();
+        builder.Services.AddSingleton<RedisPresences>();
         builder.Services.AddHostedService(services => new RedisLogin(
-            services.GetRequiredService<RedisFederationLog>(), services.GetRequiredService<IOptions<RedisOptions>>(),
-            isOurs ? services.GetRequiredService<IConnectionMultiplexer>() : null));
-        builder.Services.AddSingleton<FederationBook>();
-        builder.Services.TryAddSingleton(services => new RedisPresence(
-            services.GetRequiredService<IConnectionMultiplexer>(), Name(builder), services.GetRequiredService<TimeProvider>()));
+            services.GetRequiredService<IConnectionMultiplexer>(), services.GetRequiredService<IOptions<RedisOptions>>(), isOurs));
         builder.Services.AddHealthChecks().AddCheck<LogHealthCheck>("log", tags: ["ready"]);
         return builder;
     }
@@ -88,9 +87,6 @@ public static class LogStoreRegistration
         configuration.Defaults = new RedisDefaults();
         return ConnectionMultiplexer.Connect(configuration);
     }
-
-    private static string Name(IHostApplicationBuilder builder) =>
-        builder.Configuration["Federation:Name"] ?? new FederationSettings().Name;
 
     /// <summary>What the configuration string does not say.</summary>
     private sealed class RedisDefaults : DefaultOptionsProvider

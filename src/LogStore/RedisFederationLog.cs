@@ -40,13 +40,16 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     // Entries of one reply: as many as are about so large, judged by those before them.
     private const int FirstPage = 256, MaximumPage = 8192, PageBytes = 4 << 20;
 
-    private readonly RedisKey _log = $"fedkseed:{{{federation}}}:log";
+    private readonly RedisKey _log = LogKey(federation);
     private readonly RedisKey _inHand = $"fedkseed:{{{federation}}}:in-hand";
     private readonly RedisKey _importance = $"fedkseed:{{{federation}}}:importance";
     private readonly RedisKey _checkpoint = $"fedkseed:{{{federation}}}:checkpoint";
     private readonly RedisKey _snapshot = $"fedkseed:{{{federation}}}:snapshot";
 
     public string Federation { get; } = federation;
+
+    /// <summary>Where the log of a federation is.</summary>
+    internal static RedisKey LogKey(string federation) => $"fedkseed:{{{federation}}}:log";
 
     /// <summary>
     /// Lines of the log from a position to its present end, a few megabytes at a time: while Redis sends a whole log it answers nobody,
@@ -66,6 +69,10 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
             page = Math.Clamp(page * PageBytes / Math.Max(1, lines.Sum(line => line.Length())), 1, MaximumPage);
         }
     }
+
+    /// <summary>So many lines of the log from a position, or as many as there are: for few.</summary>
+    public async Task<IReadOnlyList<string>> ReadAsync(long from, int count, CancellationToken cancel) =>
+        [.. (await ReadAsync(() => Database.ListRangeAsync(_log, from, from + count - 1), cancel)).Select(line => line.ToString())];
 
     /// <summary>The hash at the end of one line of the log; null when the log is shorter.</summary>
     public async Task<string?> ReadHashAsync(long sequence, CancellationToken cancel) =>
@@ -117,32 +124,42 @@ public sealed class RedisFederationLog(IConnectionMultiplexer redis, string fede
     }
 
     /// <summary>
-    /// Appends lines, takes the reports among them out of hand and writes what others read, unless the log or the hand changed.
+    /// Appends lines, takes the reports among them, and those that they drop, out of hand and writes what others read, unless the log or
+    /// the hand changed.
     /// </summary>
     /// <param name="before">The state that the lines follow.</param>
-    /// <param name="expectedInHand">Reports in hand when the lines were decided.</param>
+    /// <param name="inHand">Reports in hand when the lines were decided: those that the lines take in or drop leave it.</param>
     /// <param name="after">The state that they lead to.</param>
     public Task<bool> AppendAsync(
-        FederationState before, int expectedInHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events, FederationState after,
-        CancellationToken cancel)
+        FederationState before, IReadOnlyCollection<AssignmentKey> inHand, IReadOnlyList<string> lines, IReadOnlyList<LogEvent> events,
+        FederationState after, CancellationToken cancel)
     {
-        var taken = events.OfType<ScalarsReportedEntry>()
-            .Select(report => (RedisValue)report.Key.ToString()).ToArray();
+        var leaving = events.OfType<ScalarsReportedEntry>().Select(report => report.Key)
+            .Concat(FederationDecisions.DroppedBy(events, inHand)).Select(key => (RedisValue)key.ToString()).ToArray();
         return ExecuteAsync(
             transaction =>
             {
                 transaction.AddCondition(Condition.ListLengthEqual(_log, before.Head.Length));
-                if (events.Any(happened => happened is RoundCommittedEntry or FederationClosedEntry))
-                    transaction.AddCondition(Condition.HashLengthEqual(_inHand, expectedInHand));
+                if (events.Any(happened => happened is RoundCommittedEntry or FederationClosedEntry or ClientBarredEntry))
+                    transaction.AddCondition(Condition.HashLengthEqual(_inHand, inHand.Count));
                 _ = transaction.ListRightPushAsync(_log, [.. lines.Select(line => (RedisValue)line)]);
-                if (taken.Length > 0)
-                    _ = transaction.HashDeleteAsync(_inHand, taken);
+                if (leaving.Length > 0)
+                    _ = transaction.HashDeleteAsync(_inHand, leaving);
                 if (Importances(before.Importance, after.Importance) is { Length: > 0 } importances)
                     _ = transaction.SortedSetAddAsync(_importance, importances);
                 _ = transaction.HashSetAsync(_snapshot, Snapshot(after));
             },
             cancel);
     }
+
+    /// <summary>Entries of the log.</summary>
+    public async Task<long> LengthAsync(CancellationToken cancel) => await ReadAsync(() => Database.ListLengthAsync(_log), cancel);
+
+    /// <summary>Deletes all of the federation's keys at once, whoever wrote them.</summary>
+    public Task DeleteAsync(CancellationToken cancel) => RedisOperation.RunAsync(
+        () => Database.KeyDeleteAsync(
+            [_log, _inHand, _importance, _checkpoint, _snapshot, .. RedisPresence.KeysOf(Federation)]),
+        cancel);
 
     public Task<TimeSpan> PingAsync(CancellationToken cancel) => RedisOperation.RunAsync(() => Database.PingAsync(), cancel);
 

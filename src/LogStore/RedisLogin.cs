@@ -1,3 +1,4 @@
+using FedKSeed.Federation;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
@@ -8,8 +9,8 @@ namespace FedKSeed.LogStore;
 /// Asks once, before anything works with the book, whether Redis lets this process in. A Redis that is away is waited for by whoever needs
 /// it.
 /// </summary>
-/// <param name="own">The connection, where this process made it: it is this one's to close.</param>
-internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> options, IConnectionMultiplexer? own)
+/// <param name="isOurs">Whether this process made the connection: it is this one's to close then.</param>
+internal sealed class RedisLogin(IConnectionMultiplexer redis, IOptions<RedisOptions> options, bool isOurs)
     : IHostedService, IDisposable
 {
     /// <exception cref="OptionsValidationException">Redis refuses the user, its password, or what it is to do.</exception>
@@ -17,8 +18,9 @@ internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> 
     {
         try
         {
+            // Who is let in may still not be let at a log.
+            var log = new RedisFederationLog(redis, new FederationSettings().Name);
             await log.PingAsync(cancellationToken);
-            // Who is let in may still not be let at the log.
             await log.ReadHashAsync(0, cancellationToken);
         }
         catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault))
@@ -33,5 +35,9 @@ internal sealed class RedisLogin(RedisFederationLog log, IOptions<RedisOptions> 
     /// <summary>
     /// By then nobody waits for an answer. Left to itself the connection would wait seconds for a Redis that hangs to say goodbye.
     /// </summary>
-    public void Dispose() => own?.Close(allowCommandsToComplete: false);
+    public void Dispose()
+    {
+        if (isOurs)
+            redis.Close(allowCommandsToComplete: false);
+    }
 }

@@ -11,11 +11,17 @@ namespace FedKSeed.LogStore;
 /// Not part of the book: losing it costs a heartbeat, or a lease. The lease only saves messages: what two clocks publish at once still
 /// happens once. Safe to call from any thread.
 /// </summary>
-public sealed class RedisPresence(IConnectionMultiplexer redis, string federation, TimeProvider time)
+/// <param name="instance">This process among those that may have the clock.</param>
+public sealed class RedisPresence(IConnectionMultiplexer redis, string federation, string instance, TimeProvider time)
 {
-    private readonly RedisKey _presence = $"fedkseed:{{{federation}}}:presence";
-    private readonly RedisKey _clock = $"fedkseed:{{{federation}}}:clock";
-    private readonly RedisValue _instance = Guid.NewGuid().ToString("N");
+    private readonly RedisKey _presence = PresenceKey(federation);
+    private readonly RedisKey _clock = ClockKey(federation);
+
+    internal static IEnumerable<RedisKey> KeysOf(string federation) => [PresenceKey(federation), ClockKey(federation)];
+
+    private static RedisKey PresenceKey(string federation) => $"fedkseed:{{{federation}}}:presence";
+
+    private static RedisKey ClockKey(string federation) => $"fedkseed:{{{federation}}}:clock";
 
     public Task HeardAsync(string client) => RedisOperation.RunAsync(() => redis.GetDatabase().SortedSetAddAsync(_presence, client, Now()));
 
@@ -38,17 +44,34 @@ public sealed class RedisPresence(IConnectionMultiplexer redis, string federatio
         return [.. clients.Select(client => client.ToString())];
     }
 
+    /// <summary>When each client that was heard of within a time was last heard of. Forgets none.</summary>
+    public async Task<IReadOnlyDictionary<string, DateTimeOffset>> LastHeardAsync(TimeSpan within, CancellationToken cancel)
+    {
+        var horizon = Now() - within.TotalMilliseconds;
+        var clients = await RedisOperation.RunAsync(
+            () => redis.GetDatabase().SortedSetRangeByScoreWithScoresAsync(_presence, horizon), cancel);
+        return clients.ToDictionary(
+            client => client.Element.ToString(), client => DateTimeOffset.FromUnixTimeMilliseconds((long)client.Score),
+            StringComparer.Ordinal);
+    }
+
     /// <summary>Takes the clock, or keeps it. False while another instance has it.</summary>
     public async Task<bool> HoldClockAsync(TimeSpan lease, CancellationToken cancel)
     {
         var database = redis.GetDatabase();
-        return await RedisOperation.RunAsync(() => database.LockExtendAsync(_clock, _instance, lease), cancel)
-            || await RedisOperation.RunAsync(() => database.LockTakeAsync(_clock, _instance, lease), cancel);
+        return await RedisOperation.RunAsync(() => database.LockExtendAsync(_clock, instance, lease), cancel)
+            || await RedisOperation.RunAsync(() => database.LockTakeAsync(_clock, instance, lease), cancel);
     }
 
     /// <summary>Gives the clock back, so that another instance need not wait for the lease to lapse.</summary>
     public Task ReleaseClockAsync(CancellationToken cancel) =>
-        RedisOperation.RunAsync(() => redis.GetDatabase().LockReleaseAsync(_clock, _instance), cancel);
+        RedisOperation.RunAsync(() => redis.GetDatabase().LockReleaseAsync(_clock, instance), cancel);
 
     private double Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
+}
+
+/// <summary>Who was heard of lately in each federation of a store.</summary>
+public sealed class RedisPresences(IConnectionMultiplexer redis, ClockInstances instances, TimeProvider time)
+{
+    public RedisPresence Of(string federation) => new(redis, federation, instances.Own, time);
 }

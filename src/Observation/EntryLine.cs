@@ -16,7 +16,7 @@ public static class EntryLine
         ArgumentNullException.ThrowIfNull(entry);
         return string.Create(
             Plain,
-            $"{entry.Sequence,7}  {entry.Time.UtcDateTime:yyyy-MM-dd HH:mm:ss}  {KindOf(entry.Event),-16}  {What(entry.Event)}");
+            $"{entry.Sequence,7}  {entry.Time.UtcDateTime:yyyy-MM-dd HH:mm:ss}  {KindOf(entry.Event),-17}  {What(entry.Event)}");
     }
 
     /// <summary>What happened, as the log's JSON names it.</summary>
@@ -33,7 +33,7 @@ public static class EntryLine
             Plain,
             $"{opened.Settings.Name}: {opened.Settings.Rounds} rounds of {opened.Settings.StepsPerRound} steps, "
                 + $"K {opened.Settings.Directions.SeedCount}, {opened.Settings.Directions.Scheme}, "
-                + $"base {opened.Settings.BaseModelDigest[..ShownDigits]}…, format {opened.Protocol}"),
+                + $"base {opened.Settings.BaseModelDigest[..ShownDigits]}…, format {opened.Protocol}{By(opened.Actor)}"),
         RoundStartedEntry started => string.Create(Plain, $"round {started.Round}: {started.Participants.Count} clients"),
         SeedsAssignedEntry assigned => string.Create(
             Plain, $"{assigned.Key}: on version {assigned.BaseVersion}, η {assigned.LearningRate:0.###e+0}"),
@@ -48,7 +48,21 @@ public static class EntryLine
             Plain,
             $"version {evaluated.Version}: loss {Quantity.Loss(evaluated.Loss)}, exact match {Quantity.Share(evaluated.ExactMatch)}, "
                 + $"ROUGE-L {Quantity.Share(evaluated.RougeL)}, {evaluated.Examples} examples"),
-        FederationClosedEntry closed => string.Create(Plain, $"{closed.Reason}: version {closed.Version} is kept"),
+        FederationClosedEntry closed => string.Create(
+            Plain, $"{closed.Reason}: version {closed.Version} is kept{By(closed.Actor)}"),
+        FederationPausedEntry paused => $"no new round until it is resumed{By(paused.Actor)}{Because(paused.Reason)}",
+        FederationResumedEntry resumed => $"rounds go on{By(resumed.Actor)}",
+        ClientBarredEntry barred => string.Create(
+            Plain,
+            $"{barred.Client}: nothing of it counts until {(barred.Until is { } until
+                ? until.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", Plain)
+                : "it is readmitted")}{By(barred.Actor)}{Because(barred.Reason)}"),
+        ClientReadmittedEntry readmitted =>
+            $"{readmitted.Client}: it takes part again{By(readmitted.Actor)}{Because(readmitted.Reason)}",
         _ => "",
     };
+
+    private static string By(string? actor) => actor is null ? "" : $", by {actor}";
+
+    private static string Because(string reason) => reason.Length == 0 ? "" : $": {reason}";
 }

@@ -46,6 +46,9 @@ public sealed record FederationView
 
     public int Version { get; init; }
 
+    /// <summary>Whether what clients do between two entries of the log is heard of: steps, losses, bytes.</summary>
+    public bool IsMeasured { get; init; } = true;
+
     public ImmutableHashSet<string> Participants { get; init; } = [];
 
     /// <summary>Assignments of the open round, and of one not heard of yet, whose report was accepted.</summary>

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OpenTelemetry.Metrics;
@@ -10,7 +12,8 @@ using OpenTelemetry.Trace;
 namespace FedKSeed.Operations;
 
 /// <summary>
-/// Traces and metrics of a service, exported by OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT says; without it nothing is collected.
+/// Traces and metrics of a service, exported by OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT says; without it, and without
+/// <see cref="AddScraping"/>, nothing is collected.
 /// </summary>
 public static class Telemetry
 {
@@ -22,6 +25,8 @@ public static class Telemetry
     // MassTransit's own source and meter: every message sent and worked off, with the trace that it belongs to in its headers.
     private const string Bus = "MassTransit";
 
+    private static readonly string[] Meters = [Name, Bus, "System.Runtime"];
+
     public static IHostApplicationBuilder AddTelemetry(this IHostApplicationBuilder builder, string service)
     {
         ArgumentNullException.ThrowIfNull(builder);
@@ -30,9 +35,23 @@ public static class Telemetry
         builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService(service))
             .WithTracing(traces => traces.AddSource(Name, Bus).AddOtlpExporter())
-            .WithMetrics(metrics => metrics.AddMeter(Name, Bus, "System.Runtime").AddOtlpExporter());
+            .WithMetrics(metrics => metrics.AddMeter(Meters).AddOtlpExporter());
         return builder;
     }
+
+    /// <summary>Metrics for whoever comes for them, whether or not they are exported too: <see cref="MapMetrics"/>.</summary>
+    public static IHostApplicationBuilder AddScraping(this IHostApplicationBuilder builder, string service)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService(service))
+            .WithMetrics(metrics => metrics.AddMeter(Meters).AddPrometheusExporter());
+        return builder;
+    }
+
+    /// <summary>GET /metrics: every instrument of this process in Prometheus's text format.</summary>
+    public static IEndpointConventionBuilder MapMetrics(this IEndpointRouteBuilder endpoints) =>
+        endpoints.MapPrometheusScrapingEndpoint("/metrics");
 }
 
 /// <summary>

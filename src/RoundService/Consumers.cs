@@ -5,32 +5,34 @@ using MassTransit;
 namespace FedKSeed.RoundService;
 
 /// <summary>Notes who is alive.</summary>
-public sealed class ClientAnnouncedConsumer(RedisPresence presence, WakeUp wakeUp) : IConsumer<ClientAnnounced>
+public sealed class ClientAnnouncedConsumer(RedisPresences presences, WakeUps wakeUps) : IConsumer<ClientAnnounced>
 {
     public async Task Consume(ConsumeContext<ClientAnnounced> context)
     {
         Names.RequireClient(context.Message.Client);
-        await presence.HeardAsync(context.Message.Client);
-        wakeUp.Now();
+        await presences.Of(context.Message.Federation).HeardAsync(context.Message.Client);
+        wakeUps.Now(context.Message.Federation);
     }
 }
 
 /// <summary>
-/// Wakes the clock when the book has news. The clock reads the book, never these messages, so one that is lost or comes twice
+/// Wakes a clock when its book has news. The clock reads the book, never these messages, so one that is lost or comes twice
 /// changes nothing but how soon the clock looks.
 /// </summary>
-public sealed class ProgressConsumer(WakeUp wakeUp)
-    : IConsumer<ReportAccepted>, IConsumer<RoundCommitted>, IConsumer<ModelEvaluated>
+public sealed class ProgressConsumer(WakeUps wakeUps)
+    : IConsumer<FederationOpened>, IConsumer<ReportAccepted>, IConsumer<RoundCommitted>, IConsumer<ModelEvaluated>
 {
-    public Task Consume(ConsumeContext<ReportAccepted> context) => Wake();
+    public Task Consume(ConsumeContext<FederationOpened> context) => Wake(context.Message.Federation);
 
-    public Task Consume(ConsumeContext<RoundCommitted> context) => Wake();
+    public Task Consume(ConsumeContext<ReportAccepted> context) => Wake(context.Message.Federation);
 
-    public Task Consume(ConsumeContext<ModelEvaluated> context) => Wake();
+    public Task Consume(ConsumeContext<RoundCommitted> context) => Wake(context.Message.Federation);
 
-    private Task Wake()
+    public Task Consume(ConsumeContext<ModelEvaluated> context) => Wake(context.Message.Federation);
+
+    private Task Wake(string federation)
     {
-        wakeUp.Now();
+        wakeUps.Now(federation);
         return Task.CompletedTask;
     }
 }

@@ -7,24 +7,28 @@ using FedKSeed.Federation.Rounds;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using MassTransit;
-using Microsoft.Extensions.Options;
 
 namespace FedKSeed.RoundService;
 
 /// <summary>
-/// Looks at the book whenever something may have changed, asks <see cref="RoundPolicy"/> what is next, and publishes it. What it
-/// published shows in the book; until it does, the same decision is published again at intervals. Of several instances the one
-/// with the lease does so, the others look on.
+/// The clock of one federation: looks at the book whenever something may have changed, asks <see cref="RoundPolicy"/> what is next, and
+/// publishes it. What it published shows in the book; until it does, the same decision is published again at intervals. Of several
+/// instances the one with the lease does so, the others look on.
 /// </summary>
+/// <param name="isOurs">Whether this instance should have the clock: see <see cref="ClockInstances"/>.</param>
+/// <param name="instanceSince">Since when this instance hears of clients.</param>
 public sealed partial class RoundClock(
+    string federation,
     FederationBook book,
     RedisPresence presence,
+    Func<bool> isOurs,
+    DateTimeOffset instanceSince,
     WakeUp wakeUp,
     IBus bus,
-    FederationName federation,
-    IOptions<RoundServiceOptions> options,
+    FederationGauges gauges,
+    RoundServiceOptions options,
     TimeProvider time,
-    ILogger<RoundClock> log) : BackgroundService
+    ILogger<RoundClock> log)
 {
     /// <summary>What the end of a service may take longer for it: the next one has the clock sooner.</summary>
     private static readonly TimeSpan GiveBackPatience = TimeSpan.FromSeconds(2);
@@ -33,15 +37,33 @@ public sealed partial class RoundClock(
     private string _told = "";
     private bool _isAway;
     private ImmutableHashSet<string>? _here;
-    private readonly DateTimeOffset _started = time.GetUtcNow();
     private Inheritance? _inherited;
     private bool _hasClock;
 
-    public override async Task StopAsync(CancellationToken cancellationToken)
+    /// <summary>Goes on until the federation is closed, or the service ends.</summary>
+    public async Task RunAsync(CancellationToken cancel)
     {
-        await base.StopAsync(cancellationToken);
+        try
+        {
+            for (var isOpen = true; isOpen && !cancel.IsCancellationRequested;)
+            {
+                isOpen = await TryTickAsync(cancel);
+                if (isOpen)
+                    await wakeUp.WaitAsync(options.Tick, time, cancel);
+            }
+        }
+        finally
+        {
+            await GiveBackAsync();
+        }
+    }
+
+    private async Task GiveBackAsync()
+    {
+        gauges.Forget(federation);
         if (!_hasClock)
             return;
+        _hasClock = false;
         using var patience = new CancellationTokenSource(GiveBackPatience, time);
         try
         {
@@ -50,31 +72,22 @@ public sealed partial class RoundClock(
         catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault)
             || fault is ObjectDisposedException or OperationCanceledException)
         {
-            LeftTheClock(); // the lease lapses by itself
+            LeftTheClock(federation); // the lease lapses by itself
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        for (var isOpen = true; isOpen && !stoppingToken.IsCancellationRequested;)
-        {
-            isOpen = await TryTickAsync(stoppingToken);
-            await wakeUp.WaitAsync(options.Value.Tick, time, stoppingToken);
-        }
-    }
-
-    /// <summary>One look. A store or a broker that is away is waited for; a log that is wrong ends the service.</summary>
+    /// <summary>One look. A store or a broker that is away is waited for, and a log that is wrong until somebody mended it.</summary>
     /// <returns>False when the federation is closed.</returns>
     private async Task<bool> TryTickAsync(CancellationToken cancel)
     {
         // A publish blocks while the broker is away.
-        using var timeout = new CancellationTokenSource(options.Value.RepeatAfter, time);
+        using var timeout = new CancellationTokenSource(options.RepeatAfter, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, timeout.Token);
         try
         {
             var goesOn = !await TakeClockAsync(either.Token) || await TickAsync(either.Token);
             if (_isAway)
-                Back();
+                Back(federation);
             _isAway = false;
             return goesOn;
         }
@@ -83,7 +96,15 @@ public sealed partial class RoundClock(
         {
             _last = Announcement.None;
             if (!_isAway)
-                Away(LogStoreRegistration.WhyAway(fault));
+                Away(federation, LogStoreRegistration.WhyAway(fault));
+            _isAway = true;
+            return true;
+        }
+        catch (InvalidEntryException fault)
+        {
+            // The other federations of this service are none the worse for it.
+            if (!_isAway)
+                Broken(federation, fault.Sequence, fault.Reason);
             _isAway = true;
             return true;
         }
@@ -94,16 +115,24 @@ public sealed partial class RoundClock(
     /// </summary>
     private async Task<bool> TakeClockAsync(CancellationToken cancel)
     {
+        if (!isOurs())
+        {
+            await GiveBackAsync();
+            return false;
+        }
         var had = _hasClock;
-        _hasClock = await presence.HoldClockAsync(options.Value.ClockLease, cancel);
+        _hasClock = await presence.HoldClockAsync(options.ClockLease, cancel);
+        if (!_hasClock)
+            gauges.Forget(federation);
         if (_hasClock && !had)
         {
-            var round = (await book.RefreshAsync(cancel)).Round;
+            var state = await book.RefreshAsync(cancel);
+            var round = state.Round;
             _inherited = round is null ? null : new Inheritance(round.Number, [.. round.Participants]);
             _last = Announcement.None;
             // Who was there before is the other instance's to tell.
-            _here = [.. await presence.AliveAsync(options.Value.ClientTimeout, cancel)];
-            Took(federation.Value, _here.Count);
+            _here = [.. await presence.AliveAsync(options.ClientTimeout, cancel)];
+            Took(federation, state.Version, state.Head.Length, _here.Count);
         }
         return _hasClock;
     }
@@ -113,13 +142,14 @@ public sealed partial class RoundClock(
     {
         var state = await book.RefreshAsync(cancel);
         var inHand = await book.Log.ReadInHandKeysAsync(cancel);
-        var alive = await presence.AliveAsync(options.Value.ClientTimeout, cancel);
+        var alive = await presence.AliveAsync(options.ClientTimeout, cancel);
         var now = time.GetUtcNow();
         var decision = RoundPolicy.Decide(state, inHand, alive, now);
         TellOfClients(alive);
+        gauges.Set(federation, FederationReading.Of(state, alive.Count, inHand.Count));
         var said = Describe(decision);
         Tell(decision, said);
-        if (said != _last.Said || state.Head.Length != _last.Length || now >= _last.At + options.Value.RepeatAfter)
+        if (said != _last.Said || state.Head.Length != _last.Length || now >= _last.At + options.RepeatAfter)
         {
             await PublishAsync(decision, cancel);
             _last = new Announcement(said, state.Head.Length, now);
@@ -127,7 +157,7 @@ public sealed partial class RoundClock(
         if (_inherited is not null)
             _inherited = await AssignAgainAsync(_inherited, state, cancel);
         if (state.Closed is { } closed)
-            Closed(federation.Value, closed.Reason, closed.Version);
+            Closed(federation, closed.Reason, closed.Version);
         return state.Closed is null;
     }
 
@@ -137,11 +167,11 @@ public sealed partial class RoundClock(
         if (decision is RoundDecision.Wait or RoundDecision.Join)
         {
             if (said != _last.Said)
-                Considered(said);
+                Considered(federation, said);
         }
         else if (said != _told)
         {
-            Decided(said);
+            Decided(federation, said);
             _told = said;
         }
     }
@@ -151,9 +181,9 @@ public sealed partial class RoundClock(
         var now = alive.ToImmutableHashSet(StringComparer.Ordinal);
         var before = _here ?? [];
         foreach (var client in now.Except(before))
-            Came(client, now.Count);
+            Came(federation, client, now.Count);
         foreach (var client in before.Except(now))
-            Went(client, options.Value.ClientTimeout.TotalSeconds, now.Count);
+            Went(federation, client, options.ClientTimeout.TotalSeconds, now.Count);
         _here = now;
     }
 
@@ -167,7 +197,7 @@ public sealed partial class RoundClock(
     {
         if (state.Round?.Number != inherited.Round || inherited.Clients.IsEmpty)
             return null;
-        var back = inherited.Clients.Intersect(await presence.HeardSinceAsync(_started, cancel));
+        var back = inherited.Clients.Intersect(await presence.HeardSinceAsync(instanceSince, cancel));
         if (!back.IsEmpty)
             await PublishAsync(new RoundDecision.Start(inherited.Round, [.. back.Order(StringComparer.Ordinal)]), cancel);
         return inherited with { Clients = inherited.Clients.Except(back) };
@@ -176,7 +206,7 @@ public sealed partial class RoundClock(
     private async Task PublishAsync(RoundDecision decision, CancellationToken cancel)
     {
         // What a decision leads to in the other services belongs to the same trace.
-        using var trace = RoundOf(decision) is { } round ? RoundTrace.Start(federation.Value, round, "decision") : null;
+        using var trace = RoundOf(decision) is { } round ? RoundTrace.Start(federation, round, "decision") : null;
         await SendAsync(decision, cancel);
     }
 
@@ -191,13 +221,13 @@ public sealed partial class RoundClock(
     private Task SendAsync(RoundDecision decision, CancellationToken cancel) => decision switch
     {
         RoundDecision.Start start => AnnounceAsync(
-            new RoundStarted { Federation = federation.Value, Round = start.Round, Participants = start.Participants }, cancel),
+            new RoundStarted { Federation = federation, Round = start.Round, Participants = start.Participants }, cancel),
         RoundDecision.Join join => AnnounceAsync(
-            new RoundStarted { Federation = federation.Value, Round = join.Round, Participants = join.Clients }, cancel),
+            new RoundStarted { Federation = federation, Round = join.Round, Participants = join.Clients }, cancel),
         RoundDecision.Close close => AnnounceAsync(
-            new RoundClosed { Federation = federation.Value, Round = close.Round, Reason = close.Reason.ToString() }, cancel),
+            new RoundClosed { Federation = federation, Round = close.Round, Reason = close.Reason.ToString() }, cancel),
         RoundDecision.End end => AnnounceAsync(
-            new CloseFederation { Federation = federation.Value, Reason = end.Reason.ToString(), Version = end.Version }, cancel),
+            new CloseFederation { Federation = federation, Reason = end.Reason.ToString(), Version = end.Version }, cancel),
         _ => Task.CompletedTask,
     };
 
@@ -205,7 +235,7 @@ public sealed partial class RoundClock(
     /// What waited for three repeats is not needed any more: while SeedService is away, its queues hold no more than these.
     /// </summary>
     private Task AnnounceAsync<T>(T message, CancellationToken cancel) where T : class =>
-        bus.PublishInTimeAsync(message, 3 * options.Value.RepeatAfter, cancel);
+        bus.PublishInTimeAsync(message, 3 * options.RepeatAfter, cancel);
 
     private static string Describe(RoundDecision decision) => decision switch
     {
@@ -226,30 +256,36 @@ public sealed partial class RoundClock(
     }
 
     [LoggerMessage(
-        Level = LogLevel.Information, Message = "This instance has the clock of federation {Federation}; {Clients} clients are here")]
-    private partial void Took(string federation, int clients);
+        Level = LogLevel.Information,
+        Message = "{Federation}: this instance has the clock, at version {Version}, {Entries} entries; {Clients} clients are here")]
+    private partial void Took(string federation, int version, long entries, int clients);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The clock waits for its store or broker: {Reason}")]
-    private partial void Away(string reason);
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "The clock was not given back: its lease lapses")]
-    private partial void LeftTheClock();
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The clock goes on: its store and its broker are there")]
-    private partial void Back();
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Client} came: {Here} clients are here")]
-    private partial void Came(string client, int here);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Federation}: the clock waits for its store or broker: {Reason}")]
+    private partial void Away(string federation, string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Information, Message = "{Client} went, unheard of for {Seconds} s: {Here} clients are here")]
-    private partial void Went(string client, double seconds, int here);
+        Level = LogLevel.Critical,
+        Message = "{Federation}: the clock stands still. Entry {Sequence} of the log is wrong: {Reason}")]
+    private partial void Broken(string federation, long sequence, string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Clock: {Decision}")]
-    private partial void Decided(string decision);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Federation}: the clock was not given back: its lease lapses")]
+    private partial void LeftTheClock(string federation);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Clock: {Decision}")]
-    private partial void Considered(string decision);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Federation}: the clock goes on")]
+    private partial void Back(string federation);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Federation}: {Client} came, {Here} clients are here")]
+    private partial void Came(string federation, string client, int here);
+
+    [LoggerMessage(
+        Level = LogLevel.Information, Message = "{Federation}: {Client} went, unheard of for {Seconds} s, {Here} clients are here")]
+    private partial void Went(string federation, string client, double seconds, int here);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Federation}: {Decision}")]
+    private partial void Decided(string federation, string decision);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Federation}: {Decision}")]
+    private partial void Considered(string federation, string decision);
 
     [LoggerMessage(
         Level = LogLevel.Information,

@@ -1,10 +1,9 @@
 using FedKSeed.Bus;
-using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.Operations;
 using FedKSeed.Operations.Settings;
+using FedKSeed.RoundService.Api;
 using MassTransit;
-using Microsoft.Extensions.Options;
 
 namespace FedKSeed.RoundService;
 
@@ -15,18 +14,23 @@ public static class RoundServiceRegistration
     [
         new("Bus", typeof(BusOptions)) { OtherwiseSay = BusOptions.OtherwiseSay },
         new("Redis", typeof(RedisOptions)),
-        new("Federation", typeof(FederationSettings)) { Read = [nameof(FederationSettings.Name)] },
+        SettingSection.Gone("Federation", "services serve every federation of their store; fedkseed open FILE opens one."),
         new("RoundService", typeof(RoundServiceOptions)),
+        new("Api", typeof(ApiOptions)),
     ];
 
-    /// <summary>RoundService: the clock of the federation that "Federation:Name" names.</summary>
+    /// <summary>RoundService: the clocks of all federations of the store, and, in a process that serves the web, the API.</summary>
     public static IHostApplicationBuilder AddRoundService(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        builder.AddFederationBook();
+        builder.AddLogStore();
         builder.Services.AddOptions<RoundServiceOptions>().BindConfiguration("RoundService").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<WakeUp>();
-        builder.Services.AddHostedService<RoundClock>();
+        builder.Services.AddMetrics();
+        builder.Services.AddSingleton<FederationGauges>();
+        builder.Services.AddSingleton<WakeUps>();
+        builder.Services.AddHostedService<RoundClocks>();
+        if (builder is WebApplicationBuilder web)
+            web.AddApi();
         return builder;
     }
 
@@ -38,13 +42,11 @@ public static class RoundServiceRegistration
         bus.AddConsumer<ProgressConsumer>();
     }
 
-    /// <summary>The window to the world: health, and the federation as JSON.</summary>
+    /// <summary>The window to the world: health, for everybody; metrics and the API, for whoever has a token.</summary>
     public static void MapRoundService(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
         app.MapHealth();
-        app.MapGet("/federation", async (
-            FederationBook book, RedisPresence presence, IOptions<RoundServiceOptions> options, CancellationToken cancel) =>
-            FederationStatus.Of(await book.RefreshAsync(cancel), await presence.AliveAsync(options.Value.ClientTimeout, cancel)));
+        app.MapApi();
     }
 }

@@ -1,8 +1,9 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 
 namespace FedKSeed.RoundService;
 
-/// <summary>Tells the clock that the book may have changed. Any number of calls before it looks count as one.</summary>
+/// <summary>Tells a clock that its book may have changed. Any number of calls before it looks count as one.</summary>
 public sealed class WakeUp
 {
     private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
@@ -23,4 +24,19 @@ public sealed class WakeUp
         {
         }
     }
+}
+
+/// <summary>The wake-ups of the clocks that run in this process, by federation. Safe to call from any thread.</summary>
+public sealed class WakeUps
+{
+    private readonly ConcurrentDictionary<string, WakeUp> _byFederation = new(StringComparer.Ordinal);
+
+    /// <summary>There may be a federation that has no clock here yet.</summary>
+    public WakeUp Registry { get; } = new();
+
+    public WakeUp Of(string federation) => _byFederation.GetOrAdd(federation, _ => new WakeUp());
+
+    public void Forget(string federation) => _byFederation.TryRemove(federation, out _);
+
+    public void Now(string federation) => (_byFederation.GetValueOrDefault(federation) ?? Registry).Now();
 }

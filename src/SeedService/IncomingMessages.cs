@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
@@ -21,6 +22,28 @@ public static class IncomingMessages
             MemoryMarshal.Cast<byte, float>(message.Scalars).ToArray(),
             message.SkippedSteps,
             message.MeanLoss);
+    }
+
+    /// <summary>The settings of a federation to be opened.</summary>
+    /// <exception cref="FormatException">They are none, or not of this federation; the message says all that is wrong.</exception>
+    public static FederationSettings Settings(OpenFederation message)
+    {
+        FederationSettings settings;
+        try
+        {
+            settings = JsonSerializer.Deserialize<FederationSettings>(message.Settings, EventLog.Json)
+                ?? throw new FormatException("its settings are null");
+        }
+        catch (JsonException fault)
+        {
+            throw new FormatException($"its settings cannot be read: {fault.Message}", fault);
+        }
+        List<string> faults = [.. settings.Faults()];
+        if (settings.Name != message.Federation)
+            faults.Add($"They are of a federation '{settings.Name}', not '{message.Federation}'.");
+        if (settings.BaseModelDigest.Length == 0)
+            faults.Add($"{nameof(FederationSettings.BaseModelDigest)} is not set: fedkseed digest MODEL prints it.");
+        return faults.Count == 0 ? settings : throw new FormatException(string.Join(" ", faults.Distinct()));
     }
 
     /// <summary>Why a round or a federation ends.</summary>

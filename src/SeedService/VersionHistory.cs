@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
+using FedKSeed.LogStore;
 
 namespace FedKSeed.SeedService;
 
@@ -41,4 +43,12 @@ public sealed class VersionHistory
         lock (_lock)
             return version is { } number ? _byVersion.GetValueOrDefault(number) : null;
     }
+}
+
+/// <summary>The history of each federation whose book this process holds: it goes with the book. Safe to call from any thread.</summary>
+public sealed class VersionHistories
+{
+    private readonly ConditionalWeakTable<FederationBook, VersionHistory> _byBook = [];
+
+    public VersionHistory Of(FederationBook book) => _byBook.GetOrCreateValue(book);
 }

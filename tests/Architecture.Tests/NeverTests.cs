@@ -18,8 +18,8 @@ public sealed partial class NeverTests
     /// <summary>What a message may hold: names, numbers, packed vectors, q, and records of those.</summary>
     private static readonly HashSet<Type> OnTheWire =
     [
-        typeof(string), typeof(int), typeof(long), typeof(ulong), typeof(float), typeof(float?), typeof(double), typeof(double?),
-        typeof(bool), typeof(byte[]),
+        typeof(string), typeof(int), typeof(int?), typeof(long), typeof(ulong), typeof(float), typeof(float?), typeof(double),
+        typeof(double?), typeof(bool), typeof(byte[]), typeof(DateTimeOffset?),
         typeof(IReadOnlyList<int>), typeof(IReadOnlyList<string>), typeof(ModelVersion), typeof(ModelDelta), typeof(DirectionSpace),
         typeof(AssignmentKey),
         typeof(ReadOnlyMemory<int>), typeof(IReadOnlyList<TensorGroup>), typeof(IReadOnlyList<TrainedTensor>),
@@ -86,11 +86,11 @@ public sealed partial class NeverTests
             typeof(Federation.FederationFold).Assembly,
             "System.IO", "System.Net", "System.Threading.Tasks", "System.TimeProvider");
 
-    /// <summary>Of Display, Run, Cluster, Verbs; Doctor stands beside the first three.</summary>
+    /// <summary>Of Display, Remote, Run, Cluster, Verbs; Doctor stands beside the first four.</summary>
     [Fact]
     public void No_room_of_Cli_knows_one_that_comes_after_it()
     {
-        string[] rooms = ["Display", "Run", "Cluster", "Verbs"];
+        string[] rooms = ["Display", "Remote", "Run", "Cluster", "Verbs"];
         foreach (var (place, room) in rooms.Index())
             AssertRoomKnowsNone(room, rooms[(place + 1)..]);
         AssertRoomKnowsNone("Doctor", rooms);

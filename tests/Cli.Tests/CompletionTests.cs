@@ -15,6 +15,9 @@ public sealed class CompletionTests : IDisposable
     {
         { "fedkseed veri", ["verify"] },
         { "fedkseed cluster sta", ["status"] },
+        { "fedkseed excl", ["exclude"] },
+        { "fedkseed token revo", ["revoke"] },
+        { "fedkseed watch a --token-f", ["--token-file"] },
         { "fedkseed run --rou", ["--rounds"] },
         { "fedkseed run --synchronous --sampling shr", ["shrunk-importance"] },
         { "./fedkseed completion zs", ["zsh"] },

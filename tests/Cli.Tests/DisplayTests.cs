@@ -24,6 +24,22 @@ public sealed class DisplayTests
         Assert.Equal("version 1: held-out loss 1.500, exact match 25.0 %", RoundLine.Of(after, after.After(Evaluated(1), Noon), Noon));
     }
 
+    [Fact]
+    public void Of_a_federation_that_only_its_log_tells_of_nothing_is_shown_that_no_log_says()
+    {
+        var before = (_start with { IsMeasured = false }).After(Started(1), Noon);
+        var after = before.After(Accepted("a", 1), Noon).After(Committed(1), Noon.AddSeconds(10));
+        using var text = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Out = new AnsiConsoleOutput(text) });
+
+        console.Write(FederationDisplay.Of(after, Noon, 100, 30, "Paused by ada: [why]."));
+
+        Assert.Equal("round 1/4: 0 of 2 reports, 30 s left", RoundLine.Of(before, after, Noon.AddSeconds(10)));
+        Assert.Contains("Paused by ada: [why].", text.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("Step", text.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(" B", text.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(60, 24, true)]
     [InlineData(60, 16, false)]

@@ -63,7 +63,7 @@ public sealed class OptionTests
     [InlineData("run has no option '--rouns'. Did you mean --rounds?", "run", "--rouns", "3")]
     [InlineData("replay has no option '--bsae'. Did you mean --base?", "replay", "--bsae", "x")]
     [InlineData("run has no option '--zebra'.", "run", "--zebra")]
-    [InlineData("a verb is needed: run, cluster, replay")]
+    [InlineData("a verb is needed: run, cluster, new, open")]
     [InlineData("--log is needed: The log: events.log of a run.", "verify")]
     [InlineData("--dir is needed: Folder of the running cluster.", "cluster", "status")]
     [InlineData("MODEL is needed: Base model, a Hugging Face folder.", "digest")]
@@ -146,7 +146,8 @@ public sealed class OptionTests
         Assert.Contains("run", verbs);
 
         // What completion prints is a script, for machines as it is.
-        foreach (var verb in verbs.Except(["completion", "log"]).Concat(["cluster status", "log show", "log tail"]))
+        foreach (var verb in verbs.Except(["completion", "log", "token"])
+            .Concat(["cluster status", "log show", "log tail", "token new", "token list", "token revoke"]))
             Assert.Contains("--json", (await CommandRun.Of([.. verb.Split(' '), "--help"])).Output, StringComparison.Ordinal);
     }
 

@@ -109,6 +109,19 @@ public sealed class UsageTests
     [InlineData("evaluate")]
     [InlineData("generate")]
     [InlineData("doctor")]
+    [InlineData("new")]
+    [InlineData("open")]
+    [InlineData("list")]
+    [InlineData("show")]
+    [InlineData("watch")]
+    [InlineData("pause")]
+    [InlineData("resume")]
+    [InlineData("close")]
+    [InlineData("remove")]
+    [InlineData("exclude")]
+    [InlineData("readmit")]
+    [InlineData("pull")]
+    [InlineData("token")]
     public async Task Every_verb_explains_itself(string verb)
     {
         var run = await CommandRun.Of(verb, "--help");

@@ -1,13 +1,7 @@
-using System.Diagnostics.Metrics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using FedKSeed.Contracts;
-using FedKSeed.InstructionData.Forms;
 using FedKSeed.LanguageModels;
 using FedKSeed.Training;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker.Tests;
 
@@ -15,33 +9,20 @@ public sealed class LocalTrainingTests : IDisposable
 {
     private const int Steps = 12;
 
-    internal static readonly string Samples = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../samples"));
     private static readonly DirectionSpace Directions = new() { PoolKey = 42, SeedCount = 64 };
 
-    private readonly ServiceProvider _metrics = new ServiceCollection().AddMetrics().BuildServiceProvider();
-    private readonly BaseModel _model;
+    private readonly Samples _samples = new(Samples.MembershipOf("test", "client-1"));
+    private readonly Membership _membership;
     private readonly LocalClient _client;
-    private readonly RebuiltVersions _versions;
-    private readonly LocalTraining _training;
 
     public LocalTrainingTests()
     {
-        var options = Options.Create(new WorkerOptions { ModelFolder = Path.Combine(Samples, "model"), Device = "cpu", Parallelism = 1 });
-        _model = new BaseModel(options, new ConfigurationBuilder().Build());
-        var examples = DataFile.Load(Path.Combine(Samples, "data", "client-1.jsonl")).Take(1).ToArray();
-        _client = new LocalClient("client-1", _model.Encoder.Encode(examples).Sequences); // one example, so that every batch is the same
-        var metrics = new WorkerMetrics(_metrics.GetRequiredService<IMeterFactory>());
-        _versions = new RebuiltVersions(_model, metrics, TimeProvider.System);
-        _training = new LocalTraining(_model, _versions, metrics, TimeProvider.System, options);
+        _membership = _samples.Memberships.Of("test");
+        // One example, so that every batch is the same.
+        _client = new LocalClient("client-1", [_membership.Client("client-1").Sequences[0]]);
     }
 
-    public void Dispose()
-    {
-        _training.Dispose();
-        _versions.Dispose();
-        _model.Dispose();
-        _metrics.Dispose();
-    }
+    public void Dispose() => _samples.Dispose();
 
     /// <summary>The limit lies in the middle of the scalars that the steps have, so that about half of them are skipped.</summary>
     [Fact]
@@ -58,7 +39,7 @@ public sealed class LocalTrainingTests : IDisposable
         List<float> scalars = [];
         List<int> skipped = [];
         TokenBatch batch = new([_client.Sequences[0]]);
-        using ZerothOrderTrainer follower = new(_model.Model, Directions);
+        using ZerothOrderTrainer follower = new(_membership.Model.Base.Model, Directions);
         for (var seed = 0; seed < Steps; seed++)
         {
             var scalar = follower.Probe(batch, seed, Assignment(limit).Epsilon).Scalar;
@@ -75,26 +56,25 @@ public sealed class LocalTrainingTests : IDisposable
         Assert.Equal(skipped, report.SkippedSteps);
     }
 
-    private async Task<StepResult[]> RunAsync(double limit) =>
-        await _training.RunAsync(Assignment(limit), Version, _client, TestContext.Current.CancellationToken).ToArrayAsync();
-
-    private ModelVersion Version => ModelVersion.Of(0, _model.Digest, Directions, new long[Directions.SeedCount]);
-
-    private SeedsAssigned Assignment(double limit) => new()
+    /// <summary>Each takes a copy of the weights, so they are bounded by what the process may do at once, not by its federations.</summary>
+    [Fact]
+    public async Task There_are_no_more_trainers_than_assignments_may_run_at_once_whichever_federations_they_are_of()
     {
-        Federation = "test",
-        Assignment = new AssignmentKey(Round: 1, _client.Name),
-        Version = Version.Version,
-        VersionDigest = Version.Digest(),
-        Model = Version,
-        Steps = Steps,
-        Seeds = PackedIntegers.PackUnsigned(
-            [.. Enumerable.Range(0, Steps).Select(seed => (ushort)seed)], PackedIntegers.BitsForIndexBelow(Directions.SeedCount)),
-        BatchSize = 1,
-        LearningRate = 1e-3,
-        Epsilon = 1e-3f,
-        MaximumScalar = limit,
-    };
+        foreach (var pool in new ulong[] { 1, 2, 1 })
+        {
+            var version = ModelVersion.Of(
+                0, _membership.Model.Base.Digest, Directions with { PoolKey = pool }, new long[Directions.SeedCount]);
+            var assignment = Samples.Assignment("test", _client.Name, version, steps: 1, limit: double.MaxValue);
+            var steps = _samples.Training.RunAsync(assignment, version, _membership, _client, TestContext.Current.CancellationToken);
+            Assert.Equal(1, await steps.CountAsync(TestContext.Current.CancellationToken));
+            Assert.Equal(1, _samples.Training.Trainers);
+        }
+    }
 
-    private static string ThisFile([CallerFilePath] string path = "") => path;
+    private async Task<StepResult[]> RunAsync(double limit) => await _samples.Training
+        .RunAsync(Assignment(limit), Version, _membership, _client, TestContext.Current.CancellationToken).ToArrayAsync();
+
+    private ModelVersion Version => ModelVersion.Of(0, _membership.Model.Base.Digest, Directions, new long[Directions.SeedCount]);
+
+    private SeedsAssigned Assignment(double limit) => Samples.Assignment("test", _client.Name, Version, Steps, limit);
 }

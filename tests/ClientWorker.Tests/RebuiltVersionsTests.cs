@@ -1,8 +1,4 @@
-using System.Diagnostics.Metrics;
 using FedKSeed.Contracts;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 
 namespace FedKSeed.ClientWorker.Tests;
 
@@ -10,25 +6,20 @@ public sealed class RebuiltVersionsTests : IDisposable
 {
     private static readonly DirectionSpace Directions = new() { SeedCount = 64 };
 
-    private readonly ServiceProvider _metrics = new ServiceCollection().AddMetrics().BuildServiceProvider();
-    private readonly BaseModel _model = new(
-        Options.Create(new WorkerOptions
-        {
-            ModelFolder = Path.Combine(LocalTrainingTests.Samples, "model"),
-            Device = "cpu",
-            Parallelism = 1
-        }),
-        new ConfigurationBuilder().Build());
+    private readonly Samples _samples = new(Samples.MembershipOf("test", "client-1"));
+    private readonly Membership _membership;
     private readonly RebuiltVersions _versions;
 
-    public RebuiltVersionsTests() =>
-        _versions = new(_model, new WorkerMetrics(_metrics.GetRequiredService<IMeterFactory>()), TimeProvider.System);
+    public RebuiltVersionsTests()
+    {
+        _membership = _samples.Memberships.Of("test");
+        _versions = new(_membership.Model, _samples.Metrics, TimeProvider.System);
+    }
 
     public void Dispose()
     {
         _versions.Dispose();
-        _model.Dispose();
-        _metrics.Dispose();
+        _samples.Dispose();
     }
 
     [Fact]
@@ -59,5 +50,6 @@ public sealed class RebuiltVersionsTests : IDisposable
         Assert.False(second.Weights.Buffer.Tensor.IsInvalid);
     }
 
-    private ModelVersion Version(int number) => ModelVersion.Of(number, _model.Digest, Directions, [number, .. new long[63]]);
+    private ModelVersion Version(int number) =>
+        ModelVersion.Of(number, _membership.Model.Base.Digest, Directions, [number, .. new long[63]]);
 }

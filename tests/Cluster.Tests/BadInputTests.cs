@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 
 namespace FedKSeed.Cluster.Tests;
@@ -12,7 +13,7 @@ public sealed class BadInputTests(Servers servers)
     public async Task A_report_that_is_wrong_is_rejected_with_a_reason_that_reaches_its_client_and_changes_nothing()
     {
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "wrong-reports");
-        var queue = service.Name.QueueOf(Client);
+        var queue = QueueNames.OfClient(Client);
         var sound = Reports.On(await service.StartRound());
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
         (ScalarsReported Report, string Reason)[] wrong =
@@ -56,7 +57,7 @@ public sealed class BadInputTests(Servers servers)
         await service.Publish(sound with { Assignment = sound.Assignment with { Client = "mallory" } });
 
         Assert.Contains("there is no assignment", (await service.Next<ReportRejected>(rejections)).Reason, StringComparison.Ordinal);
-        Assert.False(await service.Exists(service.Name.QueueOf("mallory")));
+        Assert.False(await service.Exists(QueueNames.OfClient("mallory")));
     }
 
     [Fact]
@@ -65,7 +66,7 @@ public sealed class BadInputTests(Servers servers)
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "poison");
         var sound = Reports.On(await service.StartRound());
         var before = await service.Book.RefreshAsync(TestContext.Current.CancellationToken);
-        var reports = "fedkseed-poison-scalars-reported";
+        var reports = "fedkseed-service-scalars-reported";
         static object Report(object round, byte[]? scalars) => new
         {
             federation = "poison",
@@ -86,16 +87,16 @@ public sealed class BadInputTests(Servers servers)
             (reports, queue => service.Put(queue, "ScalarsReported", new { federation = "poison", round = 1 }), "required"),
             (reports, queue => service.Put(queue, "ScalarsReported", Report(round: 1, scalars: null)), "null"),
             (reports, queue => service.Put(queue, "ScalarsReported", Report(round: "one", scalars: new byte[4])), ""),
-            ("fedkseed-poison-round-closed", queue => service.Put(
+            ("fedkseed-service-round-closed", queue => service.Put(
                 queue, "RoundClosed", new { federation = "poison", round = 1, reason = "17" }), "not one of"),
-            ("fedkseed-poison-close-federation", queue => service.Put(
+            ("fedkseed-service-close-federation", queue => service.Put(
                 queue, "CloseFederation", new { federation = "poison", reason = "Bored", version = 0 }), "not one of"),
-            ("fedkseed-poison-round-started", queue => service.Put(
+            ("fedkseed-service-round-started", queue => service.Put(
                 queue, "RoundStarted", new { federation = "poison", round = 2, participants = new[] { "../etc" } }), "no name of a client"),
-            ("fedkseed-poison-client-announced", queue => service.Put(
+            ("fedkseed-service-client-announced", queue => service.Put(
                 queue, "ClientAnnounced",
                 new { federation = "poison", client = "{x}", worker = "w", examples = 1, device = "cpu" }), "no name of a client"),
-            ("fedkseed-poison-model-evaluated", queue => service.Put(
+            ("fedkseed-service-model-evaluated", queue => service.Put(
                 queue, "ModelEvaluated",
                 new { federation = "poison", version = 0, examples = 10, loss = 1.0, exactMatch = 7.0, rougeL = 0.5 }), "no evaluation"),
         ];
@@ -116,7 +117,7 @@ public sealed class BadInputTests(Servers servers)
         await service.StartRound();
 
         var fault = await Assert.ThrowsAnyAsync<Exception>(
-            () => service.Put("fedkseed-oversized-scalars-reported", new byte[(1 << 20) + 1]));
+            () => service.Put("fedkseed-service-scalars-reported", new byte[(1 << 20) + 1]));
 
         Assert.Contains("larger than configured max size", fault.ToString(), StringComparison.Ordinal);
     }
@@ -128,7 +129,7 @@ public sealed class BadInputTests(Servers servers)
 
         await service.Publish(new RoundStarted { Federation = "absent", Round = 1, Participants = ["a-absent", Client, "z-absent"] });
 
-        Assert.Equal(1, (await service.Next<SeedsAssigned>(service.Name.QueueOf(Client))).Assignment.Round);
+        Assert.Equal(1, (await service.Next<SeedsAssigned>(QueueNames.OfClient(Client))).Assignment.Round);
     }
 
     private static byte[] Scalars(float odd)

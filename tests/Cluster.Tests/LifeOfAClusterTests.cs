@@ -21,7 +21,7 @@ public sealed class LifeOfAClusterTests
             ["cluster", "--output", output, .. SmallData.Arguments(folder), "--rounds", "1000", "--evaluate-every", "0"]))
         {
             await first.UntilAsync("round 1/");
-            await PutPoisonAsync(output, "fedkseed-federation-scalars-reported");
+            await PutPoisonAsync(output, "fedkseed-service-scalars-reported");
             status = await Status(output, until: status => status.GetProperty("errorQueues").GetArrayLength() > 0);
             first.Terminate();
 
@@ -38,11 +38,11 @@ public sealed class LifeOfAClusterTests
             status.GetProperty("services").EnumerateArray(), service => Assert.Equal("Healthy", service.GetProperty("state").GetString()));
         Assert.Contains(
             status.GetProperty("queues").EnumerateArray(),
-            queue => queue.GetProperty("name").GetString() == "fedkseed-federation-scalars-reported"
+            queue => queue.GetProperty("name").GetString() == "fedkseed-service-scalars-reported"
                 && queue.GetProperty("consumers").GetInt32() == 1);
         var errors = Assert.Single(status.GetProperty("errorQueues").EnumerateArray());
         Assert.Equal(
-            ("fedkseed-federation-scalars-reported_error", 1),
+            ("fedkseed-service-scalars-reported_error", 1),
             (errors.GetProperty("name").GetString(), errors.GetProperty("messages").GetInt32()));
 
         var (reached, entries) = (

@@ -37,16 +37,16 @@ public sealed partial class PermissionTests(Servers servers)
         await worker.UntilReadyAsync();
         await AssertPoisonIsKeptAsync(service);
         await AssertRefusedAsync(channel => channel.BasicConsumeAsync(
-            $"fedkseed-{Federation}-scalars-reported", autoAck: true, new AsyncDefaultBasicConsumer(channel)));
+            "fedkseed-service-scalars-reported", autoAck: true, new AsyncDefaultBasicConsumer(channel)));
         await AssertRefusedAsync(channel => channel.BasicConsumeAsync(
-            service.Name.QueueOf("client-2"), autoAck: true, new AsyncDefaultBasicConsumer(channel)));
-        await AssertRefusedAsync(channel => channel.QueueDeclareAsync($"fedkseed-{Federation}-round-closed", durable: true));
+            QueueNames.OfClient("client-2"), autoAck: true, new AsyncDefaultBasicConsumer(channel)));
+        await AssertRefusedAsync(channel => channel.QueueDeclareAsync("fedkseed-service-round-closed", durable: true));
         await AssertRefusedAsync(
             async channel => await channel.BasicPublishAsync($"FedKSeed.Contracts:{nameof(RoundClosed)}", "", default));
     }
 
     private Task<WorkerOnBroker> WorkerAsync() => WorkerOnBroker.StartAsync(
-        servers, Federation, ("Bus:Broker", AddressOf("hospital-a")), ("Evaluator:Data", ""));
+        servers, Federation, ("Bus:Broker", AddressOf("hospital-a")), ("Memberships:0:Evaluator:Data", ""));
 
     private static async Task UntilVersionAsync(SeedServiceOnBroker service, int version, CancellationToken cancel)
     {
@@ -57,7 +57,7 @@ public sealed partial class PermissionTests(Servers servers)
     /// <summary>Of a service and of a worker, under their rights: what cannot be worked off ends in their error queues.</summary>
     private static Task AssertPoisonIsKeptAsync(SeedServiceOnBroker service)
     {
-        var (own, closed) = (service.Name.QueueOf(Client), $"fedkseed-{Federation}-round-closed");
+        var (own, closed) = (QueueNames.OfClient(Client), "fedkseed-service-round-closed");
         return service.AssertKeptAsync(
         [
             (own, queue => service.Put(queue, "not json"u8.ToArray()), ""),
@@ -71,21 +71,22 @@ public sealed partial class PermissionTests(Servers servers)
     }
 
     private string AddressOf(string user) =>
-        new UriBuilder(servers.Broker.Address) { UserName = user, Password = Password }.Uri.ToString();
+        new UriBuilder(servers.Of(Federation).Broker) { UserName = user, Password = Password }.Uri.ToString();
 
     /// <summary>Runs the document's lines, for this test's federation and client.</summary>
     private async Task GiveRightsAsync()
     {
-        var queue = new FederationName(Federation).QueueOf(Client);
         var document = await File.ReadAllTextAsync(Path.Combine(Fedkseed.Samples, "..", "docs", "OPERATIONS.md"));
         var lines = Line().Matches(document).Select(line => line.Groups["arguments"].Value).ToArray();
         Assert.Equal(4, lines.Length);
         foreach (var line in lines)
             await RabbitMqServer.ControlAsync(
                 servers.Broker.Node, TestContext.Current.CancellationToken,
-                Argument().Matches(line).Select(argument => argument.Value.Trim('\'')
+                Argument().Matches(line).SelectMany(argument => argument.Value.Trim('\'')
                     .Replace("PASSWORD", Password, StringComparison.Ordinal)
-                    .Replace("fedkseed-federation-client-hospital-a", queue, StringComparison.Ordinal)));
+                    .Replace("fedkseed-client-hospital-a", QueueNames.OfClient(Client), StringComparison.Ordinal)
+                    .Replace("set_permissions", $"set_permissions -p {servers.Of(Federation).VirtualHost}", StringComparison.Ordinal)
+                    .Split(' ')));
     }
 
     private async Task AssertRefusedAsync(Func<IChannel, Task> act)

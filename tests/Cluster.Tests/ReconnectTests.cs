@@ -20,14 +20,14 @@ public sealed class ReconnectTests(Servers servers)
     public async Task A_service_that_cannot_read_its_queue_tries_every_second_until_it_can()
     {
         var cancel = TestContext.Current.CancellationToken;
-        var name = new FederationName("often-refused");
-        var queue = $"fedkseed-{name.Value}-round-closed";
-        await using var connection = await new ConnectionFactory { Uri = servers.Broker.Address }.CreateConnectionAsync(cancel);
+        var place = servers.Of("often-refused");
+        const string queue = "fedkseed-service-round-closed";
+        await using var connection = await new ConnectionFactory { Uri = place.Broker }.CreateConnectionAsync(cancel);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
         // Another type than the service's: the broker refuses its declaration, and closes the channel.
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: cancel);
         using var waits = new Waits();
-        using var host = SeedService(name, waits);
+        using var host = SeedService(place, waits);
         var starting = host.StartAsync(cancel);
         while (waits.All.Count < 4)
             await Task.Delay(100, cancel);
@@ -40,7 +40,7 @@ public sealed class ReconnectTests(Servers servers)
         await host.StopAsync(cancel);
     }
 
-    private IHost SeedService(FederationName name, ILoggerProvider logger)
+    private static IHost SeedService(Place place, ILoggerProvider logger)
     {
         // MassTransit keeps the logger of the first bus in this flow, which may belong to a host that was disposed.
         LogContext.Current = null;
@@ -49,10 +49,8 @@ public sealed class ReconnectTests(Servers servers)
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
-            ["Bus:Broker"] = servers.Broker.Address.ToString(),
-            ["Redis:Connection"] = servers.Redis.Connection,
-            ["Federation:Name"] = name.Value,
-            ["Federation:BaseModelDigest"] = new string('a', 64),
+            ["Bus:Broker"] = place.Broker.ToString(),
+            ["Redis:Connection"] = place.Redis,
         });
         builder.AddFederationBus(bus => bus.AddSeedServiceConsumers());
         builder.AddSeedService();

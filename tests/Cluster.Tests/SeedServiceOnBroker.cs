@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using FedKSeed.Bus;
 using FedKSeed.Contracts;
+using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.RoundService;
 using FedKSeed.SeedService;
@@ -29,12 +30,12 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     private readonly IHost _host;
     private readonly IConnection _connection;
 
-    private SeedServiceOnBroker(IHost host, IConnection connection, string federation) =>
-        (_host, _connection, Name) = (host, connection, new FederationName(federation));
+    private SeedServiceOnBroker(IHost host, IConnection connection, string federation, FederationBook book) =>
+        (_host, _connection, Federation, Book) = (host, connection, federation, book);
 
-    public FederationName Name { get; }
+    public string Federation { get; }
 
-    public FederationBook Book => _host.Services.GetRequiredService<FederationBook>();
+    public FederationBook Book { get; }
 
     public static async Task<SeedServiceOnBroker> StartAsync(
         Servers servers, string federation, params (string Key, string Value)[] settings)
@@ -46,8 +47,8 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
-            ["Bus:Broker"] = servers.Broker.Address.ToString(),
-            ["Redis:Connection"] = servers.Redis.Connection,
+            ["Bus:Broker"] = servers.Of(federation).Broker.ToString(),
+            ["Redis:Connection"] = servers.Of(federation).Redis,
             ["Federation:Name"] = federation,
             ["Federation:BaseModelDigest"] = new string('a', 64),
             ["Federation:Directions:SeedCount"] = "4096",
@@ -64,13 +65,16 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
         if (builder.Configuration.GetValue<bool>("HasClock"))
             builder.AddRoundService();
         else
-            builder.Services.AddSingleton<WakeUp>();
+            builder.Services.AddSingleton<WakeUps>();
         var host = builder.Build();
+        var books = host.Services.GetRequiredService<FederationBooks>();
+        await books.OpenAsync(
+            builder.Configuration.GetSection("Federation").Get<FederationSettings>()!, actor: null, CancellationToken.None);
         await host.StartAsync();
-        var connection = await new ConnectionFactory { Uri = servers.Broker.Address }.CreateConnectionAsync();
-        var service = new SeedServiceOnBroker(host, connection, federation);
+        var connection = await new ConnectionFactory { Uri = servers.Of(federation).Broker }.CreateConnectionAsync();
+        var service = new SeedServiceOnBroker(host, connection, federation, await books.OfAsync(federation, CancellationToken.None));
         await using var channel = await connection.CreateChannelAsync();
-        await DeclareClientQueueAsync(channel, service.Name.QueueOf(Client));
+        await DeclareClientQueueAsync(channel, QueueNames.OfClient(Client));
         return service;
     }
 
@@ -104,7 +108,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
     public async Task<string> Tap<T>()
     {
         await using var channel = await Channel();
-        var queue = $"{TapPrefix}{Name.Value}-{typeof(T).Name}";
+        var queue = $"{TapPrefix}{Federation}-{typeof(T).Name}";
         await channel.ExchangeDeclareAsync($"{typeof(T).Namespace}:{typeof(T).Name}", ExchangeType.Fanout, durable: true);
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false);
         await channel.QueueBindAsync(queue, $"{typeof(T).Namespace}:{typeof(T).Name}", "");
@@ -204,8 +208,8 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
 
     public async Task<SeedsAssigned> StartRound()
     {
-        await Publish(new RoundStarted { Federation = Name.Value, Round = 1, Participants = [Client] });
-        return await Next<SeedsAssigned>(Name.QueueOf(Client));
+        await Publish(new RoundStarted { Federation = Federation, Round = 1, Participants = [Client] });
+        return await Next<SeedsAssigned>(QueueNames.OfClient(Client));
     }
 
     public async ValueTask DisposeAsync()
@@ -217,7 +221,7 @@ internal sealed class SeedServiceOnBroker : IAsyncDisposable
 
     /// <summary>A tap also gets what is published for the federations of tests that run beside this one.</summary>
     private bool IsOurs(string queue, BasicGetResult message) => !queue.StartsWith(TapPrefix, StringComparison.Ordinal)
-        || JsonDocument.Parse(message.Body).RootElement.GetProperty("message").GetProperty("federation").GetString() == Name.Value;
+        || JsonDocument.Parse(message.Body).RootElement.GetProperty("message").GetProperty("federation").GetString() == Federation;
 
     private static async Task DeclareClientQueueAsync(IChannel channel, string name)
     {

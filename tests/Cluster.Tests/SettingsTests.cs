@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using FedKSeed.LogStore;
-using StackExchange.Redis;
 
 namespace FedKSeed.Cluster.Tests;
 
@@ -15,42 +13,50 @@ public sealed class SettingsTests(Servers servers)
     [InlineData(
         SeedService,
         2,
-        "--Federation:Directions:SeedCount=0 --Federation:Epsilon=-1 --Federation:Name=Not+One --Bus:Broker=nowhere",
-        "SeedCount",
-        "Epsilon",
-        "Name",
+        "--Federation:Name=federation --Bus:Broker=nowhere --Bus:Heartbeat=01:00:00",
+        "Federation",
         "Bus:Broker must",
-        "Federation:BaseModelDigest is not set: fedkseed digest MODEL prints it")]
+        "Heartbeat")]
     [InlineData(
         RoundService,
         2,
-        "--RoundService:Tick=1.00:00:00 --RoundService:ClockLease=00:00:00 --Federation:Name=Not+One",
+        "--RoundService:Tick=1.00:00:00 --RoundService:ClockLease=00:00:00 --Federation:Name=federation",
         "Tick",
         "ClockLease",
-        "Federation:Name is",
+        "Federation",
         "Nothing of section Bus is set: a service needs Bus:Transport")]
     [InlineData(
         Worker,
         2,
-        "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Evaluator:Limit=-1",
+        "--Worker:Parallelism=0 --Worker:TorchThreads=999 --Memberships:0:Federation=one --Memberships:0:Evaluator:Limit=-1",
         "Parallelism",
         "TorchThreads",
-        "ModelFolder",
-        "Limit",
+        "Memberships:0:ModelFolder is not set",
+        "Memberships:0:Evaluator:Limit must be",
         "Nothing of section Bus is set")]
     [InlineData(
         Worker,
         2,
-        OnABroker + " --Worker:Clients:0:Nmae=client-1 --Worker:Clients:0:Data=x --Worker:Clients:1:Name=Ümit --Worker:Clients:1:Data=x"
-            + " --Wroker:Device=cpu --Worker:Banana=1 --Federation:BaseModelDigset=x",
-        "There is no setting Worker:Clients:0:Nmae: did you mean Worker:Clients:0:Name?",
-        "Worker:Clients:0: The Name field is required",
-        "Worker:Clients:1: Name must be 1 to 63 lower-case letters, digits and hyphens",
+        OnABroker + " --Memberships:0:Clients:0:Nmae=client-1 --Memberships:0:Clients:0:Data=x --Memberships:0:Clients:1:Name=Ümit"
+            + " --Memberships:0:BaseModelDigset=x --Wroker:Device=cpu --Worker:Banana=1 --Federation:Name=one --Evaluator:Data=x",
+        "There is no setting Memberships:0:Clients:0:Nmae: did you mean Memberships:0:Clients:0:Name?",
+        "Memberships:0:Clients:0:Name is not set",
+        "Memberships:0:Clients:1:Name must be 1 to 63 lower-case letters, digits and hyphens",
+        "did you mean Memberships:0:BaseModelDigest?",
         "There is no section Wroker: did you mean Worker?",
         "There is no setting Worker:Banana, only ",
-        "did you mean Federation:BaseModelDigest?")]
+        "There is no section Federation any more: a worker is told the federations that it works in as Memberships:0:Federation",
+        "There is no section Evaluator any more: each membership has its own")]
+    [InlineData(Worker, 2, OnABroker + " --Worker:Device=cpu", "Nothing of section Memberships is set: a worker needs")]
+    [InlineData(Worker, 2, OnABroker + " --Memberships:0:MaximumTokens=many", "'many' at 'Memberships:0:MaximumTokens'")]
     [InlineData(SeedService, 2, "--Bus:Transport=Pigeon", "Bus:Transport", "Pigeon")]
-    [InlineData(Worker, 1, OnABroker + " --Worker:ModelFolder=/nowhere", "/nowhere")]
+    [InlineData(
+        Worker,
+        1,
+        OnABroker + " --Memberships:0:Federation=one --Memberships:0:ModelFolder=/nowhere --Memberships:0:Clients:0:Name=a"
+            + " --Memberships:0:Clients:0:Data=/nothing.jsonl",
+        "/nowhere",
+        "/nothing.jsonl")]
     public async Task Every_wrong_setting_is_named_at_the_start(string program, int code, string arguments, params string[] named)
     {
         var (exitCode, output, said) = await RunAsync(program, arguments.Split(' '));
@@ -94,29 +100,27 @@ public sealed class SettingsTests(Servers servers)
     [Fact]
     public async Task A_part_that_fails_ends_its_process_with_its_reason()
     {
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(servers.Redis.Connection);
-        await redis.GetDatabase().ListRightPushAsync("fedkseed:{spoiled}:log", "nobody wrote this");
         string[] arguments =
         [
-            "--Bus:Transport=RabbitMq", $"--Bus:Broker={servers.Broker.Address}", $"--Redis:Connection={servers.Redis.Connection}",
-            "--Federation:Name=spoiled",
+            "--Bus:Transport=RabbitMq", $"--Bus:Broker={servers.Broker.Address}", "--Memberships:0:Federation=any",
+            "--Memberships:0:ModelFolder=/nowhere", "--Memberships:0:Clients:0:Name=client-1", "--Memberships:0:Clients:0:Data=/nowhere",
         ];
 
-        var (exitCode, output, said) = await RunAsync(RoundService, arguments);
+        var (exitCode, output, said) = await RunAsync(Worker, arguments);
         Assert.Equal(1, exitCode);
-        Assert.Contains("Entry 0 is wrong: the line does not end in a hash", said, StringComparison.Ordinal);
-        AssertLines(RoundService, output, said);
+        Assert.Contains("/nowhere", said, StringComparison.Ordinal);
+        AssertLines(Worker, output, said);
 
-        var (_, _, more) = await RunAsync(RoundService, [.. arguments, "--verbose"]);
-        Assert.Contains($"   at {typeof(FederationBook).FullName}", more, StringComparison.Ordinal);
+        var (_, _, more) = await RunAsync(Worker, [.. arguments, "--verbose"]);
+        Assert.Contains("   at ", more, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(
-        SeedService, "Federation:Directions:SeedCount", "Whole number, 1 to 65536. Default 4096.",
-        "K, the number of directions in the pool.")]
+        SeedService, "Bus:Heartbeat", "Time, [days.]hours:minutes:seconds",
+        "How messages travel")]
     [InlineData(RoundService, "RoundService:Tick", "00:00:00.5000000.", "How often the clock looks at")]
-    [InlineData(Worker, "Worker:Clients:0:Name", "1 to 63 lower-case letters, digits and hyphens", "Assignments worked off at once")]
+    [InlineData(Worker, "Memberships:0:Clients:0:Name", "1 to 63 lower-case letters, digits and hyphens", "Assignments worked off at once")]
     public async Task Help_prints_every_setting_with_range_default_and_words(string program, params string[] lines)
     {
         var (exitCode, output, _) = await RunAsync(program, "--help");

@@ -17,12 +17,12 @@ public sealed class StrangersTests(Servers servers)
         // More than a service holds at once.
         for (var k = 0; k < 20; k++)
             await service.Put(
-                "fedkseed-addressed-round-closed", "RoundClosed", new { federation = "addressed", round = 1, reason = "17" },
+                "fedkseed-service-round-closed", "RoundClosed", new { federation = "addressed", round = 1, reason = "17" },
                 new Uri($"queue:a-stranger-s-{k}"));
 
         for (var k = 0; k < 20; k++)
             Assert.Contains(
-                "not one of", await service.ReasonInErrorQueue("fedkseed-addressed-round-closed", ""), StringComparison.Ordinal);
+                "not one of", await service.ReasonInErrorQueue("fedkseed-service-round-closed", ""), StringComparison.Ordinal);
 
         Assert.False(await service.Exists("a-stranger-s-0"));
         var committed = await service.Tap<RoundCommitted>();
@@ -37,19 +37,23 @@ public sealed class StrangersTests(Servers servers)
             servers, "bounded", ("Federation:BaseModelDigest", WorkerOnBroker.Digest));
         await using var worker = await WorkerOnBroker.StartAsync(servers, "bounded");
         await worker.UntilReadyAsync();
-        await service.Put("fedkseed-bounded-round-closed", "not json"u8.ToArray());
-        await service.ReasonInErrorQueue("fedkseed-bounded-round-closed", "");
-        await service.Put("fedkseed-bounded-scalars-reported", "ScalarsReported2", new { });
-        await service.ReasonInErrorQueue("fedkseed-bounded-scalars-reported", "");
+        await service.Put("fedkseed-service-round-closed", "not json"u8.ToArray());
+        await service.ReasonInErrorQueue("fedkseed-service-round-closed", "");
+        await service.Put("fedkseed-service-scalars-reported", "ScalarsReported2", new { });
+        await service.ReasonInErrorQueue("fedkseed-service-scalars-reported", "");
 
         var said = await RabbitMqServer.ControlAsync(
-            servers.Broker.Node, TestContext.Current.CancellationToken, "list_queues", "name", "arguments", "--formatter", "json");
+            servers.Broker.Node, TestContext.Current.CancellationToken, "list_queues", "-p", servers.Of("bounded").VirtualHost, "name",
+            "arguments", "--formatter", "json");
 
         var queues = JsonDocument.Parse(said).RootElement.EnumerateArray()
             .Select(queue => (Name: queue.GetProperty("name").GetString()!, Arguments: Arguments(queue.GetProperty("arguments"))))
-            .Where(queue => queue.Name.StartsWith("fedkseed-bounded-", StringComparison.Ordinal)).ToArray();
-        // Five of SeedService, two of RoundService, the client's, the evaluator's, and two of errors at least.
-        Assert.True(queues.Length >= 11, string.Join(", ", queues.Select(queue => queue.Name)));
+            .Where(queue => queue.Name.StartsWith("fedkseed-", StringComparison.Ordinal)).ToArray();
+        // Nine of SeedService, two of RoundService, the client's, the evaluator's, and two of errors at least.
+        Assert.True(queues.Length >= 15, string.Join(", ", queues.Select(queue => queue.Name)));
+        Assert.All(
+            queues.Where(queue => queue.Name is "fedkseed-client-client-1" or "fedkseed-evaluator-bounded"),
+            queue => Assert.Contains("x-expires", queue.Arguments.Keys));
         Assert.All(queues, queue => Assert.Superset(
             new HashSet<string> { "x-max-length", "x-max-length-bytes" }, queue.Arguments.Keys.ToHashSet()));
         Assert.All(queues.Where(queue => queue.Name.EndsWith("_error", StringComparison.Ordinal)), queue =>
@@ -58,7 +62,7 @@ public sealed class StrangersTests(Servers servers)
             Assert.InRange(long.Parse(queue.Arguments["x-max-length-bytes"], null), 1, 64 << 20);
         });
         Assert.Equal(
-            "reject-publish", queues.Single(queue => queue.Name == "fedkseed-bounded-scalars-reported").Arguments["x-overflow"]);
+            "reject-publish", queues.Single(queue => queue.Name == "fedkseed-service-scalars-reported").Arguments["x-overflow"]);
     }
 
     [Fact]
@@ -71,7 +75,7 @@ public sealed class StrangersTests(Servers servers)
         Array.Fill(nothing, (byte)'[');
 
         for (var k = 0; k < Sent; k++)
-            await service.Put("fedkseed-floods-scalars-reported", nothing);
+            await service.Put("fedkseed-service-scalars-reported", nothing);
 
         var accepted = await service.Tap<ReportAccepted>();
         await service.Publish(Reports.On(sound));
@@ -81,8 +85,8 @@ public sealed class StrangersTests(Servers servers)
         var kept = 0L;
         while (kept == 0)
         {
-            kept = (await RabbitMqServer.QueuesAsync(servers.Broker.Node, timeout.Token))
-                .Single(queue => queue.Name == "fedkseed-floods-scalars-reported_error").Messages;
+            kept = (await RabbitMqServer.QueuesAsync(servers.Broker.Node, timeout.Token, servers.Of("floods").VirtualHost))
+                .Single(queue => queue.Name == "fedkseed-service-scalars-reported_error").Messages;
             await Task.Delay(100, timeout.Token);
         }
         Assert.InRange(kept, 1, 40);
@@ -106,6 +110,6 @@ public sealed class StrangersTests(Servers servers)
         using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         while ((await service.Book.RefreshAsync(timeout.Token)).Version == 0)
             await Task.Delay(20, timeout.Token);
-        Assert.False(await service.Exists("fedkseed-neighbours-round-closed_error"));
+        Assert.False(await service.Exists("fedkseed-service-round-closed_error"));
     }
 }

@@ -29,14 +29,14 @@ public sealed class WireTests(Servers servers)
         ActivitySource.AddActivityListener(traces);
         await using var service = await SeedServiceOnBroker.StartAsync(servers, "weighs");
         var reports = await service.Tap<ScalarsReported>();
-        var assignments = service.Name.QueueOf(SeedServiceOnBroker.Client);
+        var assignments = QueueNames.OfClient(SeedServiceOnBroker.Client);
 
         await service.Publish(new RoundStarted { Federation = "weighs", Round = 1, Participants = [SeedServiceOnBroker.Client] });
         var down = await service.Next(assignments);
         // What a worker sends, it sends while it works off its assignment: the envelope then says which.
         var worker = MassTransit.Bus.Factory.CreateUsingRabbitMq(bus =>
         {
-            bus.Host(servers.Broker.Address);
+            bus.Host(servers.Of("weighs").Broker);
             FederationBus.UseCompactJson(bus);
             bus.ReceiveEndpoint(assignments, endpoint =>
             {

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace FedKSeed.Cluster.Tests;
 
-/// <summary>A worker of one client, which also evaluates, with the sample's model and some of its data, on the real broker.</summary>
+/// <summary>A worker of one client in one federation, which also evaluates, with the sample's model and data, on the real broker.</summary>
 internal sealed class WorkerOnBroker : IAsyncDisposable
 {
     private static readonly string ModelFolder = Path.Combine(Fedkseed.Samples, "model");
@@ -36,20 +36,20 @@ internal sealed class WorkerOnBroker : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
-            ["Bus:Broker"] = servers.Broker.Address.ToString(),
-            ["Federation:Name"] = federation,
-            ["Worker:ModelFolder"] = ModelFolder,
-            ["Worker:PromptFile"] = Path.Combine(Fedkseed.Samples, "prompt.json"),
-            ["Worker:Clients:0:Name"] = SeedServiceOnBroker.Client,
-            ["Worker:Clients:0:Data"] = Path.Combine(folder, "data", "client-1.jsonl"),
+            ["Bus:Broker"] = servers.Of(federation).Broker.ToString(),
             ["Worker:Heartbeat"] = "00:00:00.200",
-            ["Evaluator:Data"] = Path.Combine(folder, "data", "held-out.jsonl"),
-            ["Evaluator:Limit"] = "1",
-            ["Evaluator:MaximumNewTokens"] = "1",
+            ["Memberships:0:Federation"] = federation,
+            ["Memberships:0:ModelFolder"] = ModelFolder,
+            ["Memberships:0:PromptFile"] = Path.Combine(Fedkseed.Samples, "prompt.json"),
+            ["Memberships:0:Clients:0:Name"] = SeedServiceOnBroker.Client,
+            ["Memberships:0:Clients:0:Data"] = Path.Combine(folder, "data", "client-1.jsonl"),
+            ["Memberships:0:Evaluator:Data"] = Path.Combine(folder, "data", "held-out.jsonl"),
+            ["Memberships:0:Evaluator:Limit"] = "1",
+            ["Memberships:0:Evaluator:MaximumNewTokens"] = "1",
         });
         builder.Configuration.AddInMemoryCollection(settings.ToDictionary(item => item.Key, item => (string?)item.Value));
         builder.AddHealthEndpoint();
-        builder.AddFederationBus(bus => bus.AddClientWorkerConsumers(builder.Configuration));
+        builder.AddFederationBus(bus => bus.AddClientWorkerConsumers());
         builder.AddClientWorker();
         var host = builder.Build();
         await host.StartAsync();

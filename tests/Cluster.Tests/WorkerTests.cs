@@ -1,3 +1,4 @@
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -13,7 +14,7 @@ public sealed class WorkerTests(Servers servers)
     {
         await using var service = await SeedServiceOnBroker.StartAsync(
             servers, "other-model", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
-        var (assignments, requests) = (service.Name.QueueOf(Client), "fedkseed-other-model-evaluation-requested");
+        var (assignments, requests) = (QueueNames.OfClient(Client), QueueNames.OfEvaluator("other-model"));
         var sound = await service.StartRound();
         var model = sound.Model!;
         var other = model with { BaseModelDigest = new string('b', 64) };
@@ -44,11 +45,11 @@ public sealed class WorkerTests(Servers servers)
         await worker.UntilReadyAsync();
         var planted = sound with { LearningRate = sound.LearningRate * 10 };
 
-        await service.Put(service.Name.QueueOf(Client), "SeedsAssigned", planted);
+        await service.Put(QueueNames.OfClient(Client), "SeedsAssigned", planted);
         var early = await service.Next<ScalarsReported>(reports);
-        await service.Put(service.Name.QueueOf(Client), "SeedsAssigned", sound);
+        await service.Put(QueueNames.OfClient(Client), "SeedsAssigned", sound);
         var own = await service.Next<ScalarsReported>(reports);
-        await service.Put(service.Name.QueueOf(Client), "SeedsAssigned", sound);
+        await service.Put(QueueNames.OfClient(Client), "SeedsAssigned", sound);
         var again = await service.Next<ScalarsReported>(reports);
 
         // The first step is the same one; the second is taken where the first led to.
@@ -64,10 +65,10 @@ public sealed class WorkerTests(Servers servers)
         var announcements = await service.Tap<ClientAnnounced>();
 
         await using var worker = await WorkerOnBroker.StartAsync(
-            servers, "told-otherwise", ("Federation:BaseModelDigest", new string('b', 64)));
+            servers, "told-otherwise", ("Memberships:0:BaseModelDigest", new string('b', 64)));
 
         Assert.Equal(HealthStatus.Unhealthy, (await worker.ReadinessAsync()).Status);
-        Assert.Equal(0u, await service.ConsumersAsync(service.Name.QueueOf(Client)));
+        Assert.Equal(0u, await service.ConsumersAsync(QueueNames.OfClient(Client)));
         // Five heartbeats.
         await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
         Assert.Equal(0, await service.CountAsync(announcements));
@@ -78,7 +79,7 @@ public sealed class WorkerTests(Servers servers)
     {
         await using var service = await SeedServiceOnBroker.StartAsync(
             servers, "worker-poison", ("Federation:BaseModelDigest", WorkerOnBroker.Digest), ("Federation:StepsPerRound", "2"));
-        var (assignments, requests) = (service.Name.QueueOf(Client), "fedkseed-worker-poison-evaluation-requested");
+        var (assignments, requests) = (QueueNames.OfClient(Client), QueueNames.OfEvaluator("worker-poison"));
         var sound = await service.StartRound();
         var model = sound.Model!;
         var reports = await service.Tap<ScalarsReported>();
@@ -93,6 +94,7 @@ public sealed class WorkerTests(Servers servers)
                 queue,
                 "SeedsAssigned",
                 sound with { Assignment = sound.Assignment with { Client = "client-2" } }), "works for no client"),
+            (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Federation = "third" }), "no member of federation"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Steps = int.MaxValue }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { BatchSize = 1_000_000 }), "are no assignment"),
             (assignments, queue => service.Put(queue, "SeedsAssigned", sound with { Seeds = [1, 2] }), "bytes, not 2"),
@@ -145,7 +147,7 @@ public sealed class WorkerTests(Servers servers)
                 (report.Assignment.Round, report.BaseVersion, report.Scalars.Length) :
                 default);
         var evaluated = await service.Tap<ModelEvaluated>();
-        await service.Publish(new EvaluationRequested { Federation = "worker-poison", Model = model });
+        await service.Put(requests, "EvaluationRequested", new EvaluationRequested { Federation = "worker-poison", Model = model });
         Assert.Equal(0, (await service.Next<ModelEvaluated>(evaluated)).Version);
     }
 

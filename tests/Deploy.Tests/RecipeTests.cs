@@ -4,7 +4,6 @@ using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using FedKSeed.Bus;
 using FedKSeed.ClientWorker;
-using FedKSeed.Federation;
 using FedKSeed.LogStore;
 using FedKSeed.RoundService;
 using YamlDotNet.RepresentationModel;
@@ -18,10 +17,9 @@ public partial class RecipeTests
     {
         ["Bus"] = typeof(BusOptions),
         ["Redis"] = typeof(RedisOptions),
-        ["Federation"] = typeof(FederationSettings),
         ["RoundService"] = typeof(RoundServiceOptions),
         ["Worker"] = typeof(WorkerOptions),
-        ["Evaluator"] = typeof(EvaluatorOptions),
+        ["Memberships"] = typeof(List<MembershipOptions>),
     };
 
     private static readonly string Folder = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../deploy"));
@@ -40,7 +38,7 @@ public partial class RecipeTests
     }
 
     [Fact]
-    public void A_misspelt_setting_would_be_noticed() => Assert.False(Exists(["Federation", "BaseModelDigests"]));
+    public void A_misspelt_setting_would_be_noticed() => Assert.False(Exists(["Memberships", "0", "BaseModelDigests"]));
 
     [Fact]
     public void Everything_that_the_kustomization_names_is_there()

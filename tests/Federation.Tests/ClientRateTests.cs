@@ -47,7 +47,7 @@ public class ClientRateTests
                         Examples = examples[k],
                         MeanLoss = (float)losses[k],
                     }));
-                state = state.Then(state => FederationDecisions.StartRound(state, 2, clients));
+                state = state.Then(state => FederationDecisions.StartRound(state, 2, clients, Start));
                 foreach (var (client, factor) in clients.Zip(Doubles(given.GetProperty(known))))
                     Assert.Equal(settings.LearningRateOf(2) * factor, RateOf(state, client), 1e-6 * settings.LearningRate);
             }
@@ -67,7 +67,7 @@ public class ClientRateTests
     public void A_client_without_a_history_has_the_rate_of_its_round()
     {
         var state = Committed(Started(ByLoss, "a", "b"), [("a", 1), ("b", 2)]);
-        state = state.Then(state => FederationDecisions.StartRound(state, 2, ["a", "newcomer"]));
+        state = state.Then(state => FederationDecisions.StartRound(state, 2, ["a", "newcomer"], Start));
         Assert.Equal(ByLoss.LearningRateOf(2), RateOf(state, "newcomer"));
         Assert.Equal(0.5 * ByLoss.LearningRateOf(2), RateOf(state, "a"));
     }
@@ -80,7 +80,7 @@ public class ClientRateTests
         foreach (var (round, a) in new[] { (1, 9f), (2, 1f), (3, 3f) })
         {
             state = Committed(state, [("a", a), ("b", 4)]);
-            state = state.Then(state => FederationDecisions.StartRound(state, round + 1, ["a", "b"]));
+            state = state.Then(state => FederationDecisions.StartRound(state, round + 1, ["a", "b"], Start));
         }
         Assert.Equal([1, 3], state.Histories.ByClient["a"].Values);
         // 2 and 4, of as many examples each: the mean is 3.
@@ -101,7 +101,7 @@ public class ClientRateTests
             seed => Math.Pow(move[seed] - moves.Average(other => other[seed]), 2)))).ToArray();
         var furthest = distances.Max(distance => Math.Abs(distance - distances.Average()));
 
-        state = Committed(state, reports).Then(state => FederationDecisions.StartRound(state, 2, clients));
+        state = Committed(state, reports).Then(state => FederationDecisions.StartRound(state, 2, clients, Start));
 
         foreach (var (client, distance) in clients.Zip(distances))
         {
@@ -173,7 +173,8 @@ public class ClientRateTests
         var state = Started(ByLoss, "a");
         var report = ReportOf(state, 1, "a") with { MeanLoss = loss };
         Assert.Contains(
-            "mean loss", Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report)).Reason, StringComparison.Ordinal);
+            "mean loss", Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report, Start)).Reason,
+            StringComparison.Ordinal);
         // Nor does a log hold it, whoever wrote that.
         var entry = Accepted(state, report with { MeanLoss = 1 }) with { MeanLoss = loss };
         Assert.ThrowsAny<Exception>(() => state.Then(_ => [entry]));
@@ -184,7 +185,7 @@ public class ClientRateTests
     {
         var state = Started(Settings with { ClientRates = ClientRateRule.Drift }, "a");
         var report = ReportOf(state, 1, "a") with { MeanLoss = 1 };
-        Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report));
+        Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report, Start));
         Assert.Null(Accepted(state, report with { MeanLoss = null }).MeanLoss);
     }
 
@@ -193,7 +194,7 @@ public class ClientRateTests
     {
         var state = AfterLosses(ByLoss, [("a", 1), ("b", 2)]);
         var failed = ReportOf(state, 2, "a") with { Scalars = Array.Empty<float>(), SkippedSteps = [0, 1, 2, 3, 4] };
-        Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, failed with { MeanLoss = 3 }));
+        Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, failed with { MeanLoss = 3 }, Start));
         state = Committed(state, [failed, ReportOf(state, 2, "b") with { MeanLoss = 1.5f }]);
         Assert.Equal([1], state.Histories.ByClient["a"].Values);
         Assert.Equal([1.5], state.Histories.ByClient["b"].Values);
@@ -267,12 +268,12 @@ public class ClientRateTests
     }
 
     private static FederationState Started(FederationSettings settings, params string[] clients) =>
-        Open(settings).Then(state => FederationDecisions.StartRound(state, 1, clients));
+        Open(settings).Then(state => FederationDecisions.StartRound(state, 1, clients, Start));
 
     private static FederationState AfterLosses(FederationSettings settings, (string Client, float Loss)[] losses)
     {
         string[] clients = [.. losses.Select(item => item.Client)];
-        return Committed(Started(settings, clients), losses).Then(state => FederationDecisions.StartRound(state, 2, clients));
+        return Committed(Started(settings, clients), losses).Then(state => FederationDecisions.StartRound(state, 2, clients, Start));
     }
 
     private static FederationState Committed(FederationState state, (string Client, float Loss)[] losses) => Committed(
@@ -280,7 +281,7 @@ public class ClientRateTests
 
     private static FederationState Committed(FederationState state, IEnumerable<ClientReport> reports) => state.Then(
         state => FederationDecisions.Commit(
-            state, state.Round!.Number, RoundEnd.Quorum, reports.Select(report => Accepted(state, report)).ToArray()));
+            state, state.Round!.Number, RoundEnd.Quorum, reports.Select(report => Accepted(state, report)).ToArray(), Start));
 
     private static double RateOf(FederationState state, string client) =>
         state.Assignments[new AssignmentKey(state.Round!.Number, client)].LearningRate;

@@ -35,8 +35,8 @@ public class DropoutTests
     {
         var state = Started(Lossy);
         var (lost, kept) = (Key(Lossy, isLost: true), Key(Lossy, isLost: false));
-        Assert.IsType<ReportVerdict.Lost>(FederationDecisions.Judge(state, ReportOf(state, 1, lost.Client)));
-        Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, ReportOf(state, 1, kept.Client)));
+        Assert.IsType<ReportVerdict.Lost>(FederationDecisions.Judge(state, ReportOf(state, 1, lost.Client), Start));
+        Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, ReportOf(state, 1, kept.Client), Start));
 
         var without = Started(Settings);
         var entry = Accepted(without, ReportOf(without, 1, lost.Client));
@@ -56,7 +56,7 @@ public class DropoutTests
         Assert.Equal(RoundEnd.Deadline, close.Reason);
 
         state = state.Then(state => FederationDecisions.Commit(
-            state, 1, close.Reason, left.Select(key => Accepted(state, ReportOf(state, 1, key.Client))).ToArray()));
+            state, 1, close.Reason, left.Select(key => Accepted(state, ReportOf(state, 1, key.Client))).ToArray(), Start));
         Assert.Equal(Clients, Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(state, Nothing, Clients, Start)).Participants);
     }
 
@@ -65,10 +65,10 @@ public class DropoutTests
     {
         var settings = Lossy with { Synchronous = true };
         var lost = Key(settings, isLost: true).Client;
-        var state = Open(settings).Then(state => FederationDecisions.StartRound(state, 1, [lost]));
+        var state = Open(settings).Then(state => FederationDecisions.StartRound(state, 1, [lost], Start));
         Assert.Equal(
             new RoundDecision.Close(1, RoundEnd.Deadline), RoundPolicy.Decide(state, Nothing, [lost], Start));
-        state = state.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Deadline, []));
+        state = state.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Deadline, [], Start));
         Assert.Equal(2, Assert.IsType<RoundDecision.Start>(RoundPolicy.Decide(state, Nothing, [lost], Start)).Round);
     }
 
@@ -89,7 +89,7 @@ public class DropoutTests
         Assert.Contains("Dropout", Assert.Single((Settings with { Dropout = share }).Faults()), StringComparison.Ordinal);
 
     private static FederationState Started(FederationSettings settings) =>
-        Open(settings).Then(state => FederationDecisions.StartRound(state, 1, Clients));
+        Open(settings).Then(state => FederationDecisions.StartRound(state, 1, Clients, Start));
 
     private static AssignmentKey Key(FederationSettings settings, bool isLost) =>
         Clients.Select(client => new AssignmentKey(1, client)).First(key => Dropout.Takes(settings, key) == isLost);

@@ -43,7 +43,7 @@ internal static class Federations
         new(assignment.Key, assignment.BaseVersion, 10, Enumerable.Repeat(scalar, assignment.Seeds.Length).ToArray(), []);
 
     public static ScalarsReportedEntry Accepted(FederationState state, ClientReport report) =>
-        Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, report)).Entry;
+        Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, report, Start)).Entry;
 
     /// <summary>The log of a federation of some rounds in which every client reports.</summary>
     public static List<string> Run(FederationSettings settings, params string[] clients)
@@ -52,16 +52,16 @@ internal static class Federations
         var state = new FederationState().Then(state => FederationDecisions.Open(state, settings), log);
         for (var round = 1; round <= settings.Rounds; round++)
         {
-            state = state.Then(state => FederationDecisions.StartRound(state, round, clients), log);
+            state = state.Then(state => FederationDecisions.StartRound(state, round, clients, Start), log);
             var inHand = clients
                 .Select(
                     (client, k) => Accepted(state, ReportOf(state, round, client, 0.25f * (k + 1) * (round % 2 == 0 ? 1 : -1)) with
                     {
                         MeanLoss = settings.ClientRates.TakesLoss ? 3f / (round + k * k) : null,
                     })).ToArray();
-            state = state.Then(state => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand), log);
+            state = state.Then(state => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand, Start), log);
         }
-        state.Then(state => FederationDecisions.Close(state, FederationEnd.Completed, state.Version, []), log);
+        state.Then(state => FederationDecisions.Close(state, FederationEnd.Completed, state.Version, [], Start), log);
         return log;
     }
 }

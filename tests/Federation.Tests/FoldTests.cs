@@ -11,9 +11,9 @@ public class FoldTests
     [Fact]
     public void A_round_moves_the_accumulators_of_its_seeds()
     {
-        var state = Open().Then(state => FederationDecisions.StartRound(state, 1, ["a"]));
+        var state = Open().Then(state => FederationDecisions.StartRound(state, 1, ["a"], Start));
         var report = Accepted(state, ReportOf(state, 1, "a", 2f));
-        var after = state.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [report]));
+        var after = state.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [report], Start));
 
         var perStep = Accumulators.Contribution(Settings.LearningRate, 2f);
         Assert.Equal(1, after.Version);
@@ -63,8 +63,9 @@ public class FoldTests
     [InlineData(2, -1, "skips a turn")]
     public void A_turn_that_no_decision_gives_is_found(int commitEvery, int turn, string fault)
     {
-        var state = Open(Settings with { CommitEvery = commitEvery }).Then(state => FederationDecisions.StartRound(state, 1, ["a"]));
-        var assigned = (SeedsAssignedEntry)FederationDecisions.StartRound(Open(Settings with { CommitEvery = commitEvery }), 1, ["a"])[1];
+        var open = Open(Settings with { CommitEvery = commitEvery });
+        var state = open.Then(state => FederationDecisions.StartRound(state, 1, ["a"], Start));
+        var assigned = (SeedsAssignedEntry)FederationDecisions.StartRound(open, 1, ["a"], Start)[1];
         var forged = assigned with { Turn = turn };
         Assert.Contains(fault, Assert.Throws<InvalidEntryException>(() => state.Then(_ => [forged])).Message, StringComparison.Ordinal);
     }

@@ -26,6 +26,43 @@ public class GoldenLogTests
     }
 
     [Fact]
+    public void A_log_of_everything_that_people_do_folds_to_what_they_did()
+    {
+        var lines = Lines("format-4-steered.log");
+        var state = Federations.Fold(lines);
+        Assert.Equal((37, 4), (state.Head.Length, state.Version));
+        Assert.Equal(new FederationClosedEntry(FederationEnd.Stopped, 4, "ann@hospital-a"), state.Closed);
+        Assert.Equal(new FederationPausedEntry("ben", ""), state.Paused);
+        Assert.Equal([new ClientBarredEntry("client-4", "", "ann@hospital-a")], state.Barred.Values);
+        Assert.Equal(
+            "034a6e3e19b6d3c58d7304d4a323a0eea556d54365d921e4ec9e39989adda887", Aggregation.Accumulators.Digest(state.Accumulators.Span));
+        string[] kinds = ["FederationPaused", "FederationResumed", "ClientBarred", "ClientReadmitted"];
+        Assert.All(kinds, kind => Assert.Contains(lines, line => line.Contains($"\"kind\":\"{kind}\"", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void The_decisions_write_that_log_to_the_byte() => Assert.Equal(Lines("format-4-steered.log"), SteeredFederation.Log());
+
+    [Theory]
+    [InlineData("format-3-skipped-steps.log")]
+    [InlineData("format-3-client-rates.log")]
+    [InlineData("format-3-adapter.log")]
+    public void Of_a_federation_that_nobody_steers_format_4_writes_what_format_3_did_but_its_number(string name)
+    {
+        string[] contents = [.. Lines(name).Select(Chain.ContentOf)];
+        contents[0] = contents[0].Replace("\"protocol\":3", "\"protocol\":4", StringComparison.Ordinal);
+        var (state, rewritten) = (new FederationState(), new List<string>());
+        foreach (var line in Chain.Rehash(contents))
+        {
+            var entry = EventLog.Read(state.Head, line);
+            rewritten.AddRange(EventLog.Write(state.Head, entry.Time, [entry.Event]).Lines);
+            state = FederationFold.Apply(state, entry);
+        }
+        Assert.Equal(contents, rewritten.Select(Chain.ContentOf));
+        Assert.Equal(Federations.Fold(Lines(name)).LastCommit!.Digest, state.LastCommit!.Digest);
+    }
+
+    [Fact]
     public void Flat_settings_of_format_1_become_one_direction_space_and_rules_that_mean_what_they_meant()
     {
         var settings = Federations.Fold([.. File.ReadLines(Path.Combine(Folder, "format-1-importance.log"))]).Settings!;
@@ -65,9 +102,9 @@ public class GoldenLogTests
         var commit = Array.FindIndex(lines, line => line.Contains("RoundCommitted", StringComparison.Ordinal));
         var state = Federations.Fold(lines[..(commit + 1)]);
         List<string> more = [];
-        state = state.Then(state => FederationDecisions.StartRound(state, 2, ["client-1"]), more);
+        state = state.Then(state => FederationDecisions.StartRound(state, 2, ["client-1"], Federations.Start), more);
         var report = Federations.Accepted(state, Federations.ReportOf(state, 2, "client-1"));
-        state = state.Then(state => FederationDecisions.Commit(state, 2, RoundEnd.Quorum, [report]), more);
+        state = state.Then(state => FederationDecisions.Commit(state, 2, RoundEnd.Quorum, [report], Federations.Start), more);
 
         Assert.Equal(2, state.Version);
         Assert.Equal(2, more.Count(line => line.Contains("\"seeds\":", StringComparison.Ordinal)));

@@ -27,8 +27,13 @@ public class HostileLogTests
             JsonValue.Create(new string('a', 100)), JsonValue.Create("0001-01-01T00:00:00+00:00"),
             JsonValue.Create("9999-12-31T23:59:59+00:00")];
 
+    /// <summary>For what people may word freely, within bounds.</summary>
+    private static readonly JsonNode[] NoWords =
+        [JsonValue.Create("\0"), JsonValue.Create("two\nlines"), JsonValue.Create(7), JsonValue.Create(new string('a', 501))];
+
     public static TheoryData<string> Logs =>
-        ["format-1-importance.log", "format-1-continuous-gaussian.log", "format-2-importance.log", "format-3-skipped-steps.log"];
+        ["format-1-importance.log", "format-1-continuous-gaussian.log", "format-2-importance.log", "format-3-skipped-steps.log",
+            "format-4-steered.log"];
 
     [Theory, MemberData(nameof(Logs))]
     public async Task What_could_not_have_been_written_is_refused_at_its_entry(string name)
@@ -91,7 +96,7 @@ public class HostileLogTests
         {
             JsonValueKind.Number => NoNumbers,
             JsonValueKind.True or JsonValueKind.False => [JsonValue.Create("yes"), JsonValue.Create(1)],
-            _ => NoTexts,
+            _ => leaf.GetPath() is "$.event.actor" or "$.event.reason" ? NoWords : NoTexts,
         };
         var replacement = others[random.Next(others.Length)].DeepClone();
         what = $"{leaf.GetPath()} was {Short(leaf)}, is {Short(replacement)}";

@@ -7,7 +7,7 @@ namespace FedKSeed.Federation.Tests;
 
 public class ReportTests
 {
-    private static readonly FederationState Started = Open().Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"]));
+    private static readonly FederationState Started = Open().Then(state => FederationDecisions.StartRound(state, 1, ["a", "b"], Start));
 
     [Fact]
     public void A_report_for_an_assignment_that_never_was_is_refused() =>
@@ -46,7 +46,7 @@ public class ReportTests
     {
         var assigned = Started.Assignments[new AssignmentKey(1, "a")].Seeds.ToArray();
         var entry = Accepted(Started, ReportOf(Started, 1, "a") with { Scalars = new float[4], SkippedSteps = [2] });
-        var after = FederationFold.Take(Started, entry);
+        var after = FederationFold.Take(Started, entry, Start);
         Assert.Equal([assigned[0], assigned[1], assigned[3], assigned[4]], after.Uncommitted[0].Seeds.ToArray());
     }
 
@@ -54,32 +54,32 @@ public class ReportTests
     public void A_report_that_the_log_holds_is_a_repeat()
     {
         var report = ReportOf(Started, 1, "a");
-        var after = Started.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [Accepted(state, report)]));
-        Assert.IsType<ReportVerdict.Repeat>(FederationDecisions.Judge(after, report));
+        var after = Started.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [Accepted(state, report)], Start));
+        Assert.IsType<ReportVerdict.Repeat>(FederationDecisions.Judge(after, report, Start));
     }
 
     [Fact]
     public void A_straggler_counts_until_its_staleness_bound_and_no_longer()
     {
         var late = ReportOf(Started, 1, "b");
-        var state = Started.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Deadline, []));
-        state = state.Then(state => FederationDecisions.StartRound(state, 2, ["a"]));
-        state = state.Then(state => FederationDecisions.Commit(state, 2, RoundEnd.Deadline, []));
-        Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, late));
+        var state = Started.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Deadline, [], Start));
+        state = state.Then(state => FederationDecisions.StartRound(state, 2, ["a"], Start));
+        state = state.Then(state => FederationDecisions.Commit(state, 2, RoundEnd.Deadline, [], Start));
+        Assert.IsType<ReportVerdict.Accept>(FederationDecisions.Judge(state, late, Start));
 
-        state = state.Then(state => FederationDecisions.StartRound(state, 3, ["a"]));
-        var taken = FederationDecisions.Commit(state, 3, RoundEnd.Quorum, [Accepted(state, late)]);
+        state = state.Then(state => FederationDecisions.StartRound(state, 3, ["a"], Start));
+        var taken = FederationDecisions.Commit(state, 3, RoundEnd.Quorum, [Accepted(state, late)], Start);
         Assert.Equal(Accumulators.Weight(10, staleness: 2), Assert.IsType<RoundCommittedEntry>(taken[^1]).Reports.Single().Weight);
 
-        state = state.Then(state => FederationDecisions.Commit(state, 3, RoundEnd.Deadline, []));
+        state = state.Then(state => FederationDecisions.Commit(state, 3, RoundEnd.Deadline, [], Start));
         Assert.Contains("commits old", Refusal(state, late), StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_round_that_was_committed_is_not_committed_again()
     {
-        var after = Started.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, []));
-        Assert.Empty(FederationDecisions.Commit(after, 1, RoundEnd.Quorum, [Accepted(Started, ReportOf(Started, 1, "a"))]));
+        var after = Started.Then(state => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [], Start));
+        Assert.Empty(FederationDecisions.Commit(after, 1, RoundEnd.Quorum, [Accepted(Started, ReportOf(Started, 1, "a"))], Start));
     }
 
     [Fact]
@@ -101,5 +101,5 @@ public class ReportTests
     }
 
     private static string Refusal(FederationState state, ClientReport report) =>
-        Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report)).Reason;
+        Assert.IsType<ReportVerdict.Refuse>(FederationDecisions.Judge(state, report, Start)).Reason;
 }

@@ -22,7 +22,7 @@ public class SeamTests
     {
         var state = Started(Settings with { Aggregation = new LastReportWins() });
         var reports = new[] { "a", "b" }.Select(client => Accepted(state, ReportOf(state, 1, client, client == "a" ? 1f : 3f))).ToArray();
-        var after = After(state, FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
+        var after = After(state, FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports, Start));
         Assert.Equal([0, 1], after.LastCommit!.Reports.Select(report => report.Weight));
         var perStep = Accumulators.Contribution(Settings.LearningRateOf(1), 3f);
         foreach (var seeds in state.Assignments[reports[1].Key].Seeds.ToArray().CountBy(seed => seed))
@@ -42,8 +42,8 @@ public class SeamTests
         var settings = Settings with { ClientRates = new ManyExamples(), ClientRateForm = new Doubled(), MaximumScalar = 1000 };
         var state = Started(settings);
         var reports = new[] { "a", "b" }.Select(client => Accepted(state, ReportOf(state, 1, client) with { Examples = client[0] }));
-        state = After(state, FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
-        state = After(state, FederationDecisions.StartRound(state, 2, ["a", "b", "c"]));
+        state = After(state, FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports, Start));
+        state = After(state, FederationDecisions.StartRound(state, 2, ["a", "b", "c"], Start));
         Assert.Equal(
             [2.0 * 'a', 2.0 * 'b', 1],
             state.Assignments.Values.Where(assignment => assignment.Key.Round == 2)
@@ -62,7 +62,7 @@ public class SeamTests
     private static FederationState Started(FederationSettings settings)
     {
         var open = After(new FederationState(), FederationDecisions.Open(new FederationState(), settings));
-        return After(open, FederationDecisions.StartRound(open, 1, ["a", "b"]));
+        return After(open, FederationDecisions.StartRound(open, 1, ["a", "b"], Start));
     }
 
     private static FederationState After(FederationState state, IReadOnlyList<LogEvent> events) =>

@@ -52,7 +52,7 @@ public sealed class BackPressureTests(Servers servers)
         await using var services = await ServicesBehindProxies.StartAsync(
             servers, "waits", 4, isQuickToNotice: true, cancel, ("Federation:MinimumClients", $"{Clients}"),
             ("Federation:StepsPerRound", "1000"), ("Federation:RoundDeadline", "00:10:00"));
-        await using var clients = await ScriptedClients.StartAsync(servers.Broker.Address, "waits", Clients, cancel);
+        await using var clients = await ScriptedClients.StartAsync(servers.Of("waits").Broker, "waits", Clients, cancel);
         await services.Witness.UntilAsync(state => state.Assignments.Count == Clients, Patience, "assignments for all", cancel);
         var before = GC.GetTotalMemory(forceFullCollection: true);
 
@@ -120,11 +120,11 @@ public sealed class BackPressureTests(Servers servers)
     /// <returns>How many reports the broker keeps, those that the service holds left out.</returns>
     private async Task<uint> UntilReportsWaitAsync(int most, CancellationToken cancel)
     {
-        await using var connection = await AmqpConnection.OpenAsync(servers.Broker.Address, cancel);
+        await using var connection = await AmqpConnection.OpenAsync(servers.Of("waits").Broker, cancel);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
         uint waiting = 0;
         await UntilAsync(async () =>
-            (waiting = (await channel.QueueDeclarePassiveAsync("fedkseed-waits-scalars-reported", cancel)).MessageCount) >= most
+            (waiting = (await channel.QueueDeclarePassiveAsync("fedkseed-service-scalars-reported", cancel)).MessageCount) >= most
                 - ReportsHeld);
         return waiting;
     }

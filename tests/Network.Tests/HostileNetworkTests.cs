@@ -26,7 +26,7 @@ public sealed class HostileNetworkTests(Servers servers)
         var cancel = TestContext.Current.CancellationToken;
         var federation = $"hostile-{server.ToLowerInvariant()}";
         await using var services = await ServicesBehindProxies.StartAsync(servers, federation, seed, PartitionSeconds < 20, cancel);
-        await using var clients = await ScriptedClients.StartAsync(servers.Broker.Address, federation, 5, cancel);
+        await using var clients = await ScriptedClients.StartAsync(servers.Of(federation).Broker, federation, 5, cancel);
         clients.MayReport.SetResult();
         var (proxy, witness, random) = (services.Before(server), services.Witness, new Random(seed));
         await witness.UntilCommittedAsync(2, Bound, cancel);
@@ -52,8 +52,7 @@ public sealed class HostileNetworkTests(Servers servers)
         Assert.Equal((0, 0), (witness.Lost, witness.Doubled));
         // No fault that passed by itself left a message where somebody has to look after it.
         Assert.DoesNotContain(
-            await LocalServers.RabbitMqServer.QueuesAsync(servers.Broker.Node, cancel),
-            queue => queue.Name.StartsWith($"fedkseed-{federation}-", StringComparison.Ordinal)
-                && queue.Name.EndsWith("_error", StringComparison.Ordinal));
+            await LocalServers.RabbitMqServer.QueuesAsync(servers.Broker.Node, cancel, servers.Of(federation).VirtualHost),
+            queue => queue.Name.EndsWith("_error", StringComparison.Ordinal));
     }
 }

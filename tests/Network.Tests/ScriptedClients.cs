@@ -18,12 +18,12 @@ internal sealed class ScriptedClients : IAsyncDisposable
 
     private readonly IConnection _connection;
     private readonly IChannel _channel;
-    private readonly FederationName _federation;
+    private readonly string _federation;
     private readonly string[] _names;
     private readonly CancellationTokenSource _stopping = new();
     private Task _announcing = Task.CompletedTask;
 
-    private ScriptedClients(IConnection connection, IChannel channel, FederationName federation, int count)
+    private ScriptedClients(IConnection connection, IChannel channel, string federation, int count)
     {
         (_connection, _channel, _federation) = (connection, channel, federation);
         _names = [.. Enumerable.Range(1, count).Select(client => $"client-{client}")];
@@ -39,12 +39,12 @@ internal sealed class ScriptedClients : IAsyncDisposable
             new CreateChannelOptions(
                 publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
                 consumerDispatchConcurrency: AtOnce), cancel);
-        var clients = new ScriptedClients(connection, channel, new FederationName(federation), count);
+        var clients = new ScriptedClients(connection, channel, federation, count);
         var queue = $"clients-{federation}";
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: cancel);
         foreach (var name in clients._names)
         {
-            var exchange = clients._federation.QueueOf(name);
+            var exchange = QueueNames.OfClient(name);
             await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, cancellationToken: cancel);
             await channel.QueueBindAsync(queue, exchange, "", cancellationToken: cancel);
         }
@@ -97,7 +97,7 @@ internal sealed class ScriptedClients : IAsyncDisposable
             await Task.WhenAll(_names.Select(name => PublishAsync(
                 new ClientAnnounced
                 {
-                    Federation = _federation.Value,
+                    Federation = _federation,
                     Client = name,
                     Worker = name,
                     Examples = 10,

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using FedKSeed.Bus;
 using FedKSeed.Cluster.Tests;
+using FedKSeed.Federation;
 using FedKSeed.Operations;
 using FedKSeed.Reliability;
 using FedKSeed.Reliability.Network;
@@ -49,13 +50,15 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
         var broker = new HostileProxy(servers.Broker.Address.Port, seed);
         var redis = new HostileProxy(servers.Redis.Port, seed + 1);
         var lines = new Lines();
+        var place = servers.Of(federation);
         var witness = await Witness.StartAsync(
-            new ServerAddresses(servers.Broker.Address, servers.Redis.Connection), federation, TimeProvider.System, cancel);
+            new ServerAddresses(place.Broker, place.Redis), federation, TimeProvider.System, cancel);
         var all = new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
-            ["Bus:Broker"] = new UriBuilder(servers.Broker.Address) { Port = broker.Port }.Uri.ToString(),
-            ["Redis:Connection"] = $"127.0.0.1:{redis.Port}" + (isQuickToNotice
+            ["Bus:Broker"] = new UriBuilder(place.Broker) { Port = broker.Port }.Uri.ToString(),
+            ["Redis:Connection"] = place.Redis.Replace(servers.Redis.Connection, $"127.0.0.1:{redis.Port}", StringComparison.Ordinal)
+                + (isQuickToNotice
                 ? ",asyncTimeout=1000,syncTimeout=1000,connectTimeout=1000,keepAlive=1"
                 : ""),
             ["Federation:Name"] = federation,
@@ -73,6 +76,9 @@ internal sealed class ServicesBehindProxies : IAsyncDisposable
             all["Bus:Heartbeat"] = "00:00:02";
         foreach (var (key, value) in settings)
             all[key] = value;
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(all).Build();
+        await Opening.OpenAsync(
+            place.Redis, configuration.GetSection("Federation").Get<FederationSettings>()!, TimeProvider.System, cancel);
         // As with processes, neither waits for the other.
         var seedService = Build(
             all, lines, builder => builder.AddFederationBus(bus => bus.AddSeedServiceConsumers()), builder => builder.AddSeedService());

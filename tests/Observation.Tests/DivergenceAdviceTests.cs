@@ -6,6 +6,8 @@ namespace FedKSeed.Observation.Tests;
 
 public class DivergenceAdviceTests
 {
+    private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     private const int Steps = 10;
 
     private static readonly FederationSettings Settings = new()
@@ -65,7 +67,7 @@ public class DivergenceAdviceTests
     {
         var key = new AssignmentKey(1, report.Client);
         int[] skipped = [.. Enumerable.Range(0, state.Assignments[key].Seeds.Length).Skip(report.Scalars.Length)];
-        var accepted = FederationDecisions.Judge(state, new ClientReport(key, 0, 10, report.Scalars, skipped));
+        var accepted = FederationDecisions.Judge(state, new ClientReport(key, 0, 10, report.Scalars, skipped), Start);
         return Assert.IsType<ReportVerdict.Accept>(accepted).Entry;
     }
 
@@ -75,13 +77,13 @@ public class DivergenceAdviceTests
         var state = new FederationState();
         var entries = new List<LogEntry>();
         Append(FederationDecisions.Open(state, Settings));
-        Append(FederationDecisions.StartRound(state, 1, reports.Select(report => report.Client)));
-        Append(FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [.. reports.Select(report => Entry(state, report))]));
+        Append(FederationDecisions.StartRound(state, 1, reports.Select(report => report.Client), Start));
+        Append(FederationDecisions.Commit(state, 1, RoundEnd.Quorum, [.. reports.Select(report => Entry(state, report))], Start));
         return entries;
 
         void Append(IReadOnlyList<LogEvent> events)
         {
-            var written = EventLog.Write(state.Head, new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), events).Entries;
+            var written = EventLog.Write(state.Head, Start, events).Entries;
             state = FederationFold.Fold(state, written);
             entries.AddRange(written);
         }

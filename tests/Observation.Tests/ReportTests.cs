@@ -11,6 +11,8 @@ namespace FedKSeed.Observation.Tests;
 
 public sealed partial class ReportTests : IDisposable
 {
+    private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     private readonly SampleLog _sample = new();
 
     [Fact]
@@ -45,11 +47,11 @@ public sealed partial class ReportTests : IDisposable
         var state = new FederationState();
         var events = new List<LogEvent>();
         Append(FederationDecisions.Open(state, opened));
-        Append(FederationDecisions.StartRound(state, 1, ["a", "b", "c"]));
+        Append(FederationDecisions.StartRound(state, 1, ["a", "b", "c"], Start));
         var late = Report("b");
-        Append(FederationDecisions.Commit(state, 1, RoundEnd.Deadline, [Report("a")]));
-        Append(FederationDecisions.StartRound(state, 2, ["a"]));
-        Append(FederationDecisions.Commit(state, 2, RoundEnd.Quorum, [late]));
+        Append(FederationDecisions.Commit(state, 1, RoundEnd.Deadline, [Report("a")], Start));
+        Append(FederationDecisions.StartRound(state, 2, ["a"], Start));
+        Append(FederationDecisions.Commit(state, 2, RoundEnd.Quorum, [late], Start));
         _sample.WriteChain(events);
 
         var data = ReportData.Of(LogFile.Read(_sample.Log), new RunMetrics(), Summary());
@@ -64,8 +66,7 @@ public sealed partial class ReportTests : IDisposable
 
         void Append(IReadOnlyList<LogEvent> next)
         {
-            var time = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-            state = FederationFold.Fold(state, EventLog.Write(state.Head, time, next).Entries);
+            state = FederationFold.Fold(state, EventLog.Write(state.Head, Start, next).Entries);
             events.AddRange(next);
         }
     }
@@ -77,11 +78,11 @@ public sealed partial class ReportTests : IDisposable
         var state = new FederationState();
         var events = new List<LogEvent>();
         Append(FederationDecisions.Open(state, _sample.Settings with { ClientRates = ClientRateRule.Loss }));
-        Append(FederationDecisions.StartRound(state, 1, ["a", "b"]));
+        Append(FederationDecisions.StartRound(state, 1, ["a", "b"], Start));
         var reports = new[] { ("a", 1f), ("b", 3f) }.Select(
             item => new ScalarsReportedEntry(1, item.Item1, 0, 10, new float[5], MeanLoss: item.Item2));
-        Append(FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports));
-        Append(FederationDecisions.StartRound(state, 2, ["a", "c"]));
+        Append(FederationDecisions.Commit(state, 1, RoundEnd.Quorum, reports, Start));
+        Append(FederationDecisions.StartRound(state, 2, ["a", "c"], Start));
         _sample.WriteChain(events);
 
         var data = ReportData.Of(LogFile.Read(_sample.Log), new RunMetrics(), Summary());
@@ -91,8 +92,7 @@ public sealed partial class ReportTests : IDisposable
 
         void Append(IReadOnlyList<LogEvent> next)
         {
-            var time = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-            state = FederationFold.Fold(state, EventLog.Write(state.Head, time, next).Entries);
+            state = FederationFold.Fold(state, EventLog.Write(state.Head, Start, next).Entries);
             events.AddRange(next);
         }
     }

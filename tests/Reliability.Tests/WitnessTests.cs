@@ -105,18 +105,19 @@ internal sealed class WitnessedBook : IAsyncDisposable
                 SeedCount = 8
             }
         };
-        await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
+        await book.AppendAsync((state, _) => FederationDecisions.Open(state, settings), cancel);
         await using var connection = await AmqpConnection.OpenAsync(servers.Broker.Address, cancel);
         for (var round = 1; round <= 2; round++)
         {
-            var state = await book.AppendAsync(state => FederationDecisions.StartRound(state, round, ["a"]), cancel);
+            var state = await book.AppendAsync((state, now) => FederationDecisions.StartRound(state, round, ["a"], now), cancel);
             var report = new ClientReport(new AssignmentKey(round, "a"), state.Version, 10, new[] { 0.5f, -1f, 2f }, []);
             Assert.IsType<ReportVerdict.Accept>(await book.HoldAsync(report, cancel));
             await connection.PublishAsync(
                 new ReportAccepted { Federation = federation, Assignment = new AssignmentKey(round, "a"), ReportBytes = 1 },
                 cancel);
             if (round == 1)
-                await book.AppendWithReportsAsync((state, inHand) => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, inHand), cancel);
+                await book.AppendWithReportsAsync(
+                    (state, inHand, now) => FederationDecisions.Commit(state, 1, RoundEnd.Quorum, inHand, now), cancel);
         }
         while (witness.Accepted < 2)
             await Task.Delay(20, cancel);

@@ -8,6 +8,8 @@ namespace FedKSeed.Services.Tests;
 
 public class BookTests(RedisServer redis)
 {
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     private static readonly FederationSettings Settings = new()
     {
         Name = "book",
@@ -23,11 +25,11 @@ public class BookTests(RedisServer redis)
     {
         using var one = Book("races");
         using var two = Book("races");
-        await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
+        await one.AppendAsync((state, _) => FederationDecisions.Open(state, Settings), Cancel);
         await Task.WhenAll(RunRounds(one), RunRounds(two));
 
         using var reader = Book("races");
-        var state = await reader.RefreshAsync(TestContext.Current.CancellationToken);
+        var state = await reader.RefreshAsync(Cancel);
         Assert.Equal(20, state.Version);
         Assert.Equal(1 + 20 * 3, state.Head.Length);
     }
@@ -37,14 +39,14 @@ public class BookTests(RedisServer redis)
     {
         using var one = Book("holds");
         using var two = Book("holds");
-        await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
-        var state = await one.AppendAsync(state => FederationDecisions.StartRound(state, 1, ["a"]), TestContext.Current.CancellationToken);
+        await one.AppendAsync((state, _) => FederationDecisions.Open(state, Settings), Cancel);
+        var state = await one.AppendAsync((state, now) => FederationDecisions.StartRound(state, 1, ["a"], now), Cancel);
         var report = new ClientReport(new AssignmentKey(1, "a"), 0, 10, new float[4], []);
         var verdicts = await Task.WhenAll(
-            Enumerable.Range(0, 20).Select(k => (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken)));
+            Enumerable.Range(0, 20).Select(k => (k % 2 == 0 ? one : two).HoldAsync(report, Cancel)));
         Assert.Single(verdicts, verdict => verdict is ReportVerdict.Accept);
         Assert.Equal(19, verdicts.Count(verdict => verdict is ReportVerdict.Repeat));
-        Assert.Single(await one.Log.ReadInHandAsync(TestContext.Current.CancellationToken));
+        Assert.Single(await one.Log.ReadInHandAsync(Cancel));
     }
 
     [Fact]
@@ -53,20 +55,20 @@ public class BookTests(RedisServer redis)
         string[] clients = [.. Enumerable.Range(0, 400).Select(client => $"client-{client:D3}")];
         using var one = Book("together");
         using var two = Book("together");
-        await one.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
-        await one.AppendAsync(state => FederationDecisions.StartRound(state, 1, clients), TestContext.Current.CancellationToken);
+        await one.AppendAsync((state, _) => FederationDecisions.Open(state, Settings), Cancel);
+        await one.AppendAsync((state, now) => FederationDecisions.StartRound(state, 1, clients, now), Cancel);
         var sound = clients.Select(client => new ClientReport(new AssignmentKey(1, client), 0, 10, new float[4], []));
         var wrong = clients.Take(50).Select(client => new ClientReport(new AssignmentKey(1, client), 0, 10, new float[3], []));
 
         var verdicts = await Task.WhenAll(sound.Concat(wrong).Concat(sound).Select(async (report, k) =>
-            (report, Verdict: await (k % 2 == 0 ? one : two).HoldAsync(report, TestContext.Current.CancellationToken))));
+            (report, Verdict: await (k % 2 == 0 ? one : two).HoldAsync(report, Cancel))));
 
         Assert.All(verdicts, item => Assert.Equal(item.report.Scalars.Length == 3, item.Verdict is ReportVerdict.Refuse));
         Assert.All(verdicts.Where(item => item.report.Scalars.Length == 4).GroupBy(item => item.report.Key), same =>
             Assert.Equal(
                 (1, 1),
                 (same.Count(item => item.Verdict is ReportVerdict.Accept), same.Count(item => item.Verdict is ReportVerdict.Repeat))));
-        Assert.Equal(clients.Length, (await one.Log.ReadInHandKeysAsync(TestContext.Current.CancellationToken)).Count);
+        Assert.Equal(clients.Length, (await one.Log.ReadInHandKeysAsync(Cancel)).Count);
     }
 
     [Fact]
@@ -74,29 +76,29 @@ public class BookTests(RedisServer redis)
     {
         using (var writer = Book("flips"))
         {
-            await writer.AppendAsync(state => FederationDecisions.Open(state, Settings), TestContext.Current.CancellationToken);
-            await writer.AppendAsync(state => FederationDecisions.StartRound(state, 1, ["a"]), TestContext.Current.CancellationToken);
+            await writer.AppendAsync((state, _) => FederationDecisions.Open(state, Settings), Cancel);
+            await writer.AppendAsync((state, now) => FederationDecisions.StartRound(state, 1, ["a"], now), Cancel);
         }
-        var database = redis.Client.GetDatabase();
+        var database = redis.Of("flips").Client.GetDatabase();
         var line = (await database.ListGetByIndexAsync("fedkseed:{flips}:log", 2)).ToString();
         await database.ListSetByIndexAsync(
             "fedkseed:{flips}:log", 2, line.Replace("\"client\":\"a\"", "\"client\":\"b\"", StringComparison.Ordinal));
         using var reader = Book("flips");
-        var fault = await Assert.ThrowsAsync<InvalidEntryException>(() => reader.RefreshAsync(TestContext.Current.CancellationToken));
+        var fault = await Assert.ThrowsAsync<InvalidEntryException>(() => reader.RefreshAsync(Cancel));
         Assert.Equal(2, fault.Sequence);
     }
 
     private FederationBook Book(string federation) => new(
-        new RedisFederationLog(redis.Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
+        new RedisFederationLog(redis.Of(federation).Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
 
     private static async Task RunRounds(FederationBook book)
     {
         for (var round = 1; round <= 20; round++)
         {
-            await book.AppendAsync(state => FederationDecisions.StartRound(state, round, ["a"]), TestContext.Current.CancellationToken);
+            await book.AppendAsync((state, now) => FederationDecisions.StartRound(state, round, ["a"], now), Cancel);
             await book.AppendWithReportsAsync(
-                (state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Deadline, inHand),
-                TestContext.Current.CancellationToken);
+                (state, inHand, now) => FederationDecisions.Commit(state, round, RoundEnd.Deadline, inHand, now),
+                Cancel);
         }
     }
 }

@@ -11,6 +11,8 @@ namespace FedKSeed.Services.Tests;
 /// <summary>A book that begins at the checkpoint beside its log is the one that began at the log's beginning.</summary>
 public class CheckpointTests(RedisServer redis)
 {
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     // Of 200 clients: a round is 402 entries, a checkpoint comes with every thirteenth.
     private const int Rounds = 14;
     private static readonly string[] Clients = [.. Enumerable.Range(0, 200).Select(client => $"client-{client:D3}")];
@@ -20,10 +22,10 @@ public class CheckpointTests(RedisServer redis)
     {
         var whole = await WriteAsync("begins");
         // Whoever read this line would notice.
-        await redis.Client.GetDatabase().ListSetByIndexAsync(Key("begins", "log"), 7, "not what was written");
+        await redis.Of("begins").Client.GetDatabase().ListSetByIndexAsync(Key("begins", "log"), 7, "not what was written");
 
         using var book = Book("begins");
-        var state = await book.RefreshAsync(TestContext.Current.CancellationToken);
+        var state = await book.RefreshAsync(Cancel);
 
         AssertSame(whole, state);
         var next = await CommitAsync(book);
@@ -39,20 +41,20 @@ public class CheckpointTests(RedisServer redis)
     {
         var federation = $"unfit-{text.Length}-{text[0] % 10}";
         var whole = await WriteAsync(federation);
-        var database = redis.Client.GetDatabase();
+        var database = redis.Of(federation).Client.GetDatabase();
         var own = (string)(await database.StringGetAsync(Key(federation, "checkpoint")))!;
         if (text == "CHANGED")
             text = own.Replace("\"lastCommitHadScalars\":true", "\"lastCommitHadScalars\":false", StringComparison.Ordinal);
         if (text == "OTHERS")
         {
             await WriteAsync(federation + "-other");
-            text = (await database.StringGetAsync(Key(federation + "-other", "checkpoint")))!;
+            text = (await redis.Of(federation + "-other").Client.GetDatabase().StringGetAsync(Key(federation + "-other", "checkpoint")))!;
         }
         Assert.NotEqual(own, text);
         await database.StringSetAsync(Key(federation, "checkpoint"), text);
 
         using var book = Book(federation);
-        AssertSame(whole, await book.RefreshAsync(TestContext.Current.CancellationToken));
+        AssertSame(whole, await book.RefreshAsync(Cancel));
 
         // And it is written anew by the next who appends.
         await CommitAsync(book);
@@ -87,23 +89,24 @@ public class CheckpointTests(RedisServer redis)
             Sampling = SamplingRule.Importance,
             EvaluateEvery = 1,
         };
-        var cancel = TestContext.Current.CancellationToken;
-        await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
+        var cancel = Cancel;
+        await book.AppendAsync((state, _) => FederationDecisions.Open(state, settings), cancel);
         for (var round = 1; round <= Rounds; round++)
         {
-            var started = await book.AppendAsync(state => FederationDecisions.StartRound(state, round, Clients), cancel);
+            var started = await book.AppendAsync((state, now) => FederationDecisions.StartRound(state, round, Clients, now), cancel);
             // One client's report is always late.
             await Task.WhenAll(Clients.Skip(1).Select(client => book.HoldAsync(Report(started, client), cancel)));
-            await book.AppendWithReportsAsync((state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand), cancel);
+            await book.AppendWithReportsAsync(
+                (state, inHand, now) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand, now), cancel);
             await book.HoldAsync(Report(started, Clients[0]), cancel);
             await book.AppendAsync(
-                state => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(round, 10, 3.0 / round, 0.5, 0.25)), cancel);
+                (state, _) => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(round, 10, 3.0 / round, 0.5, 0.25)), cancel);
         }
-        return await book.AppendAsync(state => FederationDecisions.StartRound(state, Rounds + 1, Clients), cancel);
+        return await book.AppendAsync((state, now) => FederationDecisions.StartRound(state, Rounds + 1, Clients, now), cancel);
     }
 
     private static Task<FederationState> CommitAsync(FederationBook book) => book.AppendWithReportsAsync(
-        (state, inHand) => FederationDecisions.Commit(state, Rounds + 1, RoundEnd.Deadline, inHand), TestContext.Current.CancellationToken);
+        (state, inHand, now) => FederationDecisions.Commit(state, Rounds + 1, RoundEnd.Deadline, inHand, now), Cancel);
 
     private static ClientReport Report(FederationState state, string client)
     {
@@ -112,7 +115,7 @@ public class CheckpointTests(RedisServer redis)
     }
 
     private static ScalarsReportedEntry ReportEntry(FederationState state, string client) =>
-        ((ReportVerdict.Accept)FederationDecisions.Judge(state, Report(state, client))).Entry;
+        ((ReportVerdict.Accept)FederationDecisions.Judge(state, Report(state, client), TimeProvider.System.GetUtcNow())).Entry;
 
     /// <summary>What was drawn of them is the same too.</summary>
     private static void AssertSame(FederationState expected, FederationState actual)
@@ -129,5 +132,5 @@ public class CheckpointTests(RedisServer redis)
     private static string Key(string federation, string name) => $"fedkseed:{{{federation}}}:{name}";
 
     private FederationBook Book(string federation) => new(
-        new RedisFederationLog(redis.Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
+        new RedisFederationLog(redis.Of(federation).Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
 }

@@ -38,8 +38,10 @@ public class LongLogTests(RedisServer redis)
 
     private async Task<FederationState> WriteAsync(string federation)
     {
+        using var registry = new FederationRegistry(redis.Of(federation).Client, TimeProvider.System);
+        await registry.AddAsync(federation, TestContext.Current.CancellationToken);
         using var book = new FederationBook(
-            new RedisFederationLog(redis.Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
+            new RedisFederationLog(redis.Of(federation).Client, federation), TimeProvider.System, NullLogger<FederationBook>.Instance);
         var settings = new FederationSettings
         {
             Name = federation,
@@ -49,33 +51,29 @@ public class LongLogTests(RedisServer redis)
             EvaluateEvery = 10,
         };
         var cancel = TestContext.Current.CancellationToken;
-        var state = await book.AppendAsync(state => FederationDecisions.Open(state, settings), cancel);
+        var state = await book.AppendAsync((state, _) => FederationDecisions.Open(state, settings), cancel);
         for (var round = 1; state.Head.Length < Entries; round++)
         {
-            state = await book.AppendAsync(state => FederationDecisions.StartRound(state, round, Clients), cancel);
+            state = await book.AppendAsync((state, now) => FederationDecisions.StartRound(state, round, Clients, now), cancel);
             var started = state;
             await Task.WhenAll(Clients.Select(client => book.HoldAsync(
                 new ClientReport(new AssignmentKey(round, client), started.Version, 10, new float[8], []), cancel)));
             state = await book.AppendWithReportsAsync(
-                (state, inHand) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand), cancel);
+                (state, inHand, now) => FederationDecisions.Commit(state, round, RoundEnd.Quorum, inHand, now), cancel);
             if (settings.IsEvaluationDue(state.Version))
                 state = await book.AppendAsync(
-                    state => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(state.Version, 10, 1, 0, 0)), cancel);
+                    (state, _) => FederationDecisions.Evaluate(state, new ModelEvaluatedEntry(state.Version, 10, 1, 0, 0)), cancel);
         }
         return state;
     }
 
-    /// <returns>Seconds from its start to its first word about the federation, and its most memory by then.</returns>
+    /// <returns>Seconds from the start of a RoundService to its word that it has the clock, and its most memory by then.</returns>
     private async Task<(double Seconds, long Memory)> StartAsync(string federation, FederationState state)
     {
         var began = Stopwatch.GetTimestamp();
         using var process = Process.Start(new ProcessStartInfo(
-            Path.Combine(AppContext.BaseDirectory, "FedKSeed.SeedService"),
-            [
-                "--Bus:Transport=InMemory", $"--Redis:Connection={redis.Connection}", $"--Federation:Name={federation}",
-                $"--Federation:BaseModelDigest={state.Settings!.BaseModelDigest}", "--Federation:StepsPerRound=8",
-                $"--Federation:Rounds={Limits.Rounds}", "--Federation:EvaluateEvery=10",
-            ])
+            Path.Combine(AppContext.BaseDirectory, "FedKSeed.RoundService"),
+            ["--Bus:Transport=InMemory", $"--Redis:Connection={redis.Of(federation).Connection}", "--Urls=http://127.0.0.1:0"])
         {
             RedirectStandardOutput = true,
             Environment = { ["DOTNET_gcServer"] = "0" },
@@ -84,7 +82,9 @@ public class LongLogTests(RedisServer redis)
         while (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
             said.Add(line);
-            if (!line.Contains($"is open at version {state.Version}, {state.Head.Length} entries", StringComparison.Ordinal))
+            if (!line.Contains(
+                $"{federation}: this instance has the clock, at version {state.Version}, {state.Head.Length} entries",
+                StringComparison.Ordinal))
                 continue;
             var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
             process.Refresh();

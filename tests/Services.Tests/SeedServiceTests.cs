@@ -84,23 +84,7 @@ public class SeedServiceTests(RedisServer redis)
     }
 
     [Fact]
-    public async Task A_federation_keeps_its_best_version_unless_told_otherwise_and_what_it_was_opened_with_stands()
-    {
-        var last = ("Federation:Keep", "Last");
-        await using (var unsaid = await ServiceHost.StartAsync(redis, "keeps-best"))
-            Assert.Equal(KeptVersion.Best, await KeptAsync(unsaid));
-        await using (var told = await ServiceHost.StartAsync(redis, "keeps-last", settings: last))
-            Assert.Equal(KeptVersion.Last, await KeptAsync(told));
-        await using (var again = await ServiceHost.StartAsync(redis, "keeps-last"))
-            Assert.Equal(KeptVersion.Last, await KeptAsync(again));
-        await Assert.ThrowsAsync<InvalidOperationException>(() => ServiceHost.StartAsync(redis, "keeps-best", settings: last));
-
-        static async Task<KeptVersion> KeptAsync(ServiceHost host) =>
-            (await host.Book.RefreshAsync(TestContext.Current.CancellationToken)).Settings!.Keep;
-    }
-
-    [Fact]
-    public async Task Other_settings_for_a_federation_that_is_open_are_refused_at_the_start()
+    public async Task Other_settings_for_a_federation_that_is_open_are_refused()
     {
         await using (await ServiceHost.StartAsync(redis, "settled"))
         {
@@ -123,7 +107,7 @@ public class SeedServiceTests(RedisServer redis)
         await services.Publish(new RoundClosed { Federation = "ranks", Round = 1, Reason = "Quorum" });
         await services.Published.WaitFor<RoundCommitted>(_ => true);
 
-        var first = (await redis.Client.GetDatabase().SortedSetRangeByRankWithScoresAsync(
+        var first = (await redis.Of("ranks").Client.GetDatabase().SortedSetRangeByRankWithScoresAsync(
             "fedkseed:{ranks}:importance", 0, 0, StackExchange.Redis.Order.Descending)).Single();
         var seeds = PackedIntegers.UnpackUnsigned(assignment.Seeds, 200, 12);
         Assert.Equal(seeds[7], (int)first.Element);
@@ -243,7 +227,7 @@ public class SeedServiceTests(RedisServer redis)
 
     private static async Task<SeedsAssigned> StartRound(ServiceHost services)
     {
-        await services.Publish(new RoundStarted { Federation = services.Name.Value, Round = 1, Participants = ["a"] });
+        await services.Publish(new RoundStarted { Federation = services.Federation, Round = 1, Participants = ["a"] });
         return await services.Client.WaitFor<SeedsAssigned>(assigned => assigned.Assignment.Round == 1);
     }
 

@@ -27,6 +27,11 @@ internal sealed class SimulatedFederation
     private readonly HashSet<AssignmentKey> _committed = [];
     private readonly string[] _clients;
 
+    // What people did, as the log says it, kept apart from the fold.
+    private readonly Dictionary<string, DateTimeOffset?> _barred = [];
+    private readonly Random _whims;
+    private bool _isPaused;
+
     private FederationState _book = new();
     private DateTimeOffset _now = Start;
     private DateTimeOffset _roundServiceBack = Start;
@@ -36,6 +41,7 @@ internal sealed class SimulatedFederation
     public SimulatedFederation(int seed, FederationSettings settings, Weather weather, bool keepsLog = true)
     {
         (_settings, _weather, _keepsLog, _random) = (settings, weather, keepsLog, new Random(seed));
+        _whims = new Random(seed * 104_729);
         _clients = [.. Enumerable.Range(0, weather.Clients).Select(k => $"client-{k:000000}")];
     }
 
@@ -49,12 +55,20 @@ internal sealed class SimulatedFederation
 
     public int Committed => _committed.Count;
 
+    /// <summary>Accepted reports that a bar dropped.</summary>
+    public int Dropped { get; private set; }
+
+    /// <summary>Entries of what people did.</summary>
+    public int Acts { get; private set; }
+
     /// <summary>Runs to the end of the federation.</summary>
     /// <param name="limit">Virtual time after which it must have ended.</param>
     public void Run(TimeSpan limit)
     {
         Append(FederationDecisions.Open(_book, _settings));
         At(TimeSpan.Zero, RoundService);
+        if (_weather.Acts > 0)
+            At(Tick, () => Operator(_weather.Acts));
         while (_book.Closed is null)
         {
             Require(_events.TryDequeue(out var next, out var when), "nothing is left to happen");
@@ -96,6 +110,74 @@ internal sealed class SimulatedFederation
         _ => false,
     };
 
+    // ---------------------------------------------------------------- people, who see the state as it is
+
+    /// <summary>Acts by whim, and after the last such act until nothing that it did is left to keep the federation from its end.</summary>
+    private void Operator(int acts)
+    {
+        At(TimeSpan.FromSeconds(_whims.Next(1, 20)), () => Operator(acts - 1));
+        if (acts == 0 && _weather.IsStopped)
+            Send(() => Append(FederationDecisions.Stop(_book, "operator", _inHand.Values, _now)));
+        else if (acts > 0)
+            Send(Whim());
+        else
+        {
+            Send(() => Append(FederationDecisions.Resume(_book, "operator")));
+            foreach (var client in _barred.Keys)
+                Send(() => Append(FederationDecisions.Readmit(_book, client, "the end", "operator", _now)));
+        }
+    }
+
+    private Action Whim()
+    {
+        var client = _clients[_whims.Next(_clients.Length)];
+        var isForGood = _whims.Next(2) == 0;
+        var length = TimeSpan.FromSeconds(_whims.Next(1, 90));
+        return _whims.Next(5) switch
+        {
+            0 => () => Append(FederationDecisions.Pause(_book, "a whim", "operator")),
+            1 => () => Append(FederationDecisions.Resume(_book, "operator")),
+            2 => () => Append(FederationDecisions.Readmit(_book, client, "a whim", "operator", _now)),
+            _ => () => Append(FederationDecisions.Bar(_book, client, "a whim", "operator", isForGood ? null : _now + length, _now)),
+        };
+    }
+
+    /// <summary>What must hold of an entry after what people did before it.</summary>
+    private void Obey(LogEvent happened)
+    {
+        switch (happened)
+        {
+            case FederationPausedEntry:
+                (_isPaused, Acts) = (true, Acts + 1);
+                break;
+            case FederationResumedEntry:
+                (_isPaused, Acts) = (false, Acts + 1);
+                break;
+            case ClientBarredEntry barred:
+                (_barred[barred.Client], Acts) = (barred.Until, Acts + 1);
+                break;
+            case ClientReadmittedEntry readmitted:
+                Require(_barred.Remove(readmitted.Client), $"{readmitted.Client} was not barred");
+                Acts++;
+                break;
+            case RoundStartedEntry started:
+                Require(!_isPaused, $"round {started.Round} started while the federation was paused");
+                Require(!started.Participants.Any(IsBarred), $"a barred client takes part in round {started.Round}");
+                break;
+            case SeedsAssignedEntry assigned:
+                Require(!_isPaused && !IsBarred(assigned.Client), $"{assigned.Key} was assigned to a barred client or in a pause");
+                break;
+            case ScalarsReportedEntry report:
+                Require(!IsBarred(report.Client), $"{report.Key} is of a barred client");
+                break;
+            case RoundCommittedEntry commit:
+                Require(!commit.Reports.Any(report => IsBarred(report.Client)), $"commit {commit.Version} counts a barred client");
+                break;
+        }
+    }
+
+    private bool IsBarred(string client) => _barred.TryGetValue(client, out var until) && !(_now >= until);
+
     // ---------------------------------------------------------------- SeedService: read, decide, append, publish, acknowledge
 
     private void SeedServiceTakes(RoundDecision decision)
@@ -103,18 +185,18 @@ internal sealed class SimulatedFederation
         switch (decision)
         {
             case RoundDecision.Start start:
-                Append(FederationDecisions.StartRound(_book, start.Round, start.Participants));
+                Append(FederationDecisions.StartRound(_book, start.Round, start.Participants, _now));
                 SendAssignments(start.Round, start.Participants);
                 break;
             case RoundDecision.Join join:
-                Append(FederationDecisions.JoinRound(_book, join.Round, join.Clients, _inHand.Keys.ToHashSet()));
+                Append(FederationDecisions.JoinRound(_book, join.Round, join.Clients, _inHand.Keys.ToHashSet(), _now));
                 SendAssignments(join.Round, join.Clients);
                 break;
             case RoundDecision.Close close:
-                Append(FederationDecisions.Commit(_book, close.Round, close.Reason, _inHand.Values));
+                Append(FederationDecisions.Commit(_book, close.Round, close.Reason, _inHand.Values, _now));
                 break;
             case RoundDecision.End end:
-                Append(FederationDecisions.Close(_book, end.Reason, end.Version, _inHand.Values));
+                Append(FederationDecisions.Close(_book, end.Reason, end.Version, _inHand.Values, _now));
                 break;
         }
         if (Chance(_weather.SeedServiceCrash))
@@ -133,7 +215,7 @@ internal sealed class SimulatedFederation
 
     private void SeedServiceTakes(ClientReport report)
     {
-        if (FederationDecisions.Judge(_book, report) is ReportVerdict.Accept accepted && _inHand.TryAdd(report.Key, accepted.Entry))
+        if (FederationDecisions.Judge(_book, report, _now) is ReportVerdict.Accept accepted && _inHand.TryAdd(report.Key, accepted.Entry))
             Require(_accepted.Add(report.Key), $"{report.Key} was accepted twice");
         if (Chance(_weather.SeedServiceCrash))
             Restart(() => SeedServiceTakes(report));
@@ -160,6 +242,14 @@ internal sealed class SimulatedFederation
         LogBytes += lines.Sum(line => line.Length + 1L);
         if (_keepsLog)
             _log.AddRange(lines);
+        foreach (var happened in events)
+            Obey(happened);
+        foreach (var key in FederationDecisions.DroppedBy(events, _inHand.Keys))
+        {
+            // It never was, and may come again when the bar is over.
+            Require(_inHand.Remove(key) && _accepted.Remove(key), $"{key} was dropped without being in hand");
+            Dropped++;
+        }
         foreach (var report in events.OfType<ScalarsReportedEntry>())
         {
             Require(_inHand.Remove(report.Key), $"{report.Key} was written without being in hand");

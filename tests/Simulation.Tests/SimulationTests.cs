@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using FedKSeed.Federation;
+using FedKSeed.Federation.Log;
 using FedKSeed.Federation.Rates;
 using FedKSeed.Federation.Sampling;
 
@@ -38,6 +39,41 @@ public class SimulationTests(ITestOutputHelper output)
         });
         output.WriteLine($"{seeds.Count()} seeds, {reports} reports committed, {entries} log entries");
         Assert.True(reports > 0);
+    }
+
+    /// <summary>
+    /// Federations that people pause, resume and stop, and whose clients they bar and readmit, at any moment, in any weather; an eighth of
+    /// the seeds.
+    /// </summary>
+    [Fact]
+    public void Whatever_people_do_no_round_starts_in_a_pause_no_barred_client_counts_and_the_federation_ends()
+    {
+        var seeds = Setting("FEDKSEED_SIMULATION_SEED") is { } one
+            ? [one]
+            : Enumerable.Range(1, (Setting("FEDKSEED_SIMULATION_SEEDS") ?? 2000) / 8);
+        var (reports, acts, dropped, stopped) = (0L, 0L, 0L, 0L);
+        Parallel.ForEach(seeds, seed =>
+        {
+            try
+            {
+                var federation = Of(seed, isSteered: true);
+                federation.Run(TimeSpan.FromDays(2));
+                var refolded = SimulatedFederation.FoldOf(federation.Log);
+                Assert.Equal(StateCheckpoint.Write(federation.Book), StateCheckpoint.Write(refolded));
+                Interlocked.Add(ref reports, federation.Committed);
+                Interlocked.Add(ref acts, federation.Acts);
+                Interlocked.Add(ref dropped, federation.Dropped);
+                if (federation.Book.Closed!.Reason == FederationEnd.Stopped)
+                    Interlocked.Increment(ref stopped);
+            }
+            catch (Exception fault)
+            {
+                throw new InvalidOperationException($"Seed {seed}: {fault.Message} Replay it with FEDKSEED_SIMULATION_SEED={seed}.", fault);
+            }
+        });
+        output.WriteLine(
+            $"{seeds.Count()} seeds, {acts} acts, {reports} reports committed, {dropped} dropped by a bar, {stopped} federations stopped");
+        Assert.True(seeds.Count() == 1 || (acts > 0 && reports > 0 && dropped > 0 && stopped > 0 && stopped < seeds.Count()));
     }
 
     [Fact]
@@ -85,7 +121,7 @@ public class SimulationTests(ITestOutputHelper output)
         EvaluateEvery = 0,
     };
 
-    private static SimulatedFederation Of(int seed)
+    private static SimulatedFederation Of(int seed, bool isSteered = false)
     {
         var random = new Random(seed * 7919);
         // Mostly small federations, some of hundreds, a few of thousands: bugs of order show in small ones, those of size in large ones.
@@ -122,6 +158,8 @@ public class SimulationTests(ITestOutputHelper output)
             RoundServiceCrash = 0.1 * random.NextDouble(),
             Away = 0.4 * random.NextDouble(),
         };
+        if (isSteered)
+            weather = weather with { Acts = random.Next(1, 40), IsStopped = random.Next(4) == 0 };
         return new SimulatedFederation(seed, settings, weather);
     }
 

@@ -30,4 +30,10 @@ internal sealed record Weather
 
     /// <summary>A client is away at a heartbeat, for some of them.</summary>
     public double Away { get; init; }
+
+    /// <summary>How often people steer the federation: pauses, bars, and what ends them, some of them seconds apart.</summary>
+    public int Acts { get; init; }
+
+    /// <summary>The last act is to stop the federation.</summary>
+    public bool IsStopped { get; init; }
 }

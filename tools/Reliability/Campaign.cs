@@ -206,8 +206,8 @@ public sealed class Campaign(string samples, string folder, TimeProvider time, A
     }
 
     /// <summary>Workers go on to announce their clients, which nobody reads any more.</summary>
-    private bool IsOfRetiredClocks(string queue) =>
-        queue == $"fedkseed-{Plan.Federation.Name}-client-announced" || queue == $"fedkseed-{Plan.Federation.Name}-progress";
+    private static bool IsOfRetiredClocks(string queue) =>
+        queue is "fedkseed-service-client-announced" or "fedkseed-service-progress";
 
     private static bool IsForErrors(string queue) =>
         queue.EndsWith("_error", StringComparison.Ordinal) || queue.EndsWith("_skipped", StringComparison.Ordinal);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using FedKSeed.Reliability;
+using FedKSeed.Reliability.Federations;
 using FedKSeed.Reliability.Soak;
 using FedKSeed.Reliability.Throughput;
 
@@ -12,6 +13,7 @@ return await new RootCommand("Strikes federations of real processes, and checks 
         KillsCommand.Create(TimeProvider.System),
         SoakCommand.Create(TimeProvider.System),
         ThroughputCommand.Create(TimeProvider.System),
+        FederationsCommand.Create(TimeProvider.System),
     }
     // Whoever stops it waits for a dozen processes to end in order.
     .Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });

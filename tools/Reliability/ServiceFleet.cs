@@ -68,12 +68,13 @@ public sealed class ServiceFleet : IAsyncDisposable
     private readonly List<(Replica Worker, WorkerGroup Group)> _workers = [];
     private readonly FleetPlan _plan;
     private readonly ServerAddresses _servers;
-    private readonly Dictionary<string, string?> _shared;
+    private readonly string _digest;
 
     private ServiceFleet(FleetPlan plan, ServerAddresses servers)
     {
         (_plan, _servers) = (plan, servers);
-        _shared = Shared();
+        using var checkpoint = Checkpoint.Open(Path.Combine(_plan.Samples, "model"));
+        _digest = checkpoint.Digest();
     }
 
     /// <summary>Every service, dead, alive or retired.</summary>
@@ -93,6 +94,8 @@ public sealed class ServiceFleet : IAsyncDisposable
         var fleet = new ServiceFleet(plan, servers);
         try
         {
+            await Opening.OpenAsync(
+                servers.Redis, plan.Federation with { BaseModelDigest = fleet._digest }, TimeProvider.System, cancel);
             for (var number = 1; number <= plan.SeedServices; number++)
                 fleet.Add($"seed-service-{number}", ServiceKind.SeedService, []);
             for (var number = 1; number <= plan.RoundServices; number++)
@@ -140,7 +143,7 @@ public sealed class ServiceFleet : IAsyncDisposable
             ServiceKind.RoundService => "FedKSeed.RoundService",
             _ => "FedKSeed.ClientWorker",
         };
-        var configuration = new Dictionary<string, string?>(_shared);
+        var configuration = Shared(kind);
         foreach (var (setting, value) in own.Concat(_plan.Settings))
             configuration[setting] = value;
         var replica = new Replica(
@@ -151,15 +154,12 @@ public sealed class ServiceFleet : IAsyncDisposable
         return replica;
     }
 
-    private Dictionary<string, string?> Shared()
+    private Dictionary<string, string?> Shared(ServiceKind kind)
     {
-        using var checkpoint = Checkpoint.Open(Path.Combine(_plan.Samples, "model"));
-        var federation = _plan.Federation with { BaseModelDigest = checkpoint.Digest() };
         var shared = new Dictionary<string, string?>
         {
             ["Bus:Transport"] = "RabbitMq",
             ["Bus:Broker"] = _servers.Broker.ToString(),
-            ["Redis:Connection"] = _servers.Redis,
             // Everything that waits for a lease, a repeat or a heartbeat does so for less time than a round's deadline.
             ["RoundService:ClientTimeout"] = "00:00:05",
             ["RoundService:ClockLease"] = "00:00:01",
@@ -167,8 +167,8 @@ public sealed class ServiceFleet : IAsyncDisposable
             ["RoundService:Tick"] = "00:00:00.100",
             ["Worker:Heartbeat"] = "00:00:01",
         };
-        foreach (var (path, value) in SettingsJson.Configuration(federation, "Federation"))
-            shared[path] = value;
+        if (kind != ServiceKind.Worker)
+            shared["Redis:Connection"] = _servers.Redis;
         return shared;
     }
 
@@ -177,15 +177,17 @@ public sealed class ServiceFleet : IAsyncDisposable
         var worker = new Dictionary<string, string?>
         {
             ["Worker:Name"] = name,
-            ["Worker:ModelFolder"] = Path.GetFullPath(Path.Combine(_plan.Samples, "model")),
-            ["Worker:PromptFile"] = Path.GetFullPath(Path.Combine(_plan.Samples, "prompt.json")),
+            ["Memberships:0:Federation"] = _plan.Federation.Name,
+            ["Memberships:0:BaseModelDigest"] = _digest,
+            ["Memberships:0:ModelFolder"] = Path.GetFullPath(Path.Combine(_plan.Samples, "model")),
+            ["Memberships:0:PromptFile"] = Path.GetFullPath(Path.Combine(_plan.Samples, "prompt.json")),
             ["Worker:Parallelism"] = Text(group.Clients.Count),
         };
         for (var at = 0; at < group.Clients.Count; at++)
         {
-            worker[$"Worker:Clients:{at}:Name"] = group.Clients[at];
+            worker[$"Memberships:0:Clients:{at}:Name"] = group.Clients[at];
             var data = string.Join('-', group.Clients[at].Split('-').Take(2)) + ".jsonl";
-            worker[$"Worker:Clients:{at}:Data"] = Path.GetFullPath(Path.Combine(_plan.Samples, "data", data));
+            worker[$"Memberships:0:Clients:{at}:Data"] = Path.GetFullPath(Path.Combine(_plan.Samples, "data", data));
         }
         return worker;
     }

@@ -10,7 +10,8 @@ namespace FedKSeed.Cli.Cluster;
 internal sealed record ClusterProcess(string Name, int Id, Uri Health);
 
 /// <summary>Where a running cluster can be reached: cluster.json in its folder, there while it runs.</summary>
-internal sealed record ClusterFile(string Redis, RabbitMqNode Broker, Uri RoundService, IReadOnlyList<ClusterProcess> Services)
+internal sealed record ClusterFile(
+    string Federation, string Redis, RabbitMqNode Broker, Uri RoundService, IReadOnlyList<ClusterProcess> Services)
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {

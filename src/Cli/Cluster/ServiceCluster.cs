@@ -2,6 +2,7 @@ using System.Globalization;
 using FedKSeed.Bus;
 using FedKSeed.Cli.Run;
 using FedKSeed.LocalServers;
+using FedKSeed.LogStore;
 using FedKSeed.Observation;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -37,10 +38,11 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
     {
         _clusterFolder = folder.Cluster;
         _broker = await RabbitMqServer.StartAsync(Path.Combine(folder.Cluster, "rabbitmq"), folder.Logs, cancel: cancel);
-        var shared = ServiceConfiguration.Shared(plan, _broker.Address, plan.Redis ?? _redis!.Connection);
+        var shared = ServiceConfiguration.Shared(_broker.Address, plan.Redis ?? _redis!.Connection);
 
         // It listens before there is anything to hear.
-        _observer = Observer(shared, folder, watch);
+        _observer = Observer(shared, plan, folder, watch);
+        await _observer.Services.GetRequiredService<FederationBooks>().OpenAsync(plan.Federation, actor: null, cancel);
         await _observer.StartAsync(cancel);
         var recorder = _observer.Services.GetRequiredService<RunRecorder>();
 
@@ -70,21 +72,22 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
     {
         var ports = new Queue<int>(InstalledProgram.FreePorts(workers + 3));
         var clients = plan.ClientFiles().ToArray();
+        // A worker never hears of the store.
+        var bus = shared.Where(setting => setting.Key.StartsWith("Bus:", StringComparison.Ordinal)).ToDictionary();
         var processes = new List<ClusterProcess>
         {
             Start("seed-service", "FedKSeed.SeedService", shared),
-            Start("round-service", "FedKSeed.RoundService", shared),
-            Start(
-                "evaluator", "FedKSeed.ClientWorker", shared, ServiceConfiguration.Worker(plan, [], 1),
-                ServiceConfiguration.Evaluator(plan)),
+            // Whoever is on this machine may look, and steer; it listens for nobody else.
+            Start("round-service", "FedKSeed.RoundService", shared, new() { ["Api:Anonymous"] = bool.TrueString }),
+            Start("evaluator", "FedKSeed.ClientWorker", bus, ServiceConfiguration.Worker(plan, [], evaluates: true, parallelism: 1)),
         };
         var parallelism = Math.Max(1, plan.Threads / workers);
         for (var worker = 0; worker < workers; worker++)
             processes.Add(Start(
-                $"worker-{worker + 1}", "FedKSeed.ClientWorker", shared,
-                ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), parallelism),
+                $"worker-{worker + 1}", "FedKSeed.ClientWorker", bus,
+                ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), evaluates: false, parallelism),
                 new() { ["Worker:Name"] = $"worker-{worker + 1}" }));
-        new ClusterFile(redis, _broker!.Node, processes[1].Health, processes).Write(folder.Cluster);
+        new ClusterFile(plan.Federation.Name, redis, _broker!.Node, processes[1].Health, processes).Write(folder.Cluster);
 
         ClusterProcess Start(string name, string program, params Dictionary<string, string?>[] configuration)
         {
@@ -98,11 +101,11 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
     private IEnumerable<KeyValuePair<string, string>> ClientsOf(int worker, KeyValuePair<string, string>[] clients) =>
         workers > clients.Length ? [clients[worker % clients.Length]] : clients.Where((_, at) => at % workers == worker);
 
-    private IHost Observer(Dictionary<string, string?> shared, RunFolder folder, FederationWatch watch)
+    private IHost Observer(Dictionary<string, string?> shared, RunPlan plan, RunFolder folder, FederationWatch watch)
     {
         var builder = VerbHost.CreateBuilder(isVerbose);
         builder.Configuration.AddInMemoryCollection(shared);
-        builder.AddRecording(folder, watch);
+        builder.AddRecording(plan.Federation.Name, folder, watch);
         builder.AddFederationBus(bus => bus.AddRecordingConsumers());
         return builder.Build();
     }

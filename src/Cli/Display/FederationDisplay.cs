@@ -22,15 +22,20 @@ public static class FederationDisplay
     /// <summary>Below this there is no room for the bytes of each client; those of all of them are in the last line.</summary>
     private const int RoomForBytes = 76;
 
+    /// <summary>What the last line ends with where this process runs the federation.</summary>
+    public const string OfRun = "Ctrl-C stops; the run can be resumed.";
+
     /// <param name="height">Lines of the terminal: what is beyond them would hide the rest.</param>
-    public static IRenderable Of(FederationView view, DateTimeOffset now, int width, int height)
+    /// <param name="note">For whoever looks: the end of the last line, while the federation goes on.</param>
+    public static IRenderable Of(FederationView view, DateTimeOffset now, int width, int height, string note = OfRun)
     {
         ArgumentNullException.ThrowIfNull(view);
         var inner = Math.Min(width, 100) - 1;
         var hasCurves = height >= RoomForCurves;
         var shown = Math.Clamp(height - OtherLines + (hasCurves ? 0 : ChartHeight + 2), 1, MostClients);
         IRenderable[] curves = hasCurves ? [Curves(view, inner), Text.Empty] : [];
-        return new Rows([Head(view, now, inner), Text.Empty, .. curves, ClientTable(view, now, inner, shown), Foot(view, shown)]);
+        return new Rows(
+            [Head(view, now, inner), Text.Empty, .. curves, ClientTable(view, now, inner, shown), Foot(view, inner, shown, note)]);
     }
 
     private static Grid Head(FederationView view, DateTimeOffset now, int width)
@@ -87,14 +92,14 @@ public static class FederationDisplay
 
     private static Table ClientTable(FederationView view, DateTimeOffset now, int width, int shown)
     {
-        var table = new Table { Border = TableBorder.Simple, Width = width, ShowHeaders = true };
+        var table = new Table { Border = TableBorder.Simple, Width = view.IsMeasured ? width : null, ShowHeaders = true };
         table.AddColumn(new TableColumn("[bold]Client[/]").NoWrap());
         table.AddColumn(new TableColumn("[bold]State[/]") { Width = 9 }.NoWrap());
-        table.AddColumn(new TableColumn("[bold]Step[/]") { Width = 9 }.NoWrap().RightAligned());
-        table.AddColumn(new TableColumn("[bold]Loss[/]") { Width = 7 }.NoWrap().RightAligned());
-        string[] traffic = width < RoomForBytes ? [] : ["Up", "Down"];
-        foreach (var name in traffic)
-            table.AddColumn(new TableColumn($"[bold]{name}[/]") { Width = 9 }.NoWrap().RightAligned());
+        (string Name, int Width)[] measured = !view.IsMeasured ? []
+            : width < RoomForBytes ? [("Step", 9), ("Loss", 7)]
+            : [("Step", 9), ("Loss", 7), ("Up", 9), ("Down", 9)];
+        foreach (var (name, wide) in measured)
+            table.AddColumn(new TableColumn($"[bold]{name}[/]") { Width = wide }.NoWrap().RightAligned());
         foreach (var client in view.Clients.Values.Take(shown))
         {
             var (word, colour) = Describe(FederationView.ActivityOf(client, now));
@@ -104,16 +109,20 @@ public static class FederationDisplay
                 new Text(client.Steps == 0 ? "" : Invariant($"{client.Step}/{client.Steps}")), new Text(Quantity.Loss(client.Loss)),
                 new Text(Quantity.Bytes(client.BytesUp)), new Text(Quantity.Bytes(client.BytesDown)),
             ];
-            table.AddRow(cells[..(4 + traffic.Length)]);
+            table.AddRow(cells[..(2 + measured.Length)]);
         }
         return table;
     }
 
-    private static Markup Foot(FederationView view, int shown)
+    private static Markup Foot(FederationView view, int width, int shown, string note)
     {
         var more = view.Clients.Count > shown ? Invariant($"{view.Clients.Count - shown} more clients, ") : "";
-        var how = view.Closed is null ? " Ctrl-C stops; the run can be resumed." : "";
-        return new Markup($"[grey]{more}{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all.{how}[/]");
+        var moved = $"{Quantity.Bytes(view.BytesUp)} up and {Quantity.Bytes(view.BytesDown)} down in all.";
+        var all = view.IsMeasured ? more + moved : more.TrimEnd(' ', ',');
+        var how = view.Closed is null ? note : "";
+        var text = all.Length > 0 && how.Length > 0 ? $"{all} {how}" : all + how;
+        // Two lines at most.
+        return new Markup($"[grey]{Markup.Escape(text.Length <= 2 * width - 10 ? text : text[..(2 * width - 11)] + "…")}[/]");
     }
 
     private static (string Word, string Colour) Describe(ClientActivity activity) => activity switch

@@ -32,7 +32,9 @@ public static class RoundLine
             ? ""
             : string.Create(CultureInfo.InvariantCulture, $"loss {after.TrainingLoss[^1].Value:F3}, ");
         var left = after.Remaining(now) is { } remaining ? $", {Quantity.Time(remaining)} left" : "";
-        return $"round {after.Version}/{after.Rounds}: {before.Reported} of {before.Assigned} reports, {loss}"
-            + $"{Quantity.Bytes(after.BytesUp)} up, {Quantity.Bytes(after.BytesDown)} down{left}";
+        var moved = after.IsMeasured
+            ? $", {loss}{Quantity.Bytes(after.BytesUp)} up, {Quantity.Bytes(after.BytesDown)} down"
+            : "";
+        return $"round {after.Version}/{after.Rounds}: {before.Reported} of {before.Assigned} reports{moved}{left}";
     }
 }

@@ -30,6 +30,13 @@ public sealed class Screen
         return new Screen(AnsiConsole.Create(settings), isTerminal && !isVerbose);
     }
 
+    /// <summary>Whether somebody sits there who can be asked.</summary>
+    public static bool IsTerminal(InvocationConfiguration invocation)
+    {
+        ArgumentNullException.ThrowIfNull(invocation);
+        return !Console.IsInputRedirected && !Console.IsOutputRedirected && invocation.Output == Console.Out;
+    }
+
     /// <summary>Nobody looks.</summary>
     public static Screen Silent() => Of(new InvocationConfiguration { Output = TextWriter.Null, Error = TextWriter.Null }, false, false);
 
@@ -55,10 +62,19 @@ public sealed class Screen
         });
 
     /// <summary>Shows a federation until its end.</summary>
-    public async Task<T> WatchAsync<T>(FederationWatch watch, Task<T> end, TimeProvider time, CancellationToken cancel)
+    public Task<T> WatchAsync<T>(FederationWatch watch, Task<T> end, TimeProvider time, CancellationToken cancel) =>
+        WatchAsync(watch, () => end, time, () => FederationDisplay.OfRun, cancel);
+
+    /// <summary>Shows a federation until its end.</summary>
+    /// <param name="begin">What brings the watch up to date, once somebody looks at it.</param>
+    /// <param name="note">What a live display says beside the view.</param>
+    public async Task<T> WatchAsync<T>(
+        FederationWatch watch, Func<Task<T>> begin, TimeProvider time, Func<string> note, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(watch);
+        ArgumentNullException.ThrowIfNull(begin);
         ArgumentNullException.ThrowIfNull(time);
+        ArgumentNullException.ThrowIfNull(note);
         if (!_isLive)
         {
             watch.Changed += (before, after) =>
@@ -66,8 +82,9 @@ public sealed class Screen
                 if (RoundLine.Of(before, after, time.GetUtcNow()) is { } line)
                     Line(line);
             };
-            return await end.WaitAsync(cancel);
+            return await begin().WaitAsync(cancel);
         }
+        var end = begin();
         await _console.Live(Picture()).AutoClear(false)
             .StartAsync(async live =>
             {
@@ -81,7 +98,8 @@ public sealed class Screen
         return await end.WaitAsync(cancel);
 
         // As large as the terminal is now: it may be resized at any time.
-        IRenderable Picture() => FederationDisplay.Of(watch.View, time.GetUtcNow(), _console.Profile.Width, _console.Profile.Height);
+        IRenderable Picture() => FederationDisplay.Of(
+            watch.View, time.GetUtcNow(), _console.Profile.Width, _console.Profile.Height, note());
     }
 
     public void Show(RunSummary summary) => _console.Write(SummaryDisplay.Of(summary, _isLive ? _console.Profile.Width : 100));
@@ -92,6 +110,13 @@ public sealed class Screen
         if (!_isLive)
             _console.Profile.Width = UnlimitedWidth;
         _console.Write(table);
+    }
+
+    /// <summary>A line of what happens, where no live display says it in its own words.</summary>
+    public void Happened(string text)
+    {
+        if (!_isLive)
+            Line(text);
     }
 
     /// <summary>A line of text, as it is.</summary>

@@ -23,6 +23,23 @@ public static class SummaryDisplay
             ]);
     }
 
+    /// <summary>What a federation came to, where only its log is at hand: one line.</summary>
+    /// <param name="duration">From its opening to its end.</param>
+    public static string LineOf(FederationClosedEntry closed, int rounds, long reports, TimeSpan duration)
+    {
+        ArgumentNullException.ThrowIfNull(closed);
+        var how = closed.Reason switch
+        {
+            FederationEnd.Completed => "Completed",
+            FederationEnd.TargetReached => "Target loss reached",
+            FederationEnd.TimeIsUp => "Time is up",
+            FederationEnd.Stopped => $"Stopped by {closed.Actor}",
+            _ => "Diverged",
+        };
+        return Invariant($"{how} after {rounds} rounds and {reports} reports in {Quantity.Time(duration)}. ")
+            + Invariant($"Version {closed.Version} was kept.");
+    }
+
     private static Markup Outcome(RunSummary summary)
     {
         var work = Invariant(
@@ -33,6 +50,7 @@ public static class SummaryDisplay
             FederationEnd.Completed => $"[bold green]Completed[/] {work}. {kept}",
             FederationEnd.TargetReached => $"[bold green]Target loss reached[/] {work}. {kept}",
             FederationEnd.TimeIsUp => $"[bold green]Time is up[/] {work}. {kept}",
+            FederationEnd.Stopped => $"[bold yellow]Stopped by an operator[/] {work}. {kept}",
             _ => $"[bold red]Diverged[/] {work}: the loss left its bounds. {kept}",
         });
     }

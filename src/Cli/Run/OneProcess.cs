@@ -1,5 +1,6 @@
 using FedKSeed.Bus;
 using FedKSeed.ClientWorker;
+using FedKSeed.LogStore;
 using FedKSeed.Observation;
 using FedKSeed.Operations;
 using FedKSeed.RoundService;
@@ -34,6 +35,7 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
         var host = Compose(plan, folder, plan.Redis ?? _redis!.Connection, watch);
         try
         {
+            await host.Services.GetRequiredService<FederationBooks>().OpenAsync(plan.Federation, actor: null, cancel);
             await host.StartAsync(cancel);
         }
         catch
@@ -78,19 +80,18 @@ internal sealed class OneProcess(int? redisPort, bool isVerbose) : IFederationPl
     private IHost Compose(RunPlan plan, RunFolder folder, string redis, FederationWatch watch)
     {
         var builder = VerbHost.CreateBuilder(isVerbose);
-        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Shared(plan, broker: null, redis));
-        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Worker(plan, plan.ClientFiles(), plan.Threads));
-        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Evaluator(plan));
-        builder.AddRecording(folder, watch);
+        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Shared(broker: null, redis));
+        builder.Configuration.AddInMemoryCollection(ServiceConfiguration.Worker(plan, plan.ClientFiles(), evaluates: true, plan.Threads));
+        builder.AddRecording(plan.Federation.Name, folder, watch);
         builder.AddFederationBus(bus =>
         {
             bus.AddRoundServiceConsumers();
             bus.AddSeedServiceConsumers();
-            bus.AddClientWorkerConsumers(builder.Configuration);
+            bus.AddClientWorkerConsumers();
             bus.AddRecordingConsumers();
             bus.AddConsumer<FaultConsumer>();
         });
-        builder.AddSeedService(plan.Federation);
+        builder.AddSeedService();
         builder.AddRoundService();
         builder.AddClientWorker();
         return builder.Build();

@@ -7,14 +7,18 @@ using Microsoft.Extensions.Hosting;
 
 namespace FedKSeed.Cli.Run;
 
+/// <summary>The federation that is recorded: others may share its broker and its store.</summary>
+public sealed record RecordedFederation(string Name);
+
 /// <summary>
 /// What follows a federation from the outside, wherever its services live: the display's view, the copied log, the metrics.
 /// </summary>
 internal static class Recording
 {
-    public static void AddRecording(this IHostApplicationBuilder builder, RunFolder folder, FederationWatch watch)
+    public static void AddRecording(this IHostApplicationBuilder builder, string federation, RunFolder folder, FederationWatch watch)
     {
-        builder.AddFederationBook();
+        builder.AddLogStore();
+        builder.Services.AddSingleton(new RecordedFederation(federation));
         builder.Services.AddSingleton(folder);
         builder.Services.AddSingleton(watch);
         builder.Services.AddSingleton<RunRecorder>();
@@ -29,17 +33,20 @@ internal static class Recording
 }
 
 /// <summary>Hands what is measured in messages to the recorder.</summary>
-public sealed class MeasurementConsumer(RunRecorder recorder) : IConsumer<LocalProgress>, IConsumer<ReportAccepted>
+public sealed class MeasurementConsumer(RunRecorder recorder, RecordedFederation federation)
+    : IConsumer<LocalProgress>, IConsumer<ReportAccepted>
 {
     public Task Consume(ConsumeContext<LocalProgress> context)
     {
-        recorder.Observe(context.Message);
+        if (context.Message.Federation == federation.Name)
+            recorder.Observe(context.Message);
         return Task.CompletedTask;
     }
 
     public Task Consume(ConsumeContext<ReportAccepted> context)
     {
-        recorder.Observe(context.Message);
+        if (context.Message.Federation == federation.Name)
+            recorder.Observe(context.Message);
         return Task.CompletedTask;
     }
 }

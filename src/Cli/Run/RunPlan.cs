@@ -148,11 +148,23 @@ public sealed record RunPlan
         OwnersFile.Write(path, JsonSerializer.Serialize(plan, Json) + "\n", isPrivate: Redis is not null);
     }
 
+    /// <summary>What all who take part have in common, without what is of one machine: its data, its devices, its store.</summary>
+    public void WriteShared(string path)
+    {
+        var json = JsonSerializer.SerializeToNode(this, Json)!.AsObject();
+        foreach (var own in new[] { nameof(Data), nameof(Device), nameof(ComputeType), nameof(Threads), nameof(Redis) })
+            json.Remove(JsonNamingPolicy.CamelCase.ConvertName(own));
+        OwnersFile.Write(path, json.ToJsonString(Json) + "\n", isPrivate: false);
+    }
+
     /// <summary>
     /// The plan with what follows from its files: full paths, the base model's digest, and as many clients as a round's quorum asks for,
     /// so that the first round does not start with the first client that announces itself.
     /// </summary>
-    public RunPlan Resolve(CancellationToken cancel)
+    public RunPlan Resolve(CancellationToken cancel) => Resolve(ClientFiles().Count, cancel);
+
+    /// <param name="clients">Those that are expected.</param>
+    public RunPlan Resolve(int clients, CancellationToken cancel)
     {
         using var checkpoint = Checkpoint.Open(Model);
         return this with
@@ -165,7 +177,7 @@ public sealed record RunPlan
             {
                 BaseModelDigest = checkpoint.Digest(cancel),
                 Directions = Federation.Directions.Resolve(checkpoint),
-                MinimumClients = RoundPolicy.QuorumOf(Federation, ClientFiles().Count),
+                MinimumClients = RoundPolicy.QuorumOf(Federation, clients),
             },
         };
     }
@@ -194,7 +206,8 @@ public sealed record RunPlan
         adapter is not null && File.Exists(Path.Combine(adapter, InstructionData.ModelPrompt.FileName)) ? adapter : model;
 
     /// <summary>Everything that is wrong with the plan, files and every broken line of data included; empty when it is sound.</summary>
-    public IReadOnlyList<string> Faults()
+    /// <param name="withData">Else the data are elsewhere, and are not looked at.</param>
+    public IReadOnlyList<string> Faults(bool withData = true)
     {
         // The digest is not the caller's to give; any other will do here.
         var faults = (Federation with { BaseModelDigest = new string('0', 64) }).Faults().Select(RunOptionNames.InWordsOfOptions).ToList();
@@ -218,7 +231,7 @@ public sealed record RunPlan
         else
             faults.AddRange(UsageException.FaultsOf(
                 "--model", PromptFolder(source, adapter), model => InstructionData.ModelPrompt.Of(model)));
-        return WithDataFaults(faults, source);
+        return withData ? WithDataFaults(faults, source) : faults;
 
         void Require(bool condition, string otherwise)
         {

@@ -6,6 +6,7 @@ using FedKSeed.LogStore;
 using FedKSeed.Observation;
 using FedKSeed.Versions;
 using Microsoft.Extensions.Hosting;
+using StackExchange.Redis;
 
 namespace FedKSeed.Cli.Run;
 
@@ -26,8 +27,12 @@ public sealed class RunRecorder : BackgroundService
     private readonly TaskCompletionSource<RunMetrics> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _written;
 
-    public RunRecorder(RunFolder folder, RedisFederationLog log, TimeProvider time) =>
-        (_folder, _log, _time, _metrics) = (folder, log, time, TakenOver(folder));
+    public RunRecorder(RunFolder folder, RecordedFederation federation, IConnectionMultiplexer redis, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(federation);
+        (_folder, _time, _metrics) = (folder, time, TakenOver(folder));
+        _log = new RedisFederationLog(redis, federation.Name);
+    }
 
     /// <summary>Metrics that know what an earlier process measured, if one did; the log is yet to be read.</summary>
     internal static RunMetrics TakenOver(RunFolder folder)

@@ -133,7 +133,7 @@ internal static class RunStore
     {
         if (lines.Count == 0)
             return;
-        var inHand = (await log.ReadInHandKeysAsync(cancel)).Count;
+        var inHand = await log.ReadInHandKeysAsync(cancel);
         if (!await log.AppendAsync(before, inHand, lines, events, after, cancel))
             throw new FailureException("somebody else writes into the store of this run.");
         lines.Clear();

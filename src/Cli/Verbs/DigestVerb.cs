@@ -13,7 +13,7 @@ internal sealed class DigestVerb : IVerb
     {
         var model = new Argument<DirectoryInfo>("MODEL") { Description = "Base model, a Hugging Face folder." };
         var json = CommonOptions.Json();
-        var verb = new Command("digest", "Print the SHA-256 of a model's tensors: Federation__BaseModelDigest of its services.")
+        var verb = new Command("digest", "Print the SHA-256 of a model's tensors: the BaseModelDigest of a federation and its workers.")
         {
             model, json,
         };

@@ -13,7 +13,7 @@ namespace FedKSeed.Cli.Verbs;
 /// <summary>fedkseed replay: any version of the model, from the log and the base model alone. Loads no torch.</summary>
 internal sealed class ReplayVerb : IVerb
 {
-    public int Place => 30;
+    public int Place => 38;
 
     public Command Create(VerbContext context)
     {
@@ -123,7 +123,7 @@ internal sealed class ReplayVerb : IVerb
     private static string? Link(string path) => new FileInfo(Path.TrimEndingDirectorySeparator(path)).LinkTarget;
 
     /// <summary>A bar on a terminal's error stream, nothing elsewhere.</summary>
-    private static void Progress(TextWriter errors, Action<IProgress<RebuildProgress>?> work)
+    internal static void Progress(TextWriter errors, Action<IProgress<RebuildProgress>?> work)
     {
         if (Console.IsErrorRedirected)
         {

@@ -80,7 +80,7 @@ internal sealed class VerifyVerb : IVerb
         return true;
     }
 
-    private static string Describe(LogSummary summary) =>
+    internal static string Describe(LogSummary summary) =>
         $"""
         The log is sound.
           federation   {summary.Federation} ({(summary.Closed is { } reason ? $"closed: {reason}" : "not closed")})

@@ -12,10 +12,18 @@ namespace FedKSeed.Federation.Log;
 [JsonDerivedType(typeof(RoundCommittedEntry), "RoundCommitted")]
 [JsonDerivedType(typeof(ModelEvaluatedEntry), "ModelEvaluated")]
 [JsonDerivedType(typeof(FederationClosedEntry), "FederationClosed")]
+[JsonDerivedType(typeof(FederationPausedEntry), "FederationPaused")]
+[JsonDerivedType(typeof(FederationResumedEntry), "FederationResumed")]
+[JsonDerivedType(typeof(ClientBarredEntry), "ClientBarred")]
+[JsonDerivedType(typeof(ClientReadmittedEntry), "ClientReadmitted")]
 public abstract record LogEvent;
 
 /// <param name="Protocol">The log's format: <see cref="LogProtocol"/>.</param>
-public sealed record FederationOpenedEntry(int Protocol, FederationSettings Settings) : LogEvent;
+/// <param name="Actor">Who opened it; null where nobody said, and in logs of formats 1 to 3.</param>
+public sealed record FederationOpenedEntry(
+    int Protocol,
+    FederationSettings Settings,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Actor = null) : LogEvent;
 
 /// <param name="Round">Counts from 1.</param>
 /// <param name="Participants">Clients that get an assignment, in ordinal order.</param>
@@ -86,7 +94,36 @@ public readonly record struct CommittedReport(
 public sealed record ModelEvaluatedEntry(int Version, int Examples, double? Loss, double ExactMatch, double RougeL) : LogEvent;
 
 /// <param name="Version">The version to keep: the last one, or the best one when the federation diverged.</param>
-public sealed record FederationClosedEntry(FederationEnd Reason, int Version) : LogEvent;
+/// <param name="Actor">
+/// Who stopped it, where the reason is <see cref="FederationEnd.Stopped"/>; null where it ended as its settings say.
+/// </param>
+public sealed record FederationClosedEntry(
+    FederationEnd Reason,
+    int Version,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Actor = null) : LogEvent;
+
+/// <summary>Somebody wants no new round until the federation is resumed; the open one closes as it would have.</summary>
+/// <param name="Reason">In that person's words; may be empty.</param>
+public sealed record FederationPausedEntry(string Actor, string Reason) : LogEvent;
+
+/// <summary>Somebody lets a paused federation go on.</summary>
+public sealed record FederationResumedEntry(string Actor) : LogEvent;
+
+/// <summary>
+/// Somebody wants nothing more of a client to count: it gets no assignments, its reports are refused, and those that no commit has taken
+/// in yet count in none. Another one for the same client takes the place of the one before.
+/// </summary>
+/// <param name="Reason">In that person's words; may be empty.</param>
+/// <param name="Until">When it is over by itself, in UTC; null for when the client is readmitted.</param>
+public sealed record ClientBarredEntry(
+    string Client,
+    string Reason,
+    string Actor,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Until = null) : LogEvent;
+
+/// <summary>Somebody lets a barred client take part again.</summary>
+/// <param name="Reason">In that person's words; may be empty.</param>
+public sealed record ClientReadmittedEntry(string Client, string Reason, string Actor) : LogEvent;
 
 public enum RoundEnd
 {
@@ -105,4 +142,7 @@ public enum FederationEnd
     TargetReached,
 
     TimeIsUp,
+
+    /// <summary>Somebody ended it; the entry says who.</summary>
+    Stopped,
 }

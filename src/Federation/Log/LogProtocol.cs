@@ -9,6 +9,7 @@ namespace FedKSeed.Federation.Log;
 /// 1   no number in the entry; the settings hold scheme, pool key and seed count side by side
 /// 2   the settings hold them as one record, directions
 /// 3   assignments and reports do not repeat the seeds that whoever folds the log draws anyway; a report has the steps that it skipped
+/// 4   whoever steers the federation is in it: entries for pausing, resuming, barring and readmitting, an actor of opening and stopping
 /// </code>
 /// </summary>
 public static class LogProtocol
@@ -16,10 +17,13 @@ public static class LogProtocol
     public const int First = 1;
 
     /// <summary>What is written today.</summary>
-    public const int Current = 3;
+    public const int Current = 4;
 
     /// <summary>The last format in which assignments and reports carry their seeds.</summary>
     internal const int LastWithSeeds = 2;
+
+    /// <summary>The first format that has entries for what people do to a federation, and actors.</summary>
+    internal const int FirstSteered = 4;
 
     private static readonly string[] FlatDirections = ["scheme", "poolKey", "seedCount"];
 

@@ -14,14 +14,14 @@ public sealed class InvalidCheckpointException(string reason) : Exception(reason
 
 /// <summary>
 /// The fold's state at an entry of the log, as text, so that a service need not fold the log from its beginning:
-/// <c>{"format":4,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
+/// <c>{"format":5,"length":…,"hash":"…","digest":"…"}</c>, a line feed, and the state as JSON; "hash" is that of the last entry folded,
 /// "digest" SHA-256 of the rest. It stands beside the log, and is never a part of it: whoever reads it compares the hash with the log's at
 /// that entry, and folds the log when they differ. Whatever verifies a log does not use it.
 /// </summary>
 public static class StateCheckpoint
 {
     /// <summary>Another number for each change of what the fold keeps, or of how it folds.</summary>
-    private const int Format = 4;
+    private const int Format = 5;
 
     /// <param name="state">Of an open federation.</param>
     public static string Write(FederationState state)
@@ -57,7 +57,8 @@ public static class StateCheckpoint
         [.. state.Assignments.Values.Select(ContentOf)],
         state.Uncommitted.ConvertAll(item => new UncommittedContent(item.Report, ContentOf(item.Assignment), item.Seeds)),
         state.LastCommit, state.LastCommitHadScalars, state.VersionSince, [.. state.Evaluations.Values],
-        state.FirstEvaluation, state.LatestEvaluation, state.BestEvaluation, state.TargetReachedBy, state.Closed);
+        state.FirstEvaluation, state.LatestEvaluation, state.BestEvaluation, state.TargetReachedBy, state.Closed,
+        state.Paused, [.. state.Barred.Values]);
 
     private static FederationState StateOf(Header header, Content content)
     {
@@ -91,14 +92,17 @@ public static class StateCheckpoint
             BestEvaluation = content.BestEvaluation,
             TargetReachedBy = content.TargetReachedBy,
             Closed = content.Closed,
+            Paused = content.Paused,
+            Barred = content.Barred.ToImmutableSortedDictionary(barred => barred.Client, barred => barred, StringComparer.Ordinal),
         };
     }
 
     private static AssignmentContent ContentOf(Assignment assignment) => new(
-        assignment.Key, assignment.BaseVersion, assignment.LearningRate, assignment.Seeds, assignment.AssignedAt, assignment.IsReported);
+        assignment.Key, assignment.BaseVersion, assignment.LearningRate, assignment.Seeds, assignment.AssignedAt, assignment.IsReported,
+        assignment.IsLost);
 
     private static Assignment AssignmentOf(AssignmentContent content) => new(
-        content.Key, content.BaseVersion, content.LearningRate, content.Seeds, content.AssignedAt, content.IsReported);
+        content.Key, content.BaseVersion, content.LearningRate, content.Seeds, content.AssignedAt, content.IsReported, content.IsLost);
 
     private static T Parse<T>(string json) where T : class
     {
@@ -137,7 +141,9 @@ public static class StateCheckpoint
         ModelEvaluatedEntry? LatestEvaluation,
         ModelEvaluatedEntry? BestEvaluation,
         ModelEvaluatedEntry? TargetReachedBy,
-        FederationClosedEntry? Closed);
+        FederationClosedEntry? Closed,
+        FederationPausedEntry? Paused,
+        IReadOnlyList<ClientBarredEntry> Barred);
 
     private sealed record OpenRoundContent(int Number, IReadOnlyList<string> Participants, DateTimeOffset StartedAt);
 
@@ -154,5 +160,6 @@ public static class StateCheckpoint
         double LearningRate,
         [property: JsonConverter(typeof(Base64Memory<ushort>))] ReadOnlyMemory<ushort> Seeds,
         DateTimeOffset AssignedAt,
-        bool IsReported);
+        bool IsReported,
+        bool IsLost);
 }

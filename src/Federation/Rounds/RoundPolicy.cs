@@ -32,17 +32,21 @@ public abstract record RoundDecision
 /// a round is open
 ///   enough reports in hand (quorum; CommitEvery of any round)     close: quorum
 ///   synchronous, and dropout takes every report that is missing   close: deadline
+///   every participant is barred; not of a continuous federation   close: deadline
 ///   deadline passed, and MinimumReports in hand or a second one   close: deadline
-///   continuous, and clients are free (again)                      they join
+///   continuous, not paused, and clients are free (again)          they join
 ///   otherwise                                                     wait
 /// between rounds
 ///   diverged                                                      end, with the best version
 ///   the target loss is reached                                    end
 ///   last round done, or time is up; its evaluation in, or late    end
+///   paused                                                        wait
 ///   synchronous, and an evaluation is due                         wait, with patience
 ///   enough clients are free                                       start
 ///   otherwise                                                     wait
 /// </code>
+/// A client that is barred now is not free, a quorum is of the participants that are not, and nobody waits for its report, nor counts
+/// one. Deadlines and the limit of time go on while a federation is paused.
 /// </summary>
 public static class RoundPolicy
 {
@@ -59,6 +63,8 @@ public static class RoundPolicy
             return new RoundDecision.Wait("the federation to open");
         if (state.Closed is not null)
             return new RoundDecision.Wait("nothing: the federation is closed");
+        if (!state.Barred.IsEmpty)
+            inHand = inHand.Where(key => !state.IsBarred(key.Client, now)).ToHashSet();
         string[] Free() => [.. FreeClients(state, inHand, alive, now)];
         return state.Round is { } round
             ? WhileOpen(state, settings, round, inHand, Free, now)
@@ -90,20 +96,25 @@ public static class RoundPolicy
         var reports = state.IsContinuous
             ? inHand.Count
             : round.Participants.Count(client => inHand.Contains(new AssignmentKey(round.Number, client)));
-        var enough = state.IsContinuous ? settings.CommitEvery : QuorumOf(settings, round.Participants.Count);
+        var awaited = state.Barred.IsEmpty
+            ? round.Participants.Count
+            : round.Participants.Count(client => !state.IsBarred(client, now));
+        var enough = state.IsContinuous ? settings.CommitEvery : QuorumOf(settings, awaited);
         if (reports >= enough)
             return new RoundDecision.Close(round.Number, RoundEnd.Quorum);
 
         // Nothing is to depend on timing, and these reports never come: their deadline is now.
         if (settings.Synchronous && round.Participants.All(client => new AssignmentKey(round.Number, client) is var key
-            && (inHand.Contains(key) || Dropout.Takes(settings, key))))
+            && (inHand.Contains(key) || Dropout.Takes(settings, key) || state.IsBarred(client, now))))
+            return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
+        if (awaited == 0 && !state.IsContinuous)
             return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
 
         var deadlines = inHand.Count >= settings.MinimumReports ? 1 : 2;
         if (now >= round.StartedAt + deadlines * settings.RoundDeadline)
             return new RoundDecision.Close(round.Number, RoundEnd.Deadline);
 
-        if (state.IsContinuous)
+        if (state.IsContinuous && state.Paused is null)
         {
             var joining = free();
             if (joining.Length > 0)
@@ -128,6 +139,8 @@ public static class RoundPolicy
                 ? new RoundDecision.Wait("the evaluation of the last version")
                 : new RoundDecision.End(end, state.KeptVersion);
         }
+        if (state.Paused is { } paused)
+            return new RoundDecision.Wait("somebody to resume it" + (paused.Reason.Length > 0 ? $": {paused.Reason}" : ""));
         if (settings.Synchronous && awaitsEvaluation)
             return new RoundDecision.Wait($"the evaluation of version {state.Version}");
 
@@ -170,11 +183,12 @@ public static class RoundPolicy
         FederationState state, IReadOnlySet<AssignmentKey> inHand, IReadOnlyCollection<string> alive, DateTimeOffset now)
     {
         var busy = state.Assignments.Values
-            .Where(assignment => !assignment.IsReported && now < assignment.AssignedAt + AssignmentLifetime(state.Settings!))
+            .Where(assignment => !assignment.IsReported && !assignment.IsLost
+                && now < assignment.AssignedAt + AssignmentLifetime(state.Settings!))
             .Select(assignment => assignment.Key)
             .Where(key => !inHand.Contains(key) && !(state.Settings!.Synchronous && Dropout.Takes(state.Settings, key)))
             .Select(key => key.Client)
             .ToHashSet(StringComparer.Ordinal);
-        return alive.Where(client => !busy.Contains(client)).Order(StringComparer.Ordinal);
+        return alive.Where(client => !busy.Contains(client) && !state.IsBarred(client, now)).Order(StringComparer.Ordinal);
     }
 }

@@ -4,9 +4,20 @@ using Microsoft.Extensions.Configuration;
 
 namespace FedKSeed.Operations.Settings;
 
-/// <summary>A section of a service's configuration, and the record that it is read into.</summary>
+/// <summary>A section of a service's configuration.</summary>
+/// <param name="Name">What it is called.</param>
+/// <param name="Options">The record that it is read into; or a list of records, whose places are 0, 1, 2.</param>
 public sealed record SettingSection(string Name, Type Options)
 {
+    /// <summary>A section of earlier releases: who still sets any of it is told what to do instead.</summary>
+    public static SettingSection Gone(string name, string instead) => new(name, typeof(object)) { Instead = instead };
+
+    /// <summary>What to do instead of setting any of it; null for a section that exists.</summary>
+    public string? Instead { get; private init; }
+
+    /// <summary>What to do instead of setting what earlier releases had in it, by its name.</summary>
+    public IReadOnlyDictionary<string, string> InsteadOf { get; init; } = new Dictionary<string, string>();
+
     /// <summary>What to say when nothing of it is set; null when its defaults will do.</summary>
     public string? OtherwiseSay { get; init; }
 
@@ -27,12 +38,19 @@ public sealed record SettingSection(string Name, Type Options)
             var given = configuration.GetSection(section.Name);
             if (section.OtherwiseSay is { } say && !given.Exists())
                 faults.Add($"Nothing of section {section.Name} is set: {say}");
-            Unknown(given, section.Options, section.IsShared, faults);
+            if (section.Instead is { } instead && given.GetChildren().Any())
+                faults.Add($"There is no section {section.Name} any more: {instead}");
+            if (section.Instead is not null)
+                continue;
+            if (ElementOf(section.Options) is { } element)
+                UnknownInList(given, element, section.IsShared, faults);
+            else
+                Unknown(given, section.Options, section.IsShared, faults, section.InsteadOf);
         }
         // Anything may stand beside our sections, in the environment above all; what looks like one of them is meant as one.
         foreach (var other in configuration.GetChildren().Where(child => child.GetChildren().Any()))
             if (!sections.Any(section => section.Name.Equals(other.Key, StringComparison.OrdinalIgnoreCase))
-                && Nearest(other.Key, sections.Select(section => section.Name)) is { } meant)
+                && Nearest(other.Key, sections.Where(section => section.Instead is null).Select(section => section.Name)) is { } meant)
                 faults.Add($"There is no section {other.Key}: did you mean {meant}?");
         return faults;
     }
@@ -45,16 +63,21 @@ public sealed record SettingSection(string Name, Type Options)
     internal static bool IsRecord(Type type) =>
         type is { IsClass: true, IsAbstract: false } && type.Namespace?.StartsWith(nameof(FedKSeed), StringComparison.Ordinal) == true;
 
-    private static void Unknown(IConfigurationSection given, Type options, bool isShared, List<string> faults)
+    private static void Unknown(
+        IConfigurationSection given, Type options, bool isShared, List<string> faults,
+        IReadOnlyDictionary<string, string>? insteadOf = null)
     {
+        var properties = options.GetProperties(BindingFlags.Public | BindingFlags.Instance);
         foreach (var child in given.GetChildren())
         {
-            var properties = options.GetProperties(BindingFlags.Public | BindingFlags.Instance);
             var property = properties.FirstOrDefault(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase));
             if (property is null)
             {
+                var gone = insteadOf?.FirstOrDefault(gone => gone.Key.Equals(child.Key, StringComparison.OrdinalIgnoreCase)).Value;
                 var meant = Nearest(child.Key, properties.Select(property => property.Name));
-                if (meant is not null)
+                if (gone is not null)
+                    faults.Add($"There is no setting {child.Path} any more: {gone}");
+                else if (meant is not null)
                     faults.Add($"There is no setting {child.Path}: did you mean {given.Path}:{meant}?");
                 else if (!isShared)
                     faults.Add($"There is no setting {child.Path}, only {string.Join(", ", properties.Select(known => known.Name))}.");
@@ -65,10 +88,23 @@ public sealed record SettingSection(string Name, Type Options)
             }
             else if (ElementOf(property.PropertyType) is { } element && IsRecord(element))
             {
-                foreach (var item in child.GetChildren())
-                    Unknown(item, element, isShared, faults);
+                UnknownInList(child, element, isShared, faults);
             }
         }
+    }
+
+    /// <summary>The binder says nothing of what stands in a list and is no record: it would be missing, and nobody would know.</summary>
+    private static void UnknownInList(IConfigurationSection given, Type element, bool isShared, List<string> faults)
+    {
+        foreach (var item in given.GetChildren())
+            if (item.GetChildren().Any())
+                Unknown(item, element, isShared, faults);
+            else if (element.GetProperty(item.Key, BindingFlags.Public | BindingFlags.Instance | BindingFlags.IgnoreCase) is { } property)
+                faults.Add($"There is no setting {item.Path}, {given.Path} is a list: did you mean {given.Path}:0:{property.Name}?");
+            else
+                faults.Add(
+                    $"There is no setting {item.Path}, {given.Path} is a list: {given.Path}:0:{element.GetProperties()[0].Name} and "
+                        + "so on.");
     }
 
     private static string? Nearest(string given, IEnumerable<string> known)

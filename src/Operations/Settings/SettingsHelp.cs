@@ -22,10 +22,13 @@ public static partial class SettingsHelp
         help.AppendLine(CultureInfo.InvariantCulture, $"Usage: {program} [--Section:Setting=value ...] [--verbose] [--help]").AppendLine();
         Wrap(help, 0, "A setting is read from appsettings.json, then from the environment (Section__Setting), then from the command line. "
             + "--verbose logs more, and shows the stack of what ends the service.");
-        foreach (var section in sections)
+        foreach (var section in sections.Where(section => section.Instead is null))
         {
             help.AppendLine().AppendLine(section.Name);
-            Describe(help, section.Name, section.Options, section.Read);
+            if (SettingSection.ElementOf(section.Options) is { } element)
+                Describe(help, $"{section.Name}:0", element, section.Read);
+            else
+                Describe(help, section.Name, section.Options, section.Read);
         }
         return help.ToString();
     }

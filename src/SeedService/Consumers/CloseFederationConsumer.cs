@@ -9,26 +9,33 @@ using Microsoft.Extensions.Logging;
 namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Writes the last entry of the log; a repeat announces it again.</summary>
-public sealed partial class CloseFederationConsumer(FederationBook book, ILogger<CloseFederationConsumer> log)
+public sealed partial class CloseFederationConsumer(
+    FederationBooks books, FederationRegistry registry, ILogger<CloseFederationConsumer> log)
     : IConsumer<CloseFederation>
 {
     public async Task Consume(ConsumeContext<CloseFederation> context)
     {
         var close = context.Message;
         var reason = IncomingMessages.Reason<FederationEnd>(close.Reason);
+        var book = await books.OfAsync(close.Federation, context.CancellationToken);
         IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendWithReportsAsync(
-            (state, inHand) => written = FederationDecisions.Close(state, reason, close.Version, inHand), context.CancellationToken);
+            (state, inHand, now) => written = close.Actor is { } actor
+                ? FederationDecisions.Stop(state, actor, inHand, now)
+                : FederationDecisions.Close(state, reason, close.Version ?? state.KeptVersion, inHand, now),
+            context.CancellationToken);
         if (written.Count > 0)
-            Closed(close.Federation, close.Reason, close.Version, written.Count - 1);
-        if (state.Closed is { } closed)
-            await context.PublishInTimeAsync(
-                new FederationClosed { Federation = close.Federation, Reason = closed.Reason.ToString(), Version = closed.Version },
-                context.CancellationToken);
+            Closed(close.Federation, state.Closed!.Reason, state.Closed.Version, state.Closed.Actor ?? "its settings", written.Count - 1);
+        if (state.Closed is not { } closed)
+            return;
+        await registry.CloseAsync(close.Federation, context.CancellationToken);
+        await context.PublishInTimeAsync(
+            new FederationClosed { Federation = close.Federation, Reason = closed.Reason.ToString(), Version = closed.Version },
+            context.CancellationToken);
     }
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "Federation {Federation} is closed: {Reason}; version {Version} is kept, {Reports} reports came after the last commit")]
-    private partial void Closed(string federation, string reason, int version, int reports);
+        Message = "{Federation} is closed by {Actor}: {Reason}; version {Version} is kept, {Entries} entries were written before its last")]
+    private partial void Closed(string federation, FederationEnd reason, int version, string actor, int entries);
 }

@@ -1,4 +1,3 @@
-using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
@@ -14,7 +13,7 @@ namespace FedKSeed.SeedService.Consumers;
 /// Draws the seeds of a round and sends every participant its assignment; a repeat sends those again that wait for a report.
 /// </summary>
 public sealed partial class RoundStartedConsumer(
-    FederationBook book, FederationName federation, VersionHistory versions, ILogger<RoundStartedConsumer> log)
+    FederationBooks books, VersionHistories histories, TimeProvider time, ILogger<RoundStartedConsumer> log)
     : IConsumer<RoundStarted>
 {
     // One megabyte of assignments at K = 4096.
@@ -26,22 +25,25 @@ public sealed partial class RoundStartedConsumer(
         using var trace = RoundTrace.Start(started.Federation, started.Round, "assignments");
         foreach (var client in started.Participants)
             Names.RequireClient(client);
+        var book = await books.OfAsync(started.Federation, context.CancellationToken);
         var inHand = await book.Log.ReadInHandKeysAsync(context.CancellationToken);
         IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendAsync(
-            state => written = state.Round?.Number == started.Round
-                ? FederationDecisions.JoinRound(state, started.Round, started.Participants, inHand)
-                : FederationDecisions.StartRound(state, started.Round, started.Participants),
+            (state, now) => written = state.Round?.Number == started.Round
+                ? FederationDecisions.JoinRound(state, started.Round, started.Participants, inHand, now)
+                : FederationDecisions.StartRound(state, started.Round, started.Participants, now),
             context.CancellationToken);
         if (written is [RoundStartedEntry entry, ..])
-            Started(entry.Round, entry.Participants.Count, state.Version);
+            Started(started.Federation, entry.Round, entry.Participants.Count, state.Version);
         if (state.Round?.Number != started.Round)
             return;
 
+        var versions = histories.Of(book);
         var version = versions.Of(state);
         var addressed = started.Participants.ToHashSet(StringComparer.Ordinal);
         var waiting = state.Assignments.Values.Where(assignment => assignment.Key.Round == started.Round
-            && addressed.Contains(assignment.Key.Client) && !assignment.IsReported && !inHand.Contains(assignment.Key));
+            && addressed.Contains(assignment.Key.Client) && !assignment.IsReported && !inHand.Contains(assignment.Key)
+            && !state.IsBarred(assignment.Key.Client, time.GetUtcNow()));
         // The broker confirms each after its disk did, many at once as soon as one.
         var sending = new ParallelOptions { MaxDegreeOfParallelism = AssignmentsUnderWay, CancellationToken = context.CancellationToken };
         await Parallel.ForEachAsync(waiting, sending, async (assignment, _) =>
@@ -49,15 +51,18 @@ public sealed partial class RoundStartedConsumer(
             var since = versions.Find(state.VersionBefore(assignment.Key));
             var message = OutgoingMessages.Assignment(state.Settings!, version, since, assignment);
             if (!await context.TrySendToClientAsync(
-                federation, assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
-                Unreachable(assignment.Key.Client, started.Round);
+                assignment.Key.Client, message, RoundPolicy.AssignmentLifetime(state.Settings!)))
+                Unreachable(started.Federation, assignment.Key.Client, started.Round);
         });
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Round {Round} started: {Clients} clients work from version {Version}")]
-    private partial void Started(int round, int clients, int version);
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Federation}: round {Round} started: {Clients} clients work from version {Version}")]
+    private partial void Started(string federation, int round, int clients, int version);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "{Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
-    private partial void Unreachable(string client, int round);
+        Level = LogLevel.Warning,
+        Message = "{Federation}: {Client} takes part in round {Round} and has no queue: no worker of it ever connected")]
+    private partial void Unreachable(string federation, string client, int round);
 }

@@ -10,7 +10,7 @@ namespace FedKSeed.SeedService.Consumers;
 
 /// <summary>Checks a report against the book and takes it in hand, or tells its client why not.</summary>
 public sealed partial class ScalarsReportedConsumer(
-    FederationBook book, FederationName federation, SeedServiceMetrics metrics, ILogger<ScalarsReportedConsumer> log)
+    FederationBooks books, SeedServiceMetrics metrics, ILogger<ScalarsReportedConsumer> log)
     : IConsumer<ScalarsReported>
 {
     public async Task Consume(ConsumeContext<ScalarsReported> context)
@@ -18,16 +18,17 @@ public sealed partial class ScalarsReportedConsumer(
         var message = context.Message;
         // It goes into logs and answers.
         Names.RequireClient(message.Assignment.Client);
-        var verdict = await JudgeAsync(message, context.CancellationToken);
+        var book = await books.OfAsync(message.Federation, context.CancellationToken);
+        var verdict = await JudgeAsync(book, message, context.CancellationToken);
         if (verdict is ReportVerdict.Lost)
-            Lost(message.Assignment);
+            Lost(message.Federation, message.Assignment);
         else if (verdict is ReportVerdict.Refuse refused)
-            await RefuseAsync(context, refused.Reason);
+            await RefuseAsync(context, book, refused.Reason);
         else
             await AcceptAsync(context, isRepeat: verdict is ReportVerdict.Repeat);
     }
 
-    private async Task<ReportVerdict> JudgeAsync(ScalarsReported message, CancellationToken cancel)
+    private static async Task<ReportVerdict> JudgeAsync(FederationBook book, ScalarsReported message, CancellationToken cancel)
     {
         try
         {
@@ -45,9 +46,11 @@ public sealed partial class ScalarsReportedConsumer(
         var bytes = context.ReceiveContext.Body.Length ?? 0;
         metrics.Accepted(bytes);
         if (isRepeat)
-            Repeated(message.Assignment);
+            Repeated(message.Federation, message.Assignment);
         else
-            Accepted(message.Assignment, message.Scalars.Length / sizeof(float), message.SkippedSteps.Count, message.Examples);
+            Accepted(
+                message.Federation, message.Assignment, message.Scalars.Length / sizeof(float), message.SkippedSteps.Count,
+                message.Examples);
         var accepted = new ReportAccepted
         {
             Federation = message.Federation,
@@ -57,11 +60,11 @@ public sealed partial class ScalarsReportedConsumer(
         await context.PublishInTimeAsync(accepted, context.CancellationToken);
     }
 
-    private async Task RefuseAsync(ConsumeContext<ScalarsReported> context, string reason)
+    private async Task RefuseAsync(ConsumeContext<ScalarsReported> context, FederationBook book, string reason)
     {
         var message = context.Message;
         metrics.Rejected();
-        Refused(message.Assignment, reason);
+        Refused(message.Federation, message.Assignment, reason);
         var rejected = new ReportRejected
         {
             Federation = message.Federation,
@@ -73,20 +76,20 @@ public sealed partial class ScalarsReportedConsumer(
         var state = await book.RefreshAsync(context.CancellationToken);
         if (state.HasAssigned(message.Assignment.Client))
             await context.TrySendToClientAsync(
-                federation, message.Assignment.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
+                message.Assignment.Client, rejected, RoundPolicy.AssignmentLifetime(state.Settings!));
     }
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "Report {Assignment} accepted: {Scalars} scalars, {Skipped} skipped steps, {Examples} examples")]
-    private partial void Accepted(AssignmentKey assignment, int scalars, int skipped, int examples);
+        Message = "{Federation}: report {Assignment} accepted: {Scalars} scalars, {Skipped} skipped steps, {Examples} examples")]
+    private partial void Accepted(string federation, AssignmentKey assignment, int scalars, int skipped, int examples);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Report {Assignment} is lost: the federation's dropout takes it")]
-    private partial void Lost(AssignmentKey assignment);
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Federation}: report {Assignment} is lost: the federation's dropout takes it")]
+    private partial void Lost(string federation, AssignmentKey assignment);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Report {Assignment} came again")]
-    private partial void Repeated(AssignmentKey assignment);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Federation}: report {Assignment} came again")]
+    private partial void Repeated(string federation, AssignmentKey assignment);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Report {Assignment} refused: {Reason}")]
-    private partial void Refused(AssignmentKey assignment, string reason);
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Federation}: report {Assignment} refused: {Reason}")]
+    private partial void Refused(string federation, AssignmentKey assignment, string reason);
 }

@@ -111,7 +111,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
             await DeclareQueueAsync(declaring, "load-clients", cancel);
             foreach (var client in _clients)
             {
-                var exchange = new FederationName(_federation).QueueOf(client);
+                var exchange = QueueNames.OfClient(client);
                 await declaring.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, cancellationToken: cancel);
                 await declaring.QueueBindAsync("load-clients", exchange, "", cancellationToken: cancel);
             }
@@ -182,7 +182,7 @@ internal sealed class LoadGenerator : IAsyncDisposable
         {
             messageId = Guid.NewGuid(),
             conversationId = Guid.NewGuid(),
-            sourceAddress = "rabbitmq://127.0.0.1/fedkseed-throughput-client-client",
+            sourceAddress = "rabbitmq://127.0.0.1/fedkseed-client-client",
             destinationAddress = $"rabbitmq://127.0.0.1/{Exchange(typeof(T).Name)}",
             messageType = new[] { $"urn:message:{typeof(T).Namespace}:{typeof(T).Name}" },
             message,

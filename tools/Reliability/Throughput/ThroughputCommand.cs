@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
 using FedKSeed.Federation;
 using FedKSeed.Federation.Log;
 using FedKSeed.LocalServers;
@@ -53,14 +52,26 @@ internal static class ThroughputCommand
             + $"{await Baseline.RedisAppendsAsync(redis.Connection, 256, time):F0} by 256 writers; "
             + $"{await Baseline.BrokerMessagesAsync(broker.Address, 256, time, cancel):F0} messages/s through a quorum queue");
 
+        await Opening.OpenAsync(
+            redis.Connection,
+            new FederationSettings
+            {
+                Name = Federation,
+                BaseModelDigest = new string('a', 64),
+                StepsPerRound = 200,
+                Rounds = 1000,
+                EvaluateEvery = 0,
+                MinimumClients = clients,
+            },
+            time, cancel);
         await using var generator = await LoadGenerator.StartAsync(broker.Address, Federation, clients, cancel);
         var services = Enumerable.Range(1, replicas).Select(replica => ChildProcess.Start(
             $"seed-service-{replica}", logs, Path.Combine(AppContext.BaseDirectory, "FedKSeed.SeedService"), [],
-            Settings(broker.Address, redis.Connection, clients))).ToArray();
+            Settings(broker.Address, redis.Connection))).ToArray();
         try
         {
             await Task.WhenAll(services.Select(service => service.UntilAsync(
-                _ => Task.FromResult(service.LastLines(50).Contains("is open at version", StringComparison.Ordinal)),
+                _ => Task.FromResult(service.LastLines(50).Contains("Bus started", StringComparison.Ordinal)),
                 TimeSpan.FromSeconds(60), cancel)));
             var processes = new (string Name, int Id)[] {
                 ("load", Environment.ProcessId), ("redis", redis.Process.Id), ("rabbitmq", broker.Process.Id) }
@@ -119,18 +130,11 @@ internal static class ThroughputCommand
             throw new InvalidOperationException("Accepted reports are missing from the log.");
     }
 
-    private static Dictionary<string, string> Settings(Uri broker, string redis, int clients) => new()
+    private static Dictionary<string, string> Settings(Uri broker, string redis) => new()
     {
         ["Bus__Transport"] = "RabbitMq",
         ["Bus__Broker"] = broker.ToString(),
         ["Redis__Connection"] = redis,
-        ["Federation__Name"] = Federation,
-        ["Federation__BaseModelDigest"] = new string('a', 64),
-        ["Federation__SeedCount"] = "4096",
-        ["Federation__StepsPerRound"] = "200",
-        ["Federation__Rounds"] = "1000",
-        ["Federation__EvaluateEvery"] = "0",
-        ["Federation__MinimumClients"] = clients.ToString(CultureInfo.InvariantCulture),
         ["DOTNET_gcServer"] = "0",
         // As in a service that lives for weeks; the harness turns it off for those that live for seconds.
         ["DOTNET_TieredPGO"] = "1",
