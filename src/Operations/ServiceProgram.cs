@@ -23,6 +23,8 @@ public static partial class ServiceProgram
     [
         "--Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host=None",
         "--Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks=None",
+        // Each request to the API, in several lines: who watches asks twice a second.
+        "--Logging:LogLevel:Microsoft.AspNetCore=Warning",
     ];
 
     private static readonly string[] Loud = ["--Logging:LogLevel:Default=Debug"];

@@ -10,8 +10,10 @@ namespace FedKSeed.Cli.Cluster;
 internal sealed record ClusterProcess(string Name, int Id, Uri Health);
 
 /// <summary>Where a running cluster can be reached: cluster.json in its folder, there while it runs.</summary>
+/// <param name="RoundService">Serves the API.</param>
+/// <param name="Token">Of an operator; no more than this run of the cluster.</param>
 internal sealed record ClusterFile(
-    string Federation, string Redis, RabbitMqNode Broker, Uri RoundService, IReadOnlyList<ClusterProcess> Services)
+    string Federation, string Redis, RabbitMqNode Broker, Uri RoundService, string Token, IReadOnlyList<ClusterProcess> Services)
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {

@@ -7,6 +7,7 @@ using FedKSeed.Observation;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using StackExchange.Redis;
 
 namespace FedKSeed.Cli.Cluster;
 
@@ -19,12 +20,18 @@ namespace FedKSeed.Cli.Cluster;
 /// </param>
 internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationPlace
 {
+    private static readonly TimeSpan RevokePatience = TimeSpan.FromSeconds(2);
+
     private readonly List<ChildProcess> _services = [];
     private readonly CancellationTokenSource _ending = new();
     private RedisServer? _redis;
     private RabbitMqServer? _broker;
     private IHost? _observer;
     private string? _clusterFolder;
+
+    /// <summary>Of the token that is this cluster's own: others may share its store.</summary>
+    private readonly string _holder = $"cluster-{Guid.NewGuid():N}"[..16];
+    private AccessTokens? _tokens;
 
     public async Task<string> OpenStoreAsync(RunPlan plan, RunFolder folder, CancellationToken cancel)
     {
@@ -46,7 +53,9 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
         await _observer.StartAsync(cancel);
         var recorder = _observer.Services.GetRequiredService<RunRecorder>();
 
-        StartServices(plan, folder, shared, plan.Redis ?? _redis!.Connection);
+        _tokens = new AccessTokens(_observer.Services.GetRequiredService<IConnectionMultiplexer>(), TimeProvider.System);
+        var token = await _tokens.NewAsync(_holder, TokenRole.Operator, cancel);
+        StartServices(plan, folder, shared, plan.Redis ?? _redis!.Connection, token);
         foreach (var process in Processes())
             _ = FailAtEndAsync(process, recorder);
         return recorder;
@@ -55,6 +64,7 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync();
+        await RevokeAsync();
         // Services first, all at once; then what they stand on.
         var observer = _observer?.StopAsync(CancellationToken.None) ?? Task.CompletedTask;
         await Task.WhenAll([observer, .. _services.Select(service => service.DisposeAsync().AsTask())]);
@@ -68,7 +78,22 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
         _ending.Dispose();
     }
 
-    private void StartServices(RunPlan plan, RunFolder folder, Dictionary<string, string?> shared, string redis)
+    /// <summary>Left behind, a token would be one of a store that others use.</summary>
+    private async Task RevokeAsync()
+    {
+        using var patience = new CancellationTokenSource(RevokePatience);
+        try
+        {
+            await (_tokens?.RevokeAsync(_holder, patience.Token) ?? Task.CompletedTask);
+        }
+        catch (Exception fault) when (LogStoreRegistration.IsStoreAway(fault) || fault is OperationCanceledException)
+        {
+            // fedkseed token list shows it, and revoke takes it.
+        }
+    }
+
+    private void StartServices(
+        RunPlan plan, RunFolder folder, Dictionary<string, string?> shared, string redis, string token)
     {
         var ports = new Queue<int>(InstalledProgram.FreePorts(workers + 3));
         var clients = plan.ClientFiles().ToArray();
@@ -77,8 +102,7 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
         var processes = new List<ClusterProcess>
         {
             Start("seed-service", "FedKSeed.SeedService", shared),
-            // Whoever is on this machine may look, and steer; it listens for nobody else.
-            Start("round-service", "FedKSeed.RoundService", shared, new() { ["Api:Anonymous"] = bool.TrueString }),
+            Start("round-service", "FedKSeed.RoundService", shared),
             Start("evaluator", "FedKSeed.ClientWorker", bus, ServiceConfiguration.Worker(plan, [], evaluates: true, parallelism: 1)),
         };
         var parallelism = Math.Max(1, plan.Threads / workers);
@@ -87,7 +111,7 @@ internal sealed class ServiceCluster(int workers, bool isVerbose) : IFederationP
                 $"worker-{worker + 1}", "FedKSeed.ClientWorker", bus,
                 ServiceConfiguration.Worker(plan, ClientsOf(worker, clients), evaluates: false, parallelism),
                 new() { ["Worker:Name"] = $"worker-{worker + 1}" }));
-        new ClusterFile(plan.Federation.Name, redis, _broker!.Node, processes[1].Health, processes).Write(folder.Cluster);
+        new ClusterFile(plan.Federation.Name, redis, _broker!.Node, processes[1].Health, token, processes).Write(folder.Cluster);
 
         ClusterProcess Start(string name, string program, params Dictionary<string, string?>[] configuration)
         {

@@ -1,12 +1,10 @@
 using System.CommandLine;
-using System.Net.Http.Json;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using FedKSeed.Cli.Cluster;
+using FedKSeed.Cli.Remote;
 using FedKSeed.Cli.Run;
 using FedKSeed.Federation.Log;
 using FedKSeed.LocalServers;
-using FedKSeed.RoundService.Api;
 
 namespace FedKSeed.Cli.Verbs;
 
@@ -31,9 +29,6 @@ internal static class ClusterStatusVerb
 {
     /// <summary>Of queues that keep what could not be worked off.</summary>
     private const string ErrorSuffix = "_error";
-
-    private static readonly JsonSerializerOptions Json =
-        new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter() } };
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -68,26 +63,27 @@ internal static class ClusterStatusVerb
             new ServiceStatus(service.Name, service.Id, await TextAsync(http, new Uri(service.Health, "health/ready"), cancel))));
         var queues = await RabbitMqServer.QueuesAsync(cluster.Broker, cancel);
         return new ClusterStatus(
-            await FederationAsync(http, new Uri(cluster.RoundService, $"api/federations/{cluster.Federation}"), cancel), await services,
+            await FederationAsync(cluster, cancel), await services,
             [.. queues.Where(queue => !IsForErrors(queue)).OrderBy(queue => queue.Name, StringComparer.Ordinal)],
             [.. queues.Where(queue => IsForErrors(queue) && queue.Messages > 0).OrderBy(queue => queue.Name, StringComparer.Ordinal)]);
     }
 
     private static bool IsForErrors(QueueStatus queue) => queue.Name.EndsWith(ErrorSuffix, StringComparison.Ordinal);
 
-    private static async Task<FederationStatus?> FederationAsync(HttpClient http, Uri address, CancellationToken cancel)
+    private static async Task<FederationStatus?> FederationAsync(ClusterFile cluster, CancellationToken cancel)
     {
+        using var server = new FederationServer(cluster.RoundService, cluster.Token);
         try
         {
-            var detail = await http.GetFromJsonAsync<FederationDetail>(address, Json, cancel);
-            var clients = await http.GetFromJsonAsync<ClientStatus[]>($"{address}/clients", Json, cancel);
-            var federation = detail!.Summary;
+            var detail = await server.ShowAsync(cluster.Federation, cancel);
+            var clients = await server.ClientsAsync(cluster.Federation, cancel);
+            var federation = detail.Summary;
             return new FederationStatus(
                 federation.Name, federation.Version, federation.Rounds, federation.OpenRound,
-                [.. clients!.Where(client => client.IsAlive).Select(client => client.Name)], detail.LogEntries, detail.Evaluations,
+                [.. clients.Where(client => client.IsAlive).Select(client => client.Name)], detail.LogEntries, detail.Evaluations,
                 federation.Closed);
         }
-        catch (Exception fault) when (fault is HttpRequestException or TaskCanceledException && !cancel.IsCancellationRequested)
+        catch (ServerException)
         {
             return null;
         }
