@@ -118,6 +118,9 @@ public sealed record CloseFederation
 
     /// <summary>The operator who ends it; null where it ends as its settings say.</summary>
     public string? Actor { get; init; }
+
+    /// <summary>Why, in the operator's words; null for none.</summary>
+    public string? Why { get; init; }
 }
 
 /// <summary>An operator wants all of a closed federation deleted from the store, its log included.</summary>

@@ -50,9 +50,9 @@ public static partial class FederationDecisions
     /// its deadline, with the reports in hand; between rounds they are written down and count in no version, as when it closes by itself.
     /// </summary>
     public static IReadOnlyList<LogEvent> Stop(
-        FederationState state, string actor, IEnumerable<ScalarsReportedEntry> inHand, DateTimeOffset now)
+        FederationState state, string actor, IEnumerable<ScalarsReportedEntry> inHand, DateTimeOffset now, string why = "")
     {
-        RequireWords(actor);
+        RequireWords(actor, why);
         if (state.Settings is null || state.Closed is not null)
             return [];
         RequireSteerable(state);
@@ -60,7 +60,7 @@ public static partial class FederationDecisions
             ? Commit(state, round.Number, RoundEnd.Deadline, inHand, now)
             : Counting(state, inHand, now);
         var kept = (state.Round is null ? state : state with { Version = state.Version + 1 }).KeptVersion;
-        return [.. before, new FederationClosedEntry(FederationEnd.Stopped, kept, actor)];
+        return [.. before, new FederationClosedEntry(FederationEnd.Stopped, kept, actor, why.Length > 0 ? why : null)];
     }
 
     /// <summary>

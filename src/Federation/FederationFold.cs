@@ -208,8 +208,9 @@ public static class FederationFold
         Require(
             closed.Actor is null == closed.Reason is not FederationEnd.Stopped,
             $"an end says who made it if it is {nameof(FederationEnd.Stopped)}, and only then");
+        Require(closed.Why is null || (closed.Actor is not null && closed.Why.Length > 0), "an end that nobody made has no words");
         if (closed.Actor is { } actor)
-            RequireSteering(state.Protocol, actor);
+            RequireSteering(state.Protocol, actor, closed.Why ?? "");
         return state with { Closed = closed };
     }
 

@@ -49,7 +49,7 @@ public static class EntryLine
             $"version {evaluated.Version}: loss {Quantity.Loss(evaluated.Loss)}, exact match {Quantity.Share(evaluated.ExactMatch)}, "
                 + $"ROUGE-L {Quantity.Share(evaluated.RougeL)}, {evaluated.Examples} examples"),
         FederationClosedEntry closed => string.Create(
-            Plain, $"{closed.Reason}: version {closed.Version} is kept{By(closed.Actor)}"),
+            Plain, $"{closed.Reason}: version {closed.Version} is kept{By(closed.Actor)}{Because(closed.Why ?? "")}"),
         FederationPausedEntry paused => $"no new round until it is resumed{By(paused.Actor)}{Because(paused.Reason)}",
         FederationResumedEntry resumed => $"rounds go on{By(resumed.Actor)}",
         ClientBarredEntry barred => string.Create(

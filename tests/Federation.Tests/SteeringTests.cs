@@ -100,6 +100,15 @@ public class SteeringTests
     }
 
     [Fact]
+    public void Who_stops_a_federation_says_why_or_does_not()
+    {
+        Assert.Equal(
+            new FederationClosedEntry(FederationEnd.Stopped, 0, "ben", "good enough"),
+            Open().Then(state => FederationDecisions.Stop(state, "ben", [], Start, "good enough")).Closed);
+        Assert.Null(Open().Then(state => FederationDecisions.Stop(state, "ben", [], Start)).Closed!.Why);
+    }
+
+    [Fact]
     public void A_bar_is_over_by_itself_at_its_end()
     {
         Assert.True(Barred.IsBarred("a", Noon.AddTicks(-1)));
@@ -267,6 +276,8 @@ public class SteeringTests
         { nameof(Open), new FederationClosedEntry(FederationEnd.Stopped, 0), "Stopped" },
         { nameof(Open), new FederationClosedEntry(FederationEnd.Completed, 0, "ben"), "Stopped" },
         { nameof(Open), new FederationClosedEntry(FederationEnd.Stopped, 0, ""), "actor" },
+        { nameof(Open), new FederationClosedEntry(FederationEnd.Completed, 0, Why: "enough"), "words" },
+        { nameof(Open), new FederationClosedEntry(FederationEnd.Stopped, 0, "ben", "a\nb"), "reason" },
         { "barred between rounds", new RoundStartedEntry(1, ["a", "b"]), "a is barred" },
     };
 

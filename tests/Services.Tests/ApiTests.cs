@@ -50,6 +50,8 @@ public class ApiTests(RedisServer redis)
         Assert.Contains("close it first", await ProblemAsync(alice, HttpMethod.Delete, "lives", HttpStatusCode.Conflict));
         var closed = await PostAsync(alice, "lives/close", new SteeringRequest("enough"));
         Assert.Equal((FederationPhase.Closed, "Stopped"), (closed.Summary.Phase, closed.Summary.Closed));
+        var last = Assert.Single((await GetAsync<LogPage>(alice, "lives/log?last=1")).Lines);
+        Assert.Contains("\"actor\":\"alice\",\"why\":\"enough\"", last, StringComparison.Ordinal);
         Assert.Equal(closed.LogEntries, (await PostAsync(alice, "lives/close")).LogEntries);
         Assert.Contains("is closed", await ProblemAsync(alice, HttpMethod.Post, "lives/pause", HttpStatusCode.Conflict));
         Assert.Contains("is closed", await ProblemAsync(alice, HttpMethod.Post, "", HttpStatusCode.Conflict, Opening("lives")));

@@ -97,10 +97,12 @@ public sealed record ModelEvaluatedEntry(int Version, int Examples, double? Loss
 /// <param name="Actor">
 /// Who stopped it, where the reason is <see cref="FederationEnd.Stopped"/>; null where it ended as its settings say.
 /// </param>
+/// <param name="Why">In that person's words; null for none.</param>
 public sealed record FederationClosedEntry(
     FederationEnd Reason,
     int Version,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Actor = null) : LogEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Actor = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Why = null) : LogEvent;
 
 /// <summary>Somebody wants no new round until the federation is resumed; the open one closes as it would have.</summary>
 /// <param name="Reason">In that person's words; may be empty.</param>

@@ -126,10 +126,10 @@ internal static class ApiEndpoints
                     return Task.FromResult<IResult>(Problems.Wrong(fault));
                 return steering.SteerAsync(
                     name, actor, reason,
-                    new CloseFederation { Federation = name, Reason = nameof(FederationEnd.Stopped), Actor = actor },
-                    (state, now) => FederationDecisions.Stop(state, actor, [], now), cancel, stops: true);
+                    new CloseFederation { Federation = name, Reason = nameof(FederationEnd.Stopped), Actor = actor, Why = reason },
+                    (state, now) => FederationDecisions.Stop(state, actor, [], now, reason), cancel, stops: true);
             })
-            .WithName("CloseFederation").WithSummary("Ends it with the version that its settings keep; the reason is in the service's log.")
+            .WithName("CloseFederation").WithSummary("Ends it with the version that its settings keep.")
             .SteersOne();
         operators.MapDelete("/{name}", (string name, HttpContext context, Steering steering, CancellationToken cancel) =>
                 steering.RemoveAsync(name, ActorOf(context), cancel))

@@ -21,7 +21,7 @@ public sealed partial class CloseFederationConsumer(
         IReadOnlyList<LogEvent> written = [];
         var state = await book.AppendWithReportsAsync(
             (state, inHand, now) => written = close.Actor is { } actor
-                ? FederationDecisions.Stop(state, actor, inHand, now)
+                ? FederationDecisions.Stop(state, actor, inHand, now, close.Why ?? "")
                 : FederationDecisions.Close(state, reason, close.Version ?? state.KeptVersion, inHand, now),
             context.CancellationToken);
         if (written.Count > 0)
