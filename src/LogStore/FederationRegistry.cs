@@ -14,7 +14,7 @@ public sealed record RegisteredFederation(string Name, DateTimeOffset Since, boo
 /// Which federations there are in a store:
 /// <code>
 /// fedkseed:federations  zset  name → when it was taken, in milliseconds since 1970
-/// fedkseed:closed       set   names of those whose log has its last entry
+/// fedkseed:closed       zset  name → when the federation took it whose log has its last entry: a later one of that name is open
 /// </code>
 /// No truth beside the logs: a name is taken before its log begins, and <see cref="RepairAsync"/> finds every log without a name and every
 /// name without a log. Safe to call from any thread; what others changed is seen within <see cref="Age"/>, a name that is new at once.
@@ -30,6 +30,7 @@ public sealed partial class FederationRegistry(IConnectionMultiplexer redis, Tim
     private static readonly RedisKey AllNames = "fedkseed:federations", ClosedNames = "fedkseed:closed";
 
     private readonly SemaphoreSlim _one = new(1);
+    private int _changes;
     private volatile Reading _reading = new(ImmutableSortedDictionary<string, RegisteredFederation>.Empty, null);
 
     private IDatabase Database => redis.GetDatabase();
@@ -77,23 +78,26 @@ public sealed partial class FederationRegistry(IConnectionMultiplexer redis, Tim
         await FindAsync(federation, cancel) is not null;
 
     /// <summary>Takes a name, unless it is taken.</summary>
-    public Task AddAsync(string name, CancellationToken cancel)
+    public async Task AddAsync(string name, CancellationToken cancel)
     {
-        Forget();
-        return RedisOperation.RunAsync(
+        await RedisOperation.RunAsync(
             () => Database.SortedSetAddAsync(AllNames, name, time.GetUtcNow().ToUnixTimeMilliseconds(), SortedSetWhen.NotExists), cancel);
+        Forget();
     }
 
-    public Task CloseAsync(string name, CancellationToken cancel)
+    /// <summary>A federation's log has its last entry. Late, it says nothing of another one that has the name by then.</summary>
+    public async Task CloseAsync(RegisteredFederation federation, CancellationToken cancel)
     {
+        ArgumentNullException.ThrowIfNull(federation);
+        await RedisOperation.RunAsync(
+            () => Database.SortedSetAddAsync(ClosedNames, federation.Name, federation.Since.ToUnixTimeMilliseconds()), cancel);
         Forget();
-        return RedisOperation.RunAsync(() => Database.SetAddAsync(ClosedNames, name), cancel);
     }
 
     public async Task RemoveAsync(string name, CancellationToken cancel)
     {
         await RedisOperation.RunAsync(() => Database.SortedSetRemoveAsync(AllNames, name), cancel);
-        await RedisOperation.RunAsync(() => Database.SetRemoveAsync(ClosedNames, name), cancel);
+        await RedisOperation.RunAsync(() => Database.SortedSetRemoveAsync(ClosedNames, name), cancel);
         Forget();
     }
 
@@ -108,10 +112,8 @@ public sealed partial class FederationRegistry(IConnectionMultiplexer redis, Tim
         var byName = await KeysByNameAsync(cancel);
         Forget();
         var all = await AllAsync(cancel);
-        foreach (var (name, keys) in byName.Where(found => found.Value.Contains(RedisFederationLog.LogKey(found.Key))))
+        foreach (var name in byName.Keys.Where(name => !all.ContainsKey(name) && byName[name].Contains(RedisFederationLog.LogKey(name))))
         {
-            if (all.ContainsKey(name))
-                continue;
             await AddAsync(name, cancel);
             done.Add($"the log of federation '{name}' had no name in the registry, and has it now");
         }
@@ -152,19 +154,23 @@ public sealed partial class FederationRegistry(IConnectionMultiplexer redis, Tim
 
     private bool IsFresh => _reading.At is { } at && time.GetElapsedTime(at) < Age;
 
-    private void Forget() => _reading = _reading with { At = null };
+    /// <summary>What was read is old, and so is what is being read just now.</summary>
+    private void Forget()
+    {
+        Interlocked.Increment(ref _changes);
+        _reading = _reading with { At = null };
+    }
 
     private async Task ReadAsync(CancellationToken cancel)
     {
-        var at = time.GetTimestamp();
+        var (at, changes) = (time.GetTimestamp(), Volatile.Read(ref _changes));
         var names = await RedisOperation.RunAsync(() => Database.SortedSetRangeByRankWithScoresAsync(AllNames), cancel);
-        var closed = (await RedisOperation.RunAsync(() => Database.SetMembersAsync(ClosedNames), cancel))
-            .Select(name => name.ToString()).ToHashSet(StringComparer.Ordinal);
+        var closed = (await RedisOperation.RunAsync(() => Database.SortedSetRangeByRankWithScoresAsync(ClosedNames), cancel)).ToHashSet();
         _reading = new Reading(
-            names.Select(item => (Name: item.Element.ToString(), Since: DateTimeOffset.FromUnixTimeMilliseconds((long)item.Score)))
-                .Select(item => new RegisteredFederation(item.Name, item.Since, closed.Contains(item.Name)))
+            names.Select(item => new RegisteredFederation(
+                    item.Element.ToString(), DateTimeOffset.FromUnixTimeMilliseconds((long)item.Score), closed.Contains(item)))
                 .ToImmutableSortedDictionary(item => item.Name, item => item, StringComparer.Ordinal),
-            at);
+            changes == Volatile.Read(ref _changes) ? at : null);
     }
 
     private sealed record Reading(ImmutableSortedDictionary<string, RegisteredFederation> ByName, long? At);

@@ -84,11 +84,11 @@ public sealed partial class RoundClocks(
             federation.Name, books.Of(federation), presences.Of(federation.Name),
             () => ClockInstances.Of(federation.Name, _alive) == instances.Own, _since,
             wakeUps.Of(federation.Name), bus, gauges, options.Value, time, log);
-        _running[federation.Name] = new RunningClock(federation, ending, RunAsync(federation.Name, clock, ending.Token));
+        _running[federation.Name] = new RunningClock(federation, ending, RunAsync(federation, clock, ending.Token));
     }
 
     /// <summary>Never fails: what goes wrong in one federation is said, and tried again later.</summary>
-    private async Task RunAsync(string federation, RoundClock clock, CancellationToken cancel)
+    private async Task RunAsync(RegisteredFederation federation, RoundClock clock, CancellationToken cancel)
     {
         while (!cancel.IsCancellationRequested)
             try
@@ -104,7 +104,7 @@ public sealed partial class RoundClocks(
             }
             catch (Exception fault)
             {
-                Failed(fault, federation, AfterAFault.TotalSeconds);
+                Failed(fault, federation.Name, AfterAFault.TotalSeconds);
                 await Task.Delay(AfterAFault, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
     }

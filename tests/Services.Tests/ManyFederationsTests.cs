@@ -125,6 +125,26 @@ public class ManyFederationsTests(RedisServer redis)
     }
 
     [Fact]
+    public async Task A_federation_that_has_the_name_of_one_that_was_closed_is_open_however_late_that_is_said()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var registry = new FederationRegistry(redis.Of("renamed").Client, time);
+        await registry.AddAsync("renamed", Cancel);
+        var first = (await registry.FindAsync("renamed", Cancel))!;
+        await registry.CloseAsync(first, Cancel);
+        Assert.True((await registry.FindAsync("renamed", Cancel))!.IsClosed);
+
+        await registry.RemoveAsync("renamed", Cancel);
+        time.Advance(TimeSpan.FromMilliseconds(5));
+        await registry.AddAsync("renamed", Cancel);
+        await registry.CloseAsync(first, Cancel);
+
+        var second = (await registry.FindAsync("renamed", Cancel))!;
+        Assert.NotEqual(first.Since, second.Since);
+        Assert.False(second.IsClosed);
+    }
+
+    [Fact]
     public async Task An_evaluator_is_asked_when_it_says_that_it_is_alive_and_at_each_version_once()
     {
         await using var services = await ServiceHost.StartAsync(

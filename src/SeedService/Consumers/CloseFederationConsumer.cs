@@ -28,7 +28,8 @@ public sealed partial class CloseFederationConsumer(
             Closed(close.Federation, state.Closed!.Reason, state.Closed.Version, state.Closed.Actor ?? "its settings", written.Count - 1);
         if (state.Closed is not { } closed)
             return;
-        await registry.CloseAsync(close.Federation, context.CancellationToken);
+        if (await registry.FindAsync(close.Federation, context.CancellationToken) is { } registered)
+            await registry.CloseAsync(registered, context.CancellationToken);
         await context.PublishInTimeAsync(
             new FederationClosed { Federation = close.Federation, Reason = closed.Reason.ToString(), Version = closed.Version },
             context.CancellationToken);

@@ -115,7 +115,7 @@ internal static class FederationsCommand
         timeout.CancelAfter(Patience);
         while (true)
         {
-            var closed = await redis.GetDatabase().SetMembersAsync("fedkseed:closed");
+            var closed = await redis.GetDatabase().SortedSetRangeByRankAsync("fedkseed:closed");
             if (names.All(closed.Select(name => name.ToString()).ToHashSet(StringComparer.Ordinal).Contains))
                 return;
             await Task.Delay(100, timeout.Token);
