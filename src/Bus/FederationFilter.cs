@@ -10,6 +10,7 @@ namespace FedKSeed.Bus;
 internal sealed class FederationFilter<T>(IServedFederations? served = null) : IFilter<ConsumeContext<T>> where T : class
 {
     // One delegate a type of message. Not an interface of the messages: the transport would make an exchange of it.
+    // What opens a federation is of none that is there yet.
     private static readonly Func<T, string>? FederationOf = typeof(T) == typeof(OpenFederation)
         ? null
         : typeof(T).GetProperty(nameof(RoundStarted.Federation), typeof(string))?.GetMethod?.CreateDelegate<Func<T, string>>();

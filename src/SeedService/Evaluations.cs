@@ -9,10 +9,8 @@ namespace FedKSeed.SeedService;
 
 /// <summary>
 /// Asks an evaluator for the evaluation that is due and not there: when a version is made, and when an evaluator says that it is alive.
-/// Which
-/// evaluators there are is what was heard of them; losing it costs a heartbeat. Asked twice, an evaluator that has scored a version answers
-/// at
-/// once. Safe to call from any thread.
+/// Which evaluators there are is what was heard of them; losing it costs a heartbeat. Asked twice, an evaluator that has scored a version
+/// answers at once. Safe to call from any thread.
 /// </summary>
 public sealed class Evaluations(VersionHistories histories, TimeProvider time)
 {

@@ -31,7 +31,7 @@ public class GoldenLogTests
         var lines = Lines("format-4-steered.log");
         var state = Federations.Fold(lines);
         Assert.Equal((37, 4), (state.Head.Length, state.Version));
-        Assert.Equal(new FederationClosedEntry(FederationEnd.Stopped, 4, "ann@hospital-a"), state.Closed);
+        Assert.Equal(new FederationClosedEntry(FederationEnd.Stopped, 4, "ann@hospital-a", "good enough"), state.Closed);
         Assert.Equal(new FederationPausedEntry("ben", ""), state.Paused);
         Assert.Equal([new ClientBarredEntry("client-4", "", "ann@hospital-a")], state.Barred.Values);
         Assert.Equal(

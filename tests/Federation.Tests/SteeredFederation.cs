@@ -40,7 +40,7 @@ internal static class SteeredFederation
         // Paused and stopped in an open round.
         Do(state => FederationDecisions.StartRound(state, 4, ["client-1", "client-2", "client-3"], now));
         Do(state => FederationDecisions.Pause(state, "", "ben"));
-        Do(state => FederationDecisions.Stop(state, "ann@hospital-a", Reports("client-2"), now));
+        Do(state => FederationDecisions.Stop(state, "ann@hospital-a", Reports("client-2"), now, "good enough"));
         return log;
 
         void Do(Func<FederationState, IReadOnlyList<LogEvent>> decide)
