@@ -25,6 +25,7 @@ public static class QueueBounds
     private static readonly TimeSpan ErrorLifetime = TimeSpan.FromDays(7);
 
     private const string MaximumMessages = "x-max-length", MaximumBytes = "x-max-length-bytes", Overflow = "x-overflow";
+    private const string Expires = "x-expires";
 
     /// <summary>Arguments of a client's queue, for whoever declares it without the bus.</summary>
     public static IReadOnlyDictionary<string, object?> OfAClientsQueue { get; } = new Dictionary<string, object?>
@@ -32,7 +33,7 @@ public static class QueueBounds
         ["x-queue-type"] = "quorum",
         [MaximumMessages] = ClientMessages,
         [MaximumBytes] = ClientBytes,
-        ["x-expires"] = (int)ClientLifetime.TotalMilliseconds,
+        [Expires] = (int)ClientLifetime.TotalMilliseconds,
     };
 
     /// <summary>Quorum queues keep a confirmed message through the loss of a broker node.</summary>
@@ -64,6 +65,8 @@ public static class QueueBounds
         errors.SetQueueArgument(MaximumMessages, ErrorMessages);
         errors.SetQueueArgument(MaximumBytes, ErrorBytes);
         errors.SetQueueArgument(Overflow, "drop-head");
+        // An error queue begins with its queue's arguments. It has no reader, and would go with what somebody is to look at.
+        errors.SetQueueArgument(Expires, (object?)null);
         errors.SetQueueArgument("x-message-ttl", (int)ErrorLifetime.TotalMilliseconds);
     }
 }

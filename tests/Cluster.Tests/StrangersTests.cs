@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FedKSeed.Bus;
 using FedKSeed.Contracts;
 using FedKSeed.LocalServers;
 
@@ -39,6 +40,8 @@ public sealed class StrangersTests(Servers servers)
         await worker.UntilReadyAsync();
         await service.Put("fedkseed-service-round-closed", "not json"u8.ToArray());
         await service.ReasonInErrorQueue("fedkseed-service-round-closed", "");
+        await service.Put(QueueNames.OfClient(Client), "not json"u8.ToArray());
+        await service.ReasonInErrorQueue(QueueNames.OfClient(Client), "");
         await service.Put("fedkseed-service-scalars-reported", "ScalarsReported2", new { });
         await service.ReasonInErrorQueue("fedkseed-service-scalars-reported", "");
 
@@ -59,6 +62,8 @@ public sealed class StrangersTests(Servers servers)
         Assert.All(queues.Where(queue => queue.Name.EndsWith("_error", StringComparison.Ordinal)), queue =>
         {
             Assert.Contains("x-message-ttl", queue.Arguments.Keys);
+            // Nobody reads these: they would go with what somebody is to look at.
+            Assert.DoesNotContain("x-expires", queue.Arguments.Keys);
             Assert.InRange(long.Parse(queue.Arguments["x-max-length-bytes"], null), 1, 64 << 20);
         });
         Assert.Equal(
